@@ -1,0 +1,60 @@
+# A newcomer needs `make quickstart` and `make test`; everything else is for developers.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+# PyTorch's version for the comparisons with it.
+TORCH ?= torch==2.13.0
+
+.PHONY: help install quickstart test test-all test-quickstart test-wheel test-timm test-backends \
+	bench-startup lint format clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+install: $(VENV)/.installed ## create the environment and install the package into it
+
+$(VENV)/.installed: setup.py
+	@echo "Installing into $(VENV) (TensorFlow is large: about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install -e '.[test]'
+	@touch $@
+
+quickstart: install ## train, evaluate, export, verify, measure, report: minutes on a CPU
+	@$(BIN)/ghostnet quickstart
+
+test: install lint ## the tests
+	$(BIN)/python -m pytest
+
+test-all: test test-quickstart test-wheel test-timm test-backends ## everything that is tested
+
+test-quickstart: install ## the whole quickstart, with what it must reach
+	$(BIN)/python -m pytest -m quickstart
+
+test-wheel: install ## the built wheel in an empty environment
+	$(BIN)/python -m pytest -m wheel
+
+test-timm: install ## against timm in PyTorch, which are installed beside
+	$(PIP) install '$(TORCH)' timm
+	$(BIN)/python -m pytest -m timm
+
+test-backends: install ## logits on JAX and PyTorch, which are installed beside
+	$(PIP) install '$(TORCH)' jax
+	$(BIN)/python -m pytest -m backends
+
+bench-startup: install ## import and build times against Keras' own
+	@$(BIN)/python tests/benchmarks/startup.py
+
+lint: install ## style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+
+format: install ## put the style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove the environment and everything that was made
+	rm -rf $(VENV) build dist runs *.egg-info .pytest_cache .ruff_cache

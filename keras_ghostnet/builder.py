@@ -1,0 +1,224 @@
+"""What all models have in common: checks of the arguments, input, head, model, weights."""
+
+import inspect
+import textwrap
+
+import keras
+
+from keras_ghostnet.layers.convolution import batch_norm, channel_axis, convolution
+
+MIN_SIZE = 32  # five strides of 2 leave one pixel
+DEFAULT_SIZE = 224
+POOLINGS = (None, "avg", "max")
+
+# What the constructors' docstrings share; `document` puts it in.
+ARGUMENTS = """\
+include_top: Whether the network ends in its classifier{head}.
+weights: None (random), `"imagenet"` or another tag of `keras_ghostnet.weights.REGISTRY`,
+    or the path of a checkpoint: `.safetensors`, `.pth`, `.pdparams`, Keras-2 `.h5`, Keras-3
+    `.weights.h5` or `.keras`, told by their content. None is the default, unlike in
+    `keras.applications`: nothing is downloaded unasked.
+input_tensor: A Keras tensor to build the network on, instead of a new input.
+input_shape: `(height, width, channels)`, or channels first if Keras is set so; sizes may be
+    None, else at least 32. None means `(224, 224, 3)` with the classifier,
+    `(None, None, 3)` without it, or the shape of `input_tensor`.
+pooling: Without the classifier: None puts out the last feature maps, `"avg"` or `"max"`
+    their mean or maximum over all places.
+classes: How many classes the classifier tells apart.
+classifier_activation: Any Keras activation for the classifier; None puts out logits. With
+    pretrained weights it can only be None or `"softmax"`.
+dropout_rate: Dropout in front of the classifier, in [0, 1).
+name: The model's name; None takes the name in the registry."""
+
+RESULTS = """\
+Call arguments:
+    inputs: Batch of RGB images as `keras_ghostnet.preprocess_input` makes them, values about
+        -2.2 to 2.7: `(batch, height, width, 3)`, or channels first if Keras is set so.
+
+Returns:
+    A `keras.Model`. It puts out `(batch, classes)`: probabilities, or logits without an
+    activation. Without the classifier, `(batch, height / 32, width / 32, {features})` or,
+    pooled, `(batch, {features})`.
+
+Raises:
+    ValueError: If an argument is out of range, or if the weights do not fit the network.
+    OSError: If the weights cannot be read or downloaded."""
+
+
+def build(
+    spec,
+    backbone,
+    head,
+    *,
+    include_top,
+    weights,
+    input_tensor,
+    input_shape,
+    pooling,
+    classes,
+    classifier_activation,
+    dropout_rate,
+    name,
+):
+    """Checks the arguments of a model's constructor and builds the model.
+
+    Args:
+        spec: `GhostNetSpec` or `GGhostSpec`.
+        backbone: Function of the input and the specification that puts out feature maps.
+        head: Function of the pooled features and the specification, in front of the dropout.
+        input_shape, ...: As the models' constructors.
+
+    Returns:
+        A `keras.Model` with its weights.
+
+    Raises:
+        ValueError: If an argument is out of range, or if the weights do not fit.
+        OSError: If the weights cannot be read or downloaded.
+    """
+    _check_arguments(pooling, classes, dropout_rate, include_top)
+    inputs = _input(input_tensor, input_shape, include_top)
+    checkpoint = None
+    if weights is not None:
+        # Not at the top: a network without weights should not pay for the readers' imports.
+        from keras_ghostnet.weights import source, transfer
+
+        checkpoint = source.load(weights, spec)
+        transfer.check(
+            checkpoint,
+            spec,
+            classes=classes if include_top else None,
+            channels=inputs.shape[channel_axis(keras.config.image_data_format())],
+        )
+        if include_top:
+            _check_activation(classifier_activation)
+
+    x = backbone(inputs, spec)
+    if include_top:
+        x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        x = head(x, spec)
+        x = keras.layers.Dropout(dropout_rate, name="dropout")(x)
+        x = keras.layers.Dense(
+            classes,
+            activation=classifier_activation,
+            kernel_initializer=keras.initializers.RandomUniform(-0.01, 0.01),
+            name="predictions",
+            dtype=_classifier_dtype(),
+        )(x)
+    elif pooling == "avg":
+        x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
+    elif pooling == "max":
+        x = keras.layers.GlobalMaxPooling2D(name="max_pool")(x)
+
+    if input_tensor is not None:
+        inputs = keras.utils.get_source_inputs(input_tensor)
+        if len(inputs) == 1:  # given a list, the model would warn at every call with an array
+            inputs = inputs[0]
+    model = keras.Model(inputs, x, name=name or spec.name)
+    if checkpoint is not None:
+        transfer.assign(checkpoint, model, include_top)
+    return model
+
+
+def conv_bn_relu(x, filters, kernel_size, name, strides=1):
+    """Convolution, batch norm and ReLU, named `NAME_conv`, `NAME_bn`, `NAME_relu`."""
+    part = dict(data_format=keras.config.image_data_format(), dtype=keras.config.dtype_policy())
+    layers = convolution(filters, kernel_size, f"{name}_conv", strides=strides, **part)
+    for layer in (
+        *layers,
+        batch_norm(f"{name}_bn", **part),
+        keras.layers.ReLU(name=f"{name}_relu"),
+    ):
+        x = layer(x)
+    return x
+
+
+def document(**words):
+    """Decorator that completes a constructor's docstring.
+
+    Args:
+        **words: What `{word}` stands for in the docstring and in the shared texts; `{arguments}`
+            and `{results}` stand for those texts.
+    """
+
+    def wrap(function):
+        text = inspect.cleandoc(function.__doc__)
+        text = text.replace("    {arguments}", textwrap.indent(ARGUMENTS, "    "))
+        function.__doc__ = text.replace("{results}", RESULTS).format(**words)
+        return function
+
+    return wrap
+
+
+def _check_arguments(pooling, classes, dropout_rate, include_top):
+    if pooling not in POOLINGS:
+        raise ValueError(f"`pooling` must be one of {POOLINGS}. Received: pooling={pooling!r}.")
+    if include_top and (isinstance(classes, bool) or not isinstance(classes, int) or classes < 1):
+        raise ValueError(f"`classes` must be a positive integer. Received: classes={classes!r}.")
+    if not 0 <= dropout_rate < 1:
+        raise ValueError(
+            f"`dropout_rate` must be at least 0 and below 1. Received: dropout_rate={dropout_rate}."
+        )
+
+
+def _input(input_tensor, input_shape, include_top):
+    """The input of the network: a new one, or `input_tensor`, after all checks on its shape."""
+    channels_last = keras.config.image_data_format() == "channels_last"
+    if input_tensor is not None:
+        if not keras.utils.is_keras_tensor(input_tensor):
+            raise ValueError(
+                "`input_tensor` must be a Keras tensor, such as `keras.Input(...)` or the output "
+                f"of a layer called on one. Received: {type(input_tensor).__name__}."
+            )
+        if input_shape is not None and tuple(input_tensor.shape[1:]) != tuple(input_shape):
+            raise ValueError(
+                "`input_shape` must agree with the shape of `input_tensor` (or be left out). "
+                f"Received: input_shape={tuple(input_shape)}, "
+                f"input_tensor.shape={tuple(input_tensor.shape)}."
+            )
+        input_shape = input_tensor.shape[1:]
+    if input_shape is None:
+        input_shape = square(3, DEFAULT_SIZE if include_top else None)
+
+    input_shape = tuple(input_shape)
+    layout = "(height, width, channels)" if channels_last else "(channels, height, width)"
+    if len(input_shape) != 3:
+        raise ValueError(
+            f"`input_shape` must have three entries, {layout}. Received: input_shape={input_shape}."
+        )
+    *size, channels = input_shape if channels_last else (*input_shape[1:], input_shape[0])
+    if not isinstance(channels, int) or channels < 1:
+        raise ValueError(
+            f"`input_shape` must give the number of channels: {layout} with Keras' image data "
+            f"format {keras.config.image_data_format()!r}. Received: input_shape={input_shape}."
+        )
+    if any(side is not None and side < MIN_SIZE for side in size):
+        raise ValueError(
+            f"Images must be at least {MIN_SIZE} x {MIN_SIZE} (five strides of 2 leave one pixel "
+            f"of that). Received: input_shape={input_shape}. Resize the images."
+        )
+    return keras.Input(input_shape) if input_tensor is None else input_tensor
+
+
+def square(channels, size):
+    """The shape of a square image of that size in pixels (or None) in Keras' data format."""
+    if keras.config.image_data_format() == "channels_first":
+        return (channels, size, size)
+    return (size, size, channels)
+
+
+def _check_activation(classifier_activation):
+    """As in `keras.applications`: pretrained classifiers know softmax or logits alone."""
+    if keras.activations.get(classifier_activation) not in (
+        keras.activations.softmax,
+        keras.activations.linear,
+    ):
+        raise ValueError(
+            "With pretrained weights and `include_top=True`, `classifier_activation` can only be "
+            f"None or 'softmax'. Received: classifier_activation={classifier_activation!r}."
+        )
+
+
+def _classifier_dtype():
+    """Float32 under a mixed policy, so that the softmax keeps its precision; else the policy."""
+    policy = keras.config.dtype_policy()
+    return policy.variable_dtype if policy.name.startswith("mixed") else policy

@@ -1,0 +1,84 @@
+"""G-GhostNet, for GPUs: RegNetX whose stages make half of their channels by cheap operations.
+
+*GhostNets on Heterogeneous Devices via Cheap Operations*, Han et al., IJCV 2022
+(arXiv 2201.03297), section 4.
+"""
+
+from keras_ghostnet import builder, specs
+from keras_ghostnet.layers import GGhostStage, RegNetBlock
+
+
+def _constructor(size):
+    """The constructor of one size; the twelve differ in nothing but their specification."""
+    spec = specs.g_ghost_regnetx(size)
+
+    @builder.document(size=size, head="", features=spec.stages[-1].width)
+    def model(
+        *,
+        include_top=True,
+        weights=None,
+        input_tensor=None,
+        input_shape=None,
+        pooling=None,
+        classes=1000,
+        classifier_activation="softmax",
+        dropout_rate=0.2,
+        name=None,
+    ):
+        """G-GhostNet on RegNetX-{size}.
+
+        Reference: [GhostNets on Heterogeneous Devices via Cheap Operations](
+        https://arxiv.org/abs/2201.03297) (IJCV 2022), section 4, and the authors' code.
+
+        Args:
+            {arguments}
+
+        {results}
+        """
+        return builder.build(
+            spec,
+            _backbone,
+            lambda x, spec: x,
+            include_top=include_top,
+            weights=weights,
+            input_tensor=input_tensor,
+            input_shape=input_shape,
+            pooling=pooling,
+            classes=classes,
+            classifier_activation=classifier_activation,
+            dropout_rate=dropout_rate,
+            name=name,
+        )
+
+    model.__name__ = model.__qualname__ = f"GGhostRegNetX{size}"
+    return model
+
+
+def _backbone(x, spec):
+    x = builder.conv_bn_relu(x, spec.stem, 3, "stem", strides=2)
+    for number, stage in enumerate(spec.stages, start=1):
+        if stage.ghost:
+            x = GGhostStage(stage.width, stage.depth, stage.group_width, name=f"stage{number}")(x)
+            continue
+        for block in range(1, stage.depth + 1):
+            x = RegNetBlock(
+                stage.width,
+                stage.group_width,
+                strides=2 if block == 1 else 1,
+                name=f"stage{number}_block{block}",
+            )(x)
+    return x
+
+
+GGhostRegNetX002 = _constructor("002")
+GGhostRegNetX004 = _constructor("004")
+GGhostRegNetX006 = _constructor("006")
+GGhostRegNetX008 = _constructor("008")
+GGhostRegNetX016 = _constructor("016")
+GGhostRegNetX032 = _constructor("032")
+GGhostRegNetX040 = _constructor("040")
+GGhostRegNetX064 = _constructor("064")
+GGhostRegNetX080 = _constructor("080")
+GGhostRegNetX120 = _constructor("120")
+GGhostRegNetX160 = _constructor("160")
+GGhostRegNetX320 = _constructor("320")

@@ -1,0 +1,86 @@
+"""C-GhostNet, for CPUs and ARM: ghost modules in every layer of a MobileNetV3-like network.
+
+*GhostNet: More Features from Cheap Operations*, Han et al., CVPR 2020 (arXiv 1911.11907);
+C-GhostNet in *GhostNets on Heterogeneous Devices via Cheap Operations* (arXiv 2201.03297).
+"""
+
+import keras
+
+from keras_ghostnet import builder, specs
+from keras_ghostnet.layers import GhostBottleneck
+from keras_ghostnet.layers.convolution import kernel_initializer
+
+
+@builder.document(head=" (and the 1280 units in front of it)", features="960 * width")
+def GhostNet(
+    width=1.0,
+    *,
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    dropout_rate=0.2,
+    name=None,
+):
+    """C-GhostNet of any width.
+
+    Reference: [GhostNet: More Features from Cheap Operations](
+    https://arxiv.org/abs/1911.11907) (CVPR 2020). Accuracies are the paper's, on ImageNet at
+    224 x 224; parameters and multiply-adds are what `ghostnet models` counts.
+
+    | Width | Parameters | MACs    | Top-1  | Top-5  |
+    |-------|------------|---------|--------|--------|
+    | 0.5   |     2.59 M |  42.3 M | 66.2 % | 86.6 % |
+    | 1.0   |     5.18 M | 141.2 M | 73.9 % | 91.4 % |
+    | 1.3   |     7.36 M | 227.0 M | 75.7 % | 92.7 % |
+
+    Args:
+        width: Multiplier of all channels but the head's, a positive number.
+        {arguments}
+
+    {results}
+
+    Example:
+
+    >>> model = keras_ghostnet.GhostNet(width=1.3)
+    >>> model.name, model.count_params()
+    ('ghostnet_130', 7387356)
+    """
+    return builder.build(
+        specs.ghostnet(width),
+        _backbone,
+        _head,
+        include_top=include_top,
+        weights=weights,
+        input_tensor=input_tensor,
+        input_shape=input_shape,
+        pooling=pooling,
+        classes=classes,
+        classifier_activation=classifier_activation,
+        dropout_rate=dropout_rate,
+        name=name,
+    )
+
+
+def _backbone(x, spec):
+    x = builder.conv_bn_relu(x, spec.stem, 3, "stem", strides=2)
+    for stage, blocks in enumerate(spec.stages, start=1):
+        for number, block in enumerate(blocks, start=1):
+            x = GhostBottleneck(
+                block.expansion,
+                block.output,
+                block.kernel,
+                strides=block.stride,
+                se_ratio=block.se_ratio,
+                name=f"stage{stage}_block{number}",
+            )(x)
+    return builder.conv_bn_relu(x, spec.final, 1, "final")
+
+
+def _head(x, spec):
+    # In the paper a 1x1 convolution on the pooled maps: the same function, with one shape less.
+    x = keras.layers.Dense(spec.head, kernel_initializer=kernel_initializer(), name="head")(x)
+    return keras.layers.ReLU(name="head_relu")(x)

@@ -1,0 +1,127 @@
+"""The base of the composite layers: what they share, and how their parts are run."""
+
+import keras
+
+from keras_ghostnet.layers.convolution import batch_norm, channel_axis, convolution
+
+
+class Block(keras.layers.Layer):
+    """A layer that is made of stock Keras layers and operations.
+
+    What has weights, pads or pools is a stock layer; what only combines tensors is a Keras
+    operation, since a layer costs a quarter of a millisecond to make. So a block can be taken
+    apart into stock parts without a change of its result. Layers are named by their place:
+    variables read `stage3_block2/ghost1/primary_conv/kernel`.
+
+    Args:
+        activation: Any Keras activation.
+        data_format: `"channels_last"` or `"channels_first"`; None takes Keras' setting.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    ARGUMENTS = ()  # names of the constructor's further arguments, each kept as an attribute
+
+    def __init__(self, activation="relu", data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.activation = keras.activations.get(activation)
+        self.data_format = data_format or keras.config.image_data_format()
+        if self.data_format not in ("channels_last", "channels_first"):
+            raise ValueError(
+                f"{type(self).__name__}: `data_format` must be 'channels_last' or "
+                f"'channels_first'. Received: data_format={data_format!r}."
+            )
+        self.axis = channel_axis(self.data_format)
+
+    def build(self, input_shape):
+        """Checks the input; what a layer is made of, its own `build` builds after this."""
+        if input_shape[self.axis] is None:
+            raise ValueError(
+                f"{type(self).__name__}: the number of channels must be known. "
+                f"Received: input_shape={tuple(input_shape)}."
+            )
+
+    @property
+    def part(self):
+        """Arguments that every part takes over from the block."""
+        return {"data_format": self.data_format, "dtype": self.dtype_policy}
+
+    def conv_bn(self, filters, kernel_size, name="{}", **options):
+        """Convolution (depthwise if `filters` is None) and batch norm, as a list of layers.
+
+        Args:
+            filters: Output channels, or None.
+            kernel_size: An integer.
+            name: Pattern of the names, e.g. `"shortcut_{}"` for shortcut_conv and shortcut_bn.
+            **options: Further arguments of `convolution`.
+        """
+        return [
+            *convolution(filters, kernel_size, name.format("conv"), **options, **self.part),
+            batch_norm(name.format("bn"), **self.part),
+        ]
+
+    def with_channels(self, shape, channels):
+        """A shape with another number of channels."""
+        shape = list(shape)
+        shape[self.axis] = channels
+        return tuple(shape)
+
+    def check_positive(self, **values):
+        """Raises `ValueError` for a value that is not a positive integer, naming the argument."""
+        for name, value in values.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(
+                    f"{type(self).__name__}: `{name}` must be a positive integer. "
+                    f"Received: {name}={value!r}."
+                )
+
+    def check_padding(self, padding, allowed, **kernel_sizes):
+        """Raises `ValueError` for an unknown padding, or an even kernel that cannot be centred."""
+        if padding not in allowed:
+            raise ValueError(
+                f"{type(self).__name__}: `padding` must be one of {allowed}. "
+                f"Received: padding={padding!r}."
+            )
+        for name, kernel_size in kernel_sizes.items():
+            if padding == "symmetric" and kernel_size % 2 == 0:
+                raise ValueError(
+                    f"{type(self).__name__}: symmetric padding needs an odd `{name}`. "
+                    f"Received: {name}={kernel_size}. Use an odd one."
+                )
+
+    def check_resampling(self, strides, dilation_rate):
+        """Raises `ValueError` if a convolution would have both a stride and a dilation."""
+        if strides > 1 and dilation_rate > 1:
+            raise ValueError(
+                f"{type(self).__name__}: `strides` and `dilation_rate` cannot both be above 1. "
+                f"Received: strides={strides}, dilation_rate={dilation_rate}."
+            )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in self.ARGUMENTS},
+            "activation": keras.activations.serialize(self.activation),
+            "data_format": self.data_format,
+        }
+
+
+def build_chain(layers, shape):
+    """Builds layers that follow one another; returns the shape that the last one puts out."""
+    for layer in layers:
+        layer.build(shape)
+        shape = layer.compute_output_shape(shape)
+    return shape
+
+
+def run_chain(layers, x):
+    """Applies layers one after another. `training` reaches them through Keras' call context."""
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def chain_output_shape(layers, shape):
+    """The shape that layers which follow one another put out, without building them."""
+    for layer in layers:
+        shape = layer.compute_output_shape(shape)
+    return shape

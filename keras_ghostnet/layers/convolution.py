@@ -1,0 +1,135 @@
+"""Convolutions, batch norm and padding as every layer of the package uses them.
+
+The numeric conventions stand here and nowhere else: batch norm's epsilon and momentum, the
+kernels' initialisation, and symmetric padding.
+"""
+
+import keras
+
+PACKAGE = "keras_ghostnet"  # the scope of every registered class
+BN_EPSILON = 1e-5  # torch's default, which all public checkpoints were trained with
+BN_MOMENTUM = 0.9  # Keras' sense: the part of the old average that is kept
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class GroupedConv2D(keras.layers.Conv2D):
+    """2D convolution whose groups run as one plain op on every backend.
+
+    On the TensorFlow backend `keras.layers.Conv2D(groups > 1)` wraps the convolution in a
+    function compiled by XLA, which is slow on a CPU and cannot be exported to ONNX or TFLite.
+    This layer calls TensorFlow's convolution itself; everything else, the weights and the
+    results included, is `keras.layers.Conv2D`.
+
+    Args:
+        filters: Output channels, a multiple of `groups`.
+        kernel_size: An integer, or two for height and width.
+        **kwargs: All arguments of `keras.layers.Conv2D`, `groups` among them.
+
+    Input shape: `(batch, height, width, channels)`, or channels first if `data_format` says so.
+    Output shape: as `keras.layers.Conv2D`.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        if keras.backend.backend() != "tensorflow":
+            return super().convolution_op(inputs, kernel)
+        import tensorflow as tf  # loaded by the backend already
+
+        return tf.nn.convolution(
+            inputs,
+            kernel,
+            strides=list(self.strides),
+            padding=self.padding.upper(),
+            data_format="NHWC" if self.data_format == "channels_last" else "NCHW",
+            dilations=list(self.dilation_rate),
+        )
+
+
+def kernel_initializer():
+    """He's initialisation over the outputs, as the authors' code: a new one each time.
+
+    Uniform rather than normal, of the same variance: it takes a third of the time. A Keras
+    initializer returns the same values every time it is called, so that two layers of equal
+    shape must not share one.
+    """
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "uniform")
+
+
+def channel_axis(data_format):
+    """The axis of a batch that holds the channels."""
+    return -1 if data_format == "channels_last" else 1
+
+
+def batch_norm(name, data_format, dtype):
+    """Batch norm with the package's epsilon and momentum."""
+    return keras.layers.BatchNormalization(
+        axis=channel_axis(data_format),
+        epsilon=BN_EPSILON,
+        momentum=BN_MOMENTUM,
+        name=name,
+        dtype=dtype,
+    )
+
+
+def convolution(
+    filters,
+    kernel_size,
+    name,
+    *,
+    data_format,
+    dtype,
+    strides=1,
+    groups=1,
+    padding="symmetric",
+    dilation_rate=1,
+    depth_multiplier=1,
+):
+    """A convolution without bias, and the padding in front of it, as a list of layers.
+
+    Args:
+        filters: Output channels; None makes a depthwise convolution.
+        kernel_size: An odd integer under symmetric padding.
+        name: Name of the convolution; that of its padding has "pad" in place of "conv".
+        padding: `"symmetric"` pads `dilation_rate * (kernel_size - 1) / 2` on all sides, as
+            torch does; Keras' own `"same"` pads one pixel less on the top and left at stride 2.
+        depth_multiplier: Output channels per input channel of a depthwise convolution.
+
+    Returns:
+        One layer, or two where symmetric padding has to be a layer of its own.
+    """
+    layers = []
+    if padding == "symmetric":
+        # At stride 1 "same" is symmetric: no layer is needed, and none has to be fused later.
+        padding = "same"
+        if strides > 1 and kernel_size > 1:
+            padding = "valid"
+            layers.append(
+                keras.layers.ZeroPadding2D(
+                    dilation_rate * (kernel_size - 1) // 2,
+                    data_format=data_format,
+                    name=name.replace("conv", "pad"),
+                    dtype=dtype,
+                )
+            )
+    options = dict(
+        kernel_size=kernel_size,
+        strides=strides,
+        padding=padding,
+        dilation_rate=dilation_rate,
+        use_bias=False,
+        data_format=data_format,
+        name=name,
+        dtype=dtype,
+    )
+    if filters is None:
+        layer = keras.layers.DepthwiseConv2D(
+            depth_multiplier=depth_multiplier,
+            depthwise_initializer=kernel_initializer(),
+            **options,
+        )
+    elif groups == 1:
+        layer = keras.layers.Conv2D(filters, kernel_initializer=kernel_initializer(), **options)
+    else:
+        layer = GroupedConv2D(
+            filters, groups=groups, kernel_initializer=kernel_initializer(), **options
+        )
+    return [*layers, layer]

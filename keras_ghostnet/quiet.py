@@ -1,0 +1,57 @@
+"""Holds back what libraries print, and shows it only if something goes wrong."""
+
+import contextlib
+import os
+import sys
+import tempfile
+import warnings
+
+
+@contextlib.contextmanager
+def quiet():
+    """Keeps what the body prints, and writes it to stderr only if the body raises an exception.
+
+    TensorFlow's C++ code writes to file descriptor 2 itself, below `sys.stderr`, and no setting
+    of its loggers stops all of it: so the descriptor points to a file meanwhile. Descriptor 1
+    is left alone, only `sys.stdout` is replaced: whoever took hold of the real one before, such
+    as a progress bar, still reaches the user.
+
+    Not for several threads at once: the descriptor belongs to the whole process.
+
+    Raises:
+        Exception: Whatever the body raises.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile("w+", errors="replace") as kept:
+        try:
+            with (
+                _descriptor_2(kept),
+                contextlib.redirect_stdout(kept),
+                warnings.catch_warnings(),
+            ):
+                warnings.simplefilter("ignore")
+                yield
+        except Exception:
+            kept.seek(0)
+            sys.stderr.write(kept.read())
+            raise
+
+
+@contextlib.contextmanager
+def _descriptor_2(file):
+    """Points file descriptor 2 to `file`, and back."""
+    real = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()  # what Python still buffers belongs to the body
+        file.flush()
+        os.dup2(real, 2)
+        os.close(real)
+
+
+def quiet_command():
+    """`quiet()` within the `ghostnet` command; within anybody else's program, nothing."""
+    name = os.path.basename(sys.argv[0] if sys.argv else "")
+    return quiet() if name in ("ghostnet", "ghostnet.exe") else contextlib.nullcontext()

@@ -1,0 +1,46 @@
+"""Models by name."""
+
+from keras_ghostnet import g_ghostnet, specs
+from keras_ghostnet.ghostnet import GhostNet
+
+
+def list_models():
+    """The names that `create_model` knows, smallest first within a family.
+
+    Returns:
+        A list of strings: `"ghostnet_050"` ... `"g_ghost_regnetx_320"`.
+    """
+    return list(specs.SPECS)
+
+
+def create_model(name, **kwargs):
+    """Builds a model by its name.
+
+    Args:
+        name: One of `list_models()`.
+        **kwargs: The arguments of `GhostNet`, but for `width`, which the name tells.
+
+    Returns:
+        A `keras.Model` whose `.name` is `name` (unless `kwargs` names it otherwise).
+
+    Raises:
+        ValueError: If no model bears that name (the message suggests the nearest), or as the
+            model's constructor.
+        OSError: If weights cannot be read or downloaded.
+    """
+    return from_spec(specs.find(name), **kwargs)
+
+
+def from_spec(spec, **kwargs):
+    """Builds the model of a specification.
+
+    Args:
+        spec: `GhostNetSpec` of any width, or `GGhostSpec`.
+        **kwargs: As `create_model`.
+
+    Returns:
+        A `keras.Model`.
+    """
+    if spec.family == "ghostnet":
+        return GhostNet(spec.width, **kwargs)
+    return getattr(g_ghostnet, f"GGhostRegNetX{spec.size}")(**kwargs)

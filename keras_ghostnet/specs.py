@@ -1,0 +1,287 @@
+"""Both families as tables: the rows of the papers, and everything that is derived from them.
+
+C-GhostNet: *GhostNet: More Features from Cheap Operations*, Han et al., CVPR 2020
+(arXiv 1911.11907), Table 1. G-GhostNet: *GhostNets on Heterogeneous Devices via Cheap
+Operations*, Han et al., IJCV 2022 (arXiv 2201.03297), section 4, on RegNetX (Radosavovic et
+al., CVPR 2020). Where paper and authors' code differ, the code is followed.
+
+This module imports nothing but the standard library: a specification can be read, compared
+and tested without Keras.
+"""
+
+import dataclasses
+import difflib
+import functools
+import math
+
+# --------------------------------------------------------------------------- C-GhostNet
+
+
+@dataclasses.dataclass(frozen=True)
+class GhostBlock:
+    """One ghost bottleneck: a row of Table 1 of the C-GhostNet paper."""
+
+    kernel: int
+    expansion: int
+    output: int
+    se_ratio: float
+    stride: int
+
+
+# fmt: off
+GHOSTNET_STAGES = (
+    #          kernel  expansion  output    SE  stride
+    (GhostBlock(    3,        16,     16,    0,      1),),  # 112 x 112
+    (GhostBlock(    3,        48,     24,    0,      2),    #  56 x 56
+     GhostBlock(    3,        72,     24,    0,      1),),
+    (GhostBlock(    5,        72,     40, 0.25,      2),    #  28 x 28
+     GhostBlock(    5,       120,     40, 0.25,      1),),
+    (GhostBlock(    3,       240,     80,    0,      2),    #  14 x 14
+     GhostBlock(    3,       200,     80,    0,      1),
+     GhostBlock(    3,       184,     80,    0,      1),
+     GhostBlock(    3,       184,     80,    0,      1),
+     GhostBlock(    3,       480,    112, 0.25,      1),
+     GhostBlock(    3,       672,    112, 0.25,      1),),
+    (GhostBlock(    5,       672,    160, 0.25,      2),    #   7 x 7
+     GhostBlock(    5,       960,    160,    0,      1),
+     GhostBlock(    5,       960,    160, 0.25,      1),
+     GhostBlock(    5,       960,    160,    0,      1),
+     GhostBlock(    5,       960,    160, 0.25,      1),),
+)
+# fmt: on
+GHOSTNET_STEM = 16  # 3x3 convolution of stride 2
+GHOSTNET_FINAL = 960  # 1x1 convolution after the last stage
+GHOSTNET_HEAD = 1280  # 1x1 convolution after the pooling; does not scale with the width
+GHOSTNET_DIVISOR = 4  # channels are multiples of this
+
+
+def make_divisible(value, divisor=GHOSTNET_DIVISOR):
+    """Rounds `value` to a multiple of `divisor`, to no less than 90 % of `value`.
+
+    The rounding of MobileNet and of the GhostNet authors' code.
+
+    Args:
+        value: A positive number of channels, before rounding.
+        divisor: A positive integer.
+
+    Returns:
+        A positive integer, a multiple of `divisor`.
+    """
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+@dataclasses.dataclass(frozen=True)
+class GhostNetSpec:
+    """C-GhostNet of one width, all channels already scaled and rounded.
+
+    Attributes:
+        name: The model's name, e.g. `"ghostnet_100"`.
+        width: The multiplier that the rows of Table 1 were scaled by.
+        stem, final, head: Channels of the first, the last and the head's convolution.
+        stages: A tuple of stages, each a tuple of `GhostBlock` with scaled channels.
+    """
+
+    name: str
+    width: float
+    stem: int
+    stages: tuple
+    final: int
+    head: int = GHOSTNET_HEAD
+
+    @property
+    def family(self):
+        return "ghostnet"
+
+
+def ghostnet(width):
+    """The specification of C-GhostNet at any width.
+
+    Args:
+        width: A positive, finite number: 0.5, 1.0 and 1.3 are the paper's.
+
+    Returns:
+        A `GhostNetSpec`.
+
+    Raises:
+        ValueError: If `width` is not a positive, finite number.
+    """
+    if isinstance(width, bool) or not isinstance(width, (int, float)):
+        raise ValueError(
+            f"`width` must be a positive number such as 0.5, 1.0 or 1.3. "
+            f"Received: width={width!r} of type {type(width).__name__}."
+        )
+    if not (math.isfinite(width) and width > 0):
+        raise ValueError(
+            f"`width` must be a positive number such as 0.5, 1.0 or 1.3. Received: width={width}."
+        )
+
+    def scale(channels):
+        return make_divisible(channels * width)
+
+    stages = tuple(
+        tuple(
+            dataclasses.replace(block, expansion=scale(block.expansion), output=scale(block.output))
+            for block in stage
+        )
+        for stage in GHOSTNET_STAGES
+    )
+    return GhostNetSpec(
+        name=f"ghostnet_{round(width * 100):03d}",
+        width=float(width),
+        stem=scale(GHOSTNET_STEM),
+        stages=stages,
+        final=scale(GHOSTNET_FINAL),
+    )
+
+
+# --------------------------------------------------------------------------- G-GhostNet
+
+REGNET_STEM = 32  # 3x3 convolution of stride 2
+CHEAP_RATIO = 0.5  # the part of a stage's channels that cheap operations make
+RAW_GROUP_RATIO = 0.75  # group width of the raw half over the stage's own
+
+
+@dataclasses.dataclass(frozen=True)
+class GGhostStageSpec:
+    """One stage of G-GhostNet: a plain RegNet stage, or a G-Ghost stage.
+
+    Attributes:
+        depth: Blocks of the RegNet stage that it replaces.
+        width: Output channels.
+        group_width: Channels per group of the 3x3 convolutions at full width.
+        ghost: Whether it is a G-Ghost stage (paper section 4.2) or plain RegNet blocks.
+    """
+
+    depth: int
+    width: int
+    group_width: int
+    ghost: bool
+
+    @property
+    def raw_group_width(self):
+        """Channels per group in the raw half."""
+        return int(self.group_width * RAW_GROUP_RATIO)
+
+    @property
+    def raw_width(self):
+        """Channels of the half that runs through the stage's blocks."""
+        groups = int(self.width * (1 - CHEAP_RATIO) / self.raw_group_width)
+        return groups * self.raw_group_width
+
+    @property
+    def cheap_width(self):
+        """Channels of the half that cheap operations make."""
+        return self.width - self.raw_width
+
+
+@dataclasses.dataclass(frozen=True)
+class GGhostSpec:
+    """G-GhostNet on one RegNetX.
+
+    Attributes:
+        name: The model's name, e.g. `"g_ghost_regnetx_032"`.
+        size: RegNetX's size, e.g. `"032"` for 3.2 GF.
+        stages: Four `GGhostStageSpec`, each of stride 2.
+        stem: Channels of the first convolution.
+    """
+
+    name: str
+    size: str
+    stages: tuple
+    stem: int = REGNET_STEM
+
+    @property
+    def family(self):
+        return "g_ghost_regnetx"
+
+
+# fmt: off
+REGNETX = {
+    # size    depths           widths                    group width
+    "002": ((1, 1,  4,  7), ( 24,  56,  152,  368),   8),
+    "004": ((1, 2,  7, 12), ( 32,  64,  160,  384),  16),
+    "006": ((1, 3,  5,  7), ( 48,  96,  240,  528),  24),
+    "008": ((1, 3,  7,  5), ( 64, 128,  288,  672),  16),
+    "016": ((2, 4, 10,  2), ( 72, 168,  408,  912),  24),
+    "032": ((2, 6, 15,  2), ( 96, 192,  432, 1008),  48),
+    "040": ((2, 5, 14,  2), ( 80, 240,  560, 1360),  40),
+    "064": ((2, 4, 10,  1), (168, 392,  784, 1624),  56),
+    "080": ((2, 5, 15,  1), ( 80, 240,  720, 1920), 120),
+    "120": ((2, 5, 11,  1), (224, 448,  896, 2240), 112),
+    "160": ((2, 6, 13,  1), (256, 512,  896, 2048), 128),
+    "320": ((2, 7, 13,  1), (336, 672, 1344, 2520), 168),
+}
+# fmt: on
+
+
+def is_ghost_stage(stage, depth):
+    """Whether stage 1-4 of a RegNetX of that depth becomes a G-Ghost stage.
+
+    A stage needs a block before and a block after the split, so more than two; stage 1 is
+    never one and stage 3, the deepest, always (authors' code).
+    """
+    return stage == 3 or (stage in (2, 4) and depth > 2)
+
+
+@functools.cache
+def g_ghost_regnetx(size):
+    """The specification of G-GhostNet on RegNetX of a size.
+
+    Args:
+        size: A key of `REGNETX`: `"002"` ... `"320"`.
+
+    Returns:
+        A `GGhostSpec`.
+
+    Raises:
+        ValueError: If there is no such size.
+    """
+    if size not in REGNETX:
+        raise ValueError(f"Unknown RegNetX size {size!r}. Known: {', '.join(REGNETX)}.")
+    depths, widths, group_width = REGNETX[size]
+    return GGhostSpec(
+        name=f"g_ghost_regnetx_{size}",
+        size=size,
+        stages=tuple(
+            GGhostStageSpec(depth, width, group_width, ghost=is_ghost_stage(stage, depth))
+            for stage, (depth, width) in enumerate(zip(depths, widths, strict=True), start=1)
+        ),
+    )
+
+
+# ------------------------------------------------------------------- name -> specification
+
+SPECS = {
+    spec.name: spec
+    for spec in (
+        *(ghostnet(width) for width in (0.5, 1.0, 1.3)),
+        *(g_ghost_regnetx(size) for size in REGNETX),
+    )
+}
+
+
+def find(name):
+    """The specification that bears a name.
+
+    Args:
+        name: A key of `SPECS`, e.g. `"ghostnet_130"`.
+
+    Returns:
+        A `GhostNetSpec` or a `GGhostSpec`.
+
+    Raises:
+        ValueError: If no model bears that name; the message suggests the nearest.
+    """
+    if name not in SPECS:
+        raise ValueError(f"Unknown model {name!r}.{suggest(name, SPECS)}")
+    return SPECS[name]
+
+
+def suggest(given, known):
+    """The tail of an error message about an unknown name: the nearest name and all of them."""
+    known = sorted(known)
+    likeness = {name: difflib.SequenceMatcher(None, str(given), name).ratio() for name in known}
+    near = max(known, key=likeness.get, default="")
+    hint = f" Did you mean {near!r}?" if likeness.get(near, 0) > 0.4 else ""
+    return f"{hint} Known: {', '.join(known)}."
