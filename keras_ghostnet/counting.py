@@ -1,0 +1,194 @@
+"""Parameters and multiply-adds of a built model, counted layer by layer."""
+
+import math
+
+import keras
+
+# Weights that training does not learn by gradients: the papers do not count them.
+STATISTICS = {"moving_mean", "moving_variance", "mean", "variance", "count"}
+
+# Layers that look up or scale: the papers count no multiply-adds for them.
+FREE = (
+    keras.layers.BatchNormalization,
+    keras.layers.Embedding,
+    keras.layers.GroupNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.Normalization,
+    keras.layers.PReLU,
+    keras.layers.UnitNormalization,
+)
+CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
+RECURRENT = (keras.layers.GRU, keras.layers.LSTM, keras.layers.SimpleRNN)
+TRANSPOSED = (
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+)
+
+
+def count_parameters(model):
+    """Counts what a model learns, as papers do.
+
+    Args:
+        model: Any built Keras model.
+
+    Returns:
+        The number of its weights without the statistics of batch norm; frozen weights count.
+    """
+    return sum(
+        math.prod(weight.shape)
+        for weight in model.weights
+        if weight.trainable or weight.name not in STATISTICS
+    )
+
+
+def count_macs(model, input_shape=None):
+    """Counts the multiply-adds of one image through a model.
+
+    Convolutions and dense layers count, as in the papers; batch norm (which is folded away),
+    activations, pooling, additions and gates do not. One multiply-add is one MAC; papers that
+    say "FLOPs" mean the same.
+
+    Args:
+        model: A Keras model of standard layers, nested models, this package's layers, or
+            layers of one's own that are made of such layers.
+        input_shape: Shape of one image, without the batch; None takes the model's own.
+
+    Returns:
+        An integer.
+
+    Raises:
+        ValueError: If a size is unknown, if `input_shape` does not fit the model, or if a
+            layer multiplies by a kernel in a way that is not known here: nothing is left out
+            silently.
+    """
+    own = getattr(model, "inputs", None) or []  # a subclassed model has none
+    if input_shape is None and not own:
+        raise ValueError(f"{model.name} does not tell its input's shape: give `input_shape`.")
+    if input_shape is None:
+        inputs = _one(own[0]) if len(own) == 1 else keras.tree.map_structure(_one, model.input)
+    elif len(own) <= 1:
+        inputs = keras.Input(batch_shape=(1, *input_shape), dtype=own[0].dtype if own else None)
+    else:
+        raise ValueError(
+            f"{model.name} has {len(own)} inputs: `input_shape` can be given for one only."
+        )
+    if any(None in tensor.shape for tensor in keras.tree.flatten(inputs)):
+        raise ValueError(
+            f"{model.name} takes inputs of any size: give `input_shape`, e.g. (224, 224, 3)."
+        )
+    counter = _Counter()
+    counter.enter(model, inputs)
+    left = [
+        weight.path
+        for weight in model.weights
+        if len(weight.shape) > 1 and id(weight) not in counter.seen
+    ]
+    if left:
+        raise ValueError(
+            f"The multiply-adds of {model.name} cannot be counted: nothing is known about how "
+            f"these weights are used: {', '.join(left[:5])}."
+        )
+    return counter.macs
+
+
+class _Counter:
+    """Runs layers on symbolic tensors and adds up what each one multiplies."""
+
+    def __init__(self):
+        self.macs = 0
+        self.seen = set()  # ids of the weights that are accounted for
+
+    def enter(self, layer, *arguments, **options):
+        """Counts within a layer or model that is made of other layers."""
+        arguments = keras.tree.map_structure(_fresh, arguments)
+        inputs = [x for x in keras.tree.flatten(arguments) if keras.utils.is_keras_tensor(x)]
+        outputs = layer.call(*arguments, **options)
+        inner = keras.Model(inputs, outputs)
+        keras.models.clone_model(inner, clone_function=lambda part: part, call_function=self._visit)
+
+    def _visit(self, layer, *arguments, **options):
+        outputs = layer(*arguments, **options)
+        if not isinstance(layer, keras.layers.Layer):
+            return outputs  # a bare operation, such as a slice, has no weights to multiply by
+        macs = layer_macs(layer, arguments, outputs)
+        if macs is not None:
+            self.macs += macs
+            self.seen.update(map(id, layer.weights))
+        elif any(len(weight.shape) > 1 for weight in layer.weights):
+            self.enter(layer, *arguments, **options)
+        return outputs
+
+
+def _one(tensor):
+    """A new input for a batch of one."""
+    return keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype)
+
+
+def _fresh(value):
+    if keras.utils.is_keras_tensor(value):
+        return keras.Input(batch_shape=value.shape, dtype=value.dtype)
+    return value
+
+
+def layer_macs(layer, arguments, outputs):
+    """Multiply-adds of one call of a standard layer.
+
+    Args:
+        layer: A Keras layer.
+        arguments: What it was called with, Keras tensors of known shape (batch 1).
+        outputs: What it puts out.
+
+    Returns:
+        An integer, or None for a layer that is not known here.
+    """
+    if isinstance(layer, FREE):
+        return 0
+    if isinstance(layer, (*CONVOLUTIONS, *DEPTHWISE)) and not isinstance(layer, TRANSPOSED):
+        # Every place of the output is one application of the kernel, a group's own part of it.
+        return math.prod(layer.kernel.shape) * _places(layer, outputs)
+    if isinstance(layer, TRANSPOSED):
+        return math.prod(layer.kernel.shape) * _places(layer, arguments[0])
+    if isinstance(layer, SEPARABLE):
+        kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
+        return sum(math.prod(kernel.shape) for kernel in kernels) * _places(layer, outputs)
+    if isinstance(layer, keras.layers.Dense):
+        return math.prod(layer.kernel.shape) * math.prod(arguments[0].shape[:-1])
+    if isinstance(layer, keras.layers.EinsumDense):
+        return _einsum_macs(layer.equation, arguments[0].shape, layer.kernel.shape)
+    if isinstance(layer, keras.layers.MultiHeadAttention):
+        return _attention_macs(layer, *arguments)
+    if isinstance(layer, RECURRENT):
+        kernels = (layer.cell.kernel, layer.cell.recurrent_kernel)
+        return sum(math.prod(kernel.shape) for kernel in kernels) * arguments[0].shape[1]
+    return None
+
+
+def _places(layer, tensor):
+    """How many places, over all space, a batch of one feature map has."""
+    shape = tensor.shape
+    return math.prod(shape[1:-1] if layer.data_format == "channels_last" else shape[2:])
+
+
+def _einsum_macs(equation, *shapes):
+    """The product of the sizes of all indices of an einsum over two operands."""
+    sizes = {}
+    for term, shape in zip(equation.split("->")[0].split(","), shapes, strict=True):
+        front = len(shape) - len(term.replace("...", ""))
+        letters = term.replace("...", "".join(f"{axis}" for axis in range(front)))
+        sizes.update(zip(letters, shape, strict=True))
+    return math.prod(sizes.values())
+
+
+def _attention_macs(layer, query, value, key=None):
+    """Projections, scores and weighted means of multi-head attention."""
+    key = value if key is None else key
+    (_, targets, width), (_, sources, _) = query.shape, value.shape
+    per_target = layer.num_heads * (width * layer.key_dim + layer.value_dim * width)
+    per_source = layer.num_heads * (
+        key.shape[-1] * layer.key_dim + value.shape[-1] * layer.value_dim
+    )
+    scores = layer.num_heads * targets * sources * (layer.key_dim + layer.value_dim)
+    return targets * per_target + sources * per_source + scores

@@ -1,0 +1,73 @@
+"""From images to the networks' input, and from their output to class names."""
+
+import functools
+import importlib.resources
+
+import keras
+import numpy as np
+
+CLASSES = 1000
+
+
+def preprocess_input(x, data_format=None):
+    """Normalises RGB images as every public checkpoint expects them.
+
+    Divides by 255, subtracts ImageNet's mean (0.485, 0.456, 0.406) and divides by its standard
+    deviation (0.229, 0.224, 0.225): `keras.applications`' mode `"torch"`.
+
+    Args:
+        x: NumPy array or tensor of RGB images, values in [0, 255], `(height, width, 3)` or
+            `(batch, height, width, 3)`. An array of floats may be changed in place.
+        data_format: `"channels_last"` or `"channels_first"`; None takes Keras' setting.
+
+    Returns:
+        Floats of the same shape, about -2.2 to 2.7.
+
+    Raises:
+        ValueError: If `data_format` is unknown.
+    """
+    return keras.applications.imagenet_utils.preprocess_input(
+        x, data_format=data_format, mode="torch"
+    )
+
+
+def decode_predictions(preds, top=5):
+    """Names the most probable ImageNet classes; works offline.
+
+    Args:
+        preds: Array or tensor `(batch, 1000)`: a model's output, probabilities or logits.
+        top: How many classes to name for each image, 1 to 1000.
+
+    Returns:
+        A list, one entry an image, of lists of `(WordNet id, name, score)`, best first, as
+        `keras.applications` does.
+
+    Raises:
+        ValueError: If `preds` has another shape or `top` is out of range.
+    """
+    preds = keras.ops.convert_to_numpy(preds)
+    if preds.ndim != 2 or preds.shape[1] != CLASSES:
+        raise ValueError(
+            f"`decode_predictions` knows ImageNet's {CLASSES} classes: `preds` must have the shape "
+            f"(batch, {CLASSES}). Received: {preds.shape}."
+        )
+    if not 1 <= top <= CLASSES:
+        raise ValueError(f"`top` must be 1 to {CLASSES}. Received: top={top}.")
+    classes = imagenet_classes()
+    best = np.argsort(-preds, axis=1, kind="stable")[:, :top]
+    return [
+        [(*classes[index], row[index]) for index in indices]
+        for row, indices in zip(preds, best, strict=True)
+    ]
+
+
+@functools.cache
+def imagenet_classes():
+    """ImageNet's classes in the order of the networks' outputs.
+
+    Returns:
+        A tuple of 1000 pairs `(WordNet id, name)`, e.g. `("n02123045", "tabby")`. Two names
+        ("crane" and "maillot") stand for two classes each; the ids are unique.
+    """
+    path = importlib.resources.files("keras_ghostnet") / "data" / "imagenet_classes.tsv"
+    return tuple(tuple(line.split("\t")) for line in path.read_text("utf-8").splitlines())
