@@ -1,0 +1,129 @@
+"""Files of Keras 3: told apart by their shapes here, read by Keras itself.
+
+Keras names a file's groups after the classes and attributes of the layers; that is its own
+business and changes with it. So a model of the file's kind is built, Keras loads the file into
+it, and the weights are handed on by the variables' paths.
+"""
+
+import os
+import shutil
+import tempfile
+
+from keras_ghostnet import specs
+from keras_ghostnet.weights import layouts
+
+SUFFIX = {"keras3_h5": ".weights.h5", "keras3_archive": ".keras"}
+
+
+def describe(path, tensors):
+    """What a Keras 3 file of one of our models holds.
+
+    Args:
+        path: The file's path, for messages.
+        tensors: Dictionary of its arrays, named by their paths in the file.
+
+    Returns:
+        `(spec, classes or None, input channels)`.
+
+    Raises:
+        ValueError: If it is no file of one of our models.
+    """
+    stem = tensors.get("layers/conv2d/vars/0")
+    spec = _find_spec(tensors) if stem is not None and stem.ndim == 4 else None
+    if spec is None:
+        raise ValueError(
+            f"{path}: a Keras 3 file, but not of one of this package's models alone. If it holds "
+            "a network that contains one, load it with `keras.models.load_model`."
+        )
+    classifier = "layers/dense_1" if spec.family == "ghostnet" else "layers/dense"
+    bias = tensors.get(f"{classifier}/vars/1")
+    return spec, None if bias is None else bias.shape[0], stem.shape[2]
+
+
+def _find_spec(tensors):
+    if "layers/ghost_bottleneck/residual/ghost_module/primary/conv2d/vars/0" in tensors:
+        final = tensors.get("layers/conv2d_1/vars/0")
+        if final is None or final.ndim != 4:
+            return None
+        return next(
+            (
+                spec
+                for spec in layouts.ghostnets_ending_in(final.shape[-1])
+                if _same_blocks(tensors, spec)
+            ),
+            None,
+        )
+    for size in specs.REGNETX:
+        spec = specs.g_ghost_regnetx(size)
+        depth = sum(name.startswith("layers/g_ghost_stage") for name in tensors)
+        if depth and _same_stages(tensors, spec):
+            return spec
+    return None
+
+
+def _same_blocks(tensors, spec):
+    blocks = [block for stage in spec.stages for block in stage]
+    for number, block in enumerate(blocks):
+        name = "ghost_bottleneck" + (f"_{number}" if number else "")
+        for module, channels in (
+            ("ghost_module", block.expansion),
+            ("ghost_module_1", block.output),
+        ):
+            scale = tensors.get(
+                f"layers/{name}/residual/{module}/primary/batch_normalization/vars/0"
+            )
+            if scale is None or scale.shape != (-(-channels // 2),):
+                return False
+    return True
+
+
+def _same_stages(tensors, spec):
+    ghosts = [stage for stage in spec.stages if stage.ghost]
+    for number, stage in enumerate(ghosts):
+        name = "g_ghost_stage" + (f"_{number}" if number else "")
+        scale = tensors.get(f"layers/{name}/base/expand/batch_normalization/vars/0")
+        raw = sum(
+            key.startswith(f"layers/{name}/raw/") and key.endswith("/expand/conv2d/vars/0")
+            for key in tensors
+        )
+        if scale is None or scale.shape != (stage.width,) or raw != stage.depth - 2:
+            return False
+    return f"layers/g_ghost_stage_{len(ghosts)}/base/expand/conv2d/vars/0" not in tensors
+
+
+def values(source):
+    """The arrays of a Keras 3 file by our variables' paths.
+
+    Args:
+        source: A `Source` of a Keras 3 file.
+
+    Returns:
+        Dictionary: variable path -> array.
+
+    Raises:
+        ValueError: If the file does not hold exactly the variables of the model it was
+            recognised as.
+    """
+    from keras_ghostnet.builder import square  # which need this module
+    from keras_ghostnet.registry import from_spec
+
+    model = from_spec(
+        source.spec,
+        include_top=source.classes is not None,
+        classes=source.classes or 1000,
+        input_shape=square(source.channels, None),
+    )
+    if len(model.weights) != len(source.tensors):
+        raise ValueError(
+            f"{source.path}: holds {len(source.tensors)} arrays, but {source.spec.name} has "
+            f"{len(model.weights)} variables."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        # Keras goes by a file's name; ours may have any.
+        named = os.path.join(folder, "model" + SUFFIX[source.format])
+        try:
+            os.symlink(os.path.abspath(source.path), named)
+        except OSError:  # a file system without links
+            shutil.copyfile(source.path, named)
+        model.load_weights(named)
+    return {variable.path: variable.numpy() for variable in model.weights}

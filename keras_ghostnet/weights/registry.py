@@ -1,0 +1,171 @@
+"""The public checkpoints: where they are, what they expect, and what they reached.
+
+Accuracies are as the source publishes them, in percent on ImageNet's validation set; nothing
+here was measured by this package.
+"""
+
+import dataclasses
+import hashlib
+import os
+
+import keras
+
+from keras_ghostnet import specs
+
+
+@dataclasses.dataclass(frozen=True)
+class Transform:
+    """The preprocessing that a checkpoint's accuracy was published with.
+
+    Attributes:
+        size: Side of the square that the network sees, pixels.
+        resize: Length that the image's shorter side is scaled to before, pixels.
+        mean, std: Per channel (RGB), of values in [0, 1]; what `preprocess_input` applies.
+        interpolation: Of the scaling.
+    """
+
+    size: int = 224
+    resize: int = 256
+    mean: tuple = (0.485, 0.456, 0.406)
+    std: tuple = (0.229, 0.224, 0.225)
+    interpolation: str = "bicubic"
+
+    @property
+    def crop(self):
+        """The part of the scaled image's shorter side that the central crop keeps."""
+        return self.size / self.resize
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightsEntry:
+    """One public checkpoint.
+
+    Attributes:
+        model: Name of the model it belongs to.
+        tag: What `weights=` calls it.
+        url: Where it is downloaded from.
+        hash: `"md5:..."` or `"sha256:..."` of the file, or None where its source publishes
+            none; the SHA-256 that was received is printed then.
+        format: `Source.format` of the file.
+        top1, top5: Published accuracies in percent; None where none was published.
+        licence: Of the weights, as the source states it.
+        source: Who trained and who published it.
+        transform: The preprocessing that it expects.
+    """
+
+    model: str
+    tag: str
+    url: str
+    hash: str | None
+    format: str
+    top1: float
+    top5: float | None
+    licence: str
+    source: str
+    transform: Transform = Transform()
+
+
+_KECAM = "https://github.com/leondgarse/keras_cv_attention_models/releases/download/ghostnetv2/"
+_HUAWEI = "https://github.com/huawei-noah/Efficient-AI-Backbones/releases/download/g_ghost_regnet/"
+_PADDLE = "https://paddle-imagenet-models-name.bj.bcebos.com/dygraph/"
+_BY_KECAM = "converted by keras_cv_attention_models (MIT)"
+_BY_PADDLE = "trained by PaddleClas"
+_BY_HUAWEI = "trained by the authors, huawei-noah/Efficient-AI-Backbones"
+
+
+def _kecam(model, tag, file, md5, top1, top5, trained):
+    return WeightsEntry(
+        model, tag, _KECAM + file, f"md5:{md5}", "keras2_h5", top1, top5, "Apache-2.0",
+        f"{trained}, {_BY_KECAM}",
+    )  # fmt: skip
+
+
+def _paddle(model, tag, file, top1, top5):
+    return WeightsEntry(
+        model, tag, _PADDLE + file, None, "paddle", top1, top5, "Apache-2.0", _BY_PADDLE
+    )
+
+
+def _huawei(model, file, top1):
+    return WeightsEntry(
+        model, "imagenet", _HUAWEI + file, None, "torch", top1, None, "Apache-2.0", _BY_HUAWEI
+    )
+
+
+# fmt: off
+ENTRIES = (
+    _kecam("ghostnet_050", "imagenet", "ghostnet_050_imagenet.h5",
+           "dbb5a89e19fa78f2f35f38b4c1ae4351", 66.88, 86.9, _BY_PADDLE),
+    _kecam("ghostnet_100", "imagenet", "ghostnet_100_imagenet.h5",
+           "19a0f0f03f20e4bd6c1736102b4d979d", 73.98, 91.46, _BY_HUAWEI),
+    _kecam("ghostnet_130", "imagenet", "ghostnet_130_imagenet.h5",
+           "3a73bc721765c516a894b567674fc60b", 75.79, 92.5, _BY_PADDLE),
+    _kecam("ghostnet_130", "ssld", "ghostnet_130_ssld.h5",
+           "62571bb90d71a7487679ae97642d13fb", 79.38, 94.5, _BY_PADDLE + " by distillation"),
+    WeightsEntry("ghostnet_100", "timm",
+                 "https://huggingface.co/timm/ghostnet_100.in1k/resolve/main/model.safetensors",
+                 None, "safetensors", 73.98, 91.46, "Apache-2.0", _BY_HUAWEI + ", hosted by timm"),
+    _paddle("ghostnet_050", "paddle", "GhostNet_x0_5_pretrained.pdparams", 66.88, 86.9),
+    _paddle("ghostnet_100", "paddle", "GhostNet_x1_0_pretrained.pdparams", 74.02, 91.6),
+    _paddle("ghostnet_130", "paddle", "GhostNet_x1_3_pretrained.pdparams", 75.79, 92.5),
+    _paddle("ghostnet_130", "paddle_ssld", "GhostNet_x1_3_ssld_pretrained.pdparams", 79.38, 94.5),
+    _huawei("g_ghost_regnetx_032", "g_ghost_regnet_3.2g_77.8.pth", 77.8),
+    _huawei("g_ghost_regnetx_040", "g_ghost_regnet_4.0g_78.6.pth", 78.6),
+    _huawei("g_ghost_regnetx_080", "g_ghost_regnet_8.0g_79.0.pth", 79.0),
+    _huawei("g_ghost_regnetx_160", "g_ghost_regnet_16.0g_79.9.pth", 79.9),
+)
+# fmt: on
+REGISTRY = {(entry.model, entry.tag): entry for entry in ENTRIES}
+
+
+def tags(model):
+    """The tags under which a model has weights: a list, empty for most sizes of G-GhostNet."""
+    return [entry.tag for entry in REGISTRY.values() if entry.model == model]
+
+
+def fetch(model, tag):
+    """Downloads a checkpoint, or finds it in Keras' cache.
+
+    Args:
+        model: A model's name.
+        tag: One of `tags(model)`.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ValueError: If there is no such entry, or if the file's hash is not the published one.
+        OSError: If the file cannot be downloaded.
+    """
+    if (model, tag) not in REGISTRY:
+        raise ValueError(f"No weights {tag!r} of {model!r}." + specs.suggest(tag, tags(model)))
+    entry = REGISTRY[model, tag]
+    algorithm, _, digest = (entry.hash or "").partition(":")
+    name = f"keras_ghostnet_{model}_{tag}{os.path.splitext(entry.url)[1]}"
+    try:
+        path = keras.utils.get_file(
+            name,
+            entry.url,
+            cache_subdir="models",
+            file_hash=digest or None,
+            hash_algorithm=algorithm or "auto",
+        )
+    except ValueError as error:  # the hash
+        raise ValueError(
+            f"The download of {entry.url} has not the published hash {entry.hash}: it is "
+            "incomplete or was altered. Nothing was loaded; try again later."
+        ) from error
+    except Exception as error:  # Keras raises a bare Exception where the network fails
+        raise OSError(
+            f"The weights {tag!r} of {model} could not be downloaded from {entry.url} ({error}). "
+            "Check the network, or download the file elsewhere and pass its path as `weights`."
+        ) from error
+    if entry.hash is None:
+        print(f"{entry.url}: its source publishes no hash; received sha256:{sha256(path)}")
+    return path
+
+
+def sha256(path):
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

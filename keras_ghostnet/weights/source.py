@@ -1,0 +1,126 @@
+"""A checkpoint with what it was recognised as: which network, which layout, how many classes."""
+
+import dataclasses
+import os
+
+from keras_ghostnet import specs
+from keras_ghostnet.weights import keras3, layouts, paddle, registry
+from keras_ghostnet.weights.readers import read_checkpoint
+
+# Counters that torch keeps beside batch norm; no network's output depends on them.
+IGNORED = (".num_batches_tracked",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A checkpoint that was read and recognised; nothing of a model was touched yet.
+
+    Attributes:
+        path: Where it was read from.
+        format: File format: `"safetensors"`, `"torch"`, `"paddle"`, `"keras2_h5"`,
+            `"keras3_h5"` or `"keras3_archive"`.
+        layout: The `Layout` of its names, or None for Keras 3's own.
+        spec: The `GhostNetSpec` or `GGhostSpec` that it holds the weights of.
+        classes: Classes of its classifier, or None if it has no classifier.
+        channels: Channels of its input.
+        tensors: Dictionary of names and arrays.
+    """
+
+    path: str
+    format: str
+    layout: layouts.Layout | None
+    spec: specs.GhostNetSpec | specs.GGhostSpec
+    classes: int | None
+    channels: int
+    tensors: dict
+
+    @property
+    def title(self):
+        """What a message calls the layout."""
+        return self.layout.title if self.layout else "Keras 3"
+
+
+def load(weights, spec):
+    """Reads what `weights=` of a model's constructor names: a tag of the registry, or a file.
+
+    Args:
+        weights: `"imagenet"` or another tag, or a path.
+        spec: The model's specification.
+
+    Returns:
+        A `Source`.
+
+    Raises:
+        ValueError: If `weights` is neither a tag nor a file, or the file holds no GhostNet.
+        OSError: If the file cannot be read or downloaded.
+    """
+    tags = registry.tags(spec.name)
+    if isinstance(weights, str) and weights in tags:
+        return read(registry.fetch(spec.name, weights))
+    if not isinstance(weights, (str, os.PathLike)):
+        raise ValueError(
+            "`weights` must be None, a tag of the registry or the path of a file. "
+            f"Received: {weights!r} of type {type(weights).__name__}."
+        )
+    if not os.path.exists(weights):
+        path = os.fspath(weights)
+        if os.sep in path or os.path.splitext(path)[1]:
+            raise FileNotFoundError(f"`weights`: there is no file {path!r}.")
+        raise ValueError(
+            f"`weights`: {path!r} is neither a file nor weights of {spec.name}."
+            + (specs.suggest(path, tags) if tags else " There are no registered weights of it.")
+        )
+    return read(weights)
+
+
+def read(path):
+    """Reads a checkpoint and recognises, by its content, which network it holds.
+
+    Args:
+        path: A file in any of the formats of `keras_ghostnet.weights.readers`.
+
+    Returns:
+        A `Source`.
+
+    Raises:
+        ValueError: If the file is damaged, holds something other than arrays, or no GhostNet.
+        OSError: If the file cannot be read.
+    """
+    checkpoint = read_checkpoint(path)
+    tensors = {
+        name: array for name, array in checkpoint.tensors.items() if not name.endswith(IGNORED)
+    }
+    if checkpoint.format in ("keras3_h5", "keras3_archive"):
+        return Source(
+            checkpoint.path,
+            checkpoint.format,
+            None,
+            *keras3.describe(checkpoint.path, tensors),
+            tensors,
+        )
+    layout = layouts.recognise(tensors)
+    if layout is None:
+        raise ValueError(
+            f"{path}: a readable {checkpoint.format} file, but not of a GhostNet that is known "
+            f"here. It holds {len(tensors)} arrays, such as {', '.join(sorted(tensors)[:4])}. "
+            f"Known: {', '.join(known.title for known in layouts.LAYOUTS)}, and Keras 3 files of "
+            "this package's models."
+        )
+    spec = layouts.find_spec(layout, tensors)
+    if spec is None:
+        raise ValueError(
+            f"{path}: the names are those of {layout.title}, but the shapes belong to no network "
+            "of this family: the channels of its batch norms fit no width or size."
+        )
+    if layout.source == layouts.PADDLE:
+        tensors = paddle.normalise(tensors, layout, spec, path)
+    classifier = layouts.classifier_shape(layout, tensors)
+    return Source(
+        path=checkpoint.path,
+        format=checkpoint.format,
+        layout=layout,
+        spec=spec,
+        classes=classifier[1] if classifier else None,
+        channels=layouts.input_channels(layout, tensors),
+        tensors=tensors,
+    )
