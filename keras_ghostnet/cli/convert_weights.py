@@ -1,0 +1,35 @@
+"""Convert a public checkpoint to a Keras file and print what was mapped.
+
+IN may be .safetensors, .pth, .pdparams, Keras-2 .h5, .weights.h5 or .keras; the network is told
+by its content. OUT ends in .keras (model and weights) or .weights.h5 (weights).
+"""
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+def arguments(parser):
+    parser.add_argument("input", metavar="IN", help="checkpoint to read")
+    parser.add_argument("output", metavar="OUT", help="file to write")
+
+
+def run(args):
+    from keras_ghostnet.weights import convert
+
+    model, assignments = convert(args.input, args.output)
+    console = Console()
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("tensor in the checkpoint", overflow="fold")
+    table.add_column("variable of the model", overflow="fold")
+    table.add_column("shape", justify="right")
+    for assignment in assignments:
+        shape = " x ".join(map(str, assignment.value.shape))
+        table.add_row(assignment.tensor, assignment.variable.path, shape)
+    console.print(table)
+    console.print(
+        f"{args.input}: {model.name} with {model.output_shape[-1]} outputs, "
+        f"{len(assignments)} tensors, each used once. Written to {args.output}",
+        soft_wrap=True,
+        highlight=False,
+    )
