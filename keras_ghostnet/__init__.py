@@ -3,7 +3,7 @@
 from keras_ghostnet.quiet import quiet_command
 
 with quiet_command():  # TensorFlow greets at its import; the `ghostnet` command does not
-    from keras_ghostnet import layers
+    from keras_ghostnet import layers, weights
     from keras_ghostnet.counting import count_macs, count_parameters
     from keras_ghostnet.g_ghostnet import (
         GGhostRegNetX002,
@@ -46,5 +46,6 @@ __all__ = [
     "layers",
     "list_models",
     "preprocess_input",
+    "weights",
     "__version__",
 ]

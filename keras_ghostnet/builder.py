@@ -6,6 +6,7 @@ import textwrap
 import keras
 
 from keras_ghostnet.layers.convolution import batch_norm, channel_axis, convolution
+from keras_ghostnet.weights import transfer
 
 MIN_SIZE = 32  # five strides of 2 leave one pixel
 DEFAULT_SIZE = 224
@@ -79,18 +80,14 @@ def build(
     inputs = _input(input_tensor, input_shape, include_top)
     checkpoint = None
     if weights is not None:
-        # Not at the top: a network without weights should not pay for the readers' imports.
-        from keras_ghostnet.weights import source, transfer
-
-        checkpoint = source.load(weights, spec)
-        transfer.check(
-            checkpoint,
+        if include_top:
+            _check_activation(classifier_activation)
+        checkpoint = transfer.load(
+            weights,
             spec,
             classes=classes if include_top else None,
             channels=inputs.shape[channel_axis(keras.config.image_data_format())],
         )
-        if include_top:
-            _check_activation(classifier_activation)
 
     x = backbone(inputs, spec)
     if include_top:

@@ -13,8 +13,8 @@ def quiet():
 
     TensorFlow's C++ code writes to file descriptor 2 itself, below `sys.stderr`, and no setting
     of its loggers stops all of it: so the descriptor points to a file meanwhile. Descriptor 1
-    is left alone, only `sys.stdout` is replaced: whoever took hold of the real one before, such
-    as a progress bar, still reaches the user.
+    is left alone, only `sys.stdout` and `sys.stderr` are replaced: whoever took hold of the
+    real `sys.stdout` before, such as a progress bar, still reaches the user.
 
     Not for several threads at once: the descriptor belongs to the whole process.
 
@@ -27,6 +27,7 @@ def quiet():
             with (
                 _descriptor_2(kept),
                 contextlib.redirect_stdout(kept),
+                contextlib.redirect_stderr(kept),
                 warnings.catch_warnings(),
             ):
                 warnings.simplefilter("ignore")

@@ -75,6 +75,9 @@ def make_divisible(value, divisor=GHOSTNET_DIVISOR):
 class GhostNetSpec:
     """C-GhostNet of one width, all channels already scaled and rounded.
 
+    Widths that round to the same channels are the same network and compare equal: a
+    checkpoint, which tells its channels alone, fits all of them.
+
     Attributes:
         name: The model's name, e.g. `"ghostnet_100"`.
         width: The multiplier that the rows of Table 1 were scaled by.
@@ -82,8 +85,8 @@ class GhostNetSpec:
         stages: A tuple of stages, each a tuple of `GhostBlock` with scaled channels.
     """
 
-    name: str
-    width: float
+    name: str = dataclasses.field(compare=False)
+    width: float = dataclasses.field(compare=False)
     stem: int
     stages: tuple
     final: int

@@ -57,7 +57,7 @@ def main(args):
     """
     try:
         return args.run(args) or 0
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError, ArithmeticError) as error:
         print(f"ghostnet: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -42,8 +42,16 @@ class Block(keras.layers.Layer):
 
     @property
     def part(self):
-        """Arguments that every part takes over from the block."""
-        return {"data_format": self.data_format, "dtype": self.dtype_policy}
+        """Arguments that every part takes over from the block.
+
+        Keras hands `trainable` on only when it is set later: without it here, a frozen block
+        that was saved and loaded would go on updating its batch norms.
+        """
+        return {
+            "data_format": self.data_format,
+            "dtype": self.dtype_policy,
+            "trainable": self.trainable,
+        }
 
     def conv_bn(self, filters, kernel_size, name="{}", **options):
         """Convolution (depthwise if `filters` is None) and batch norm, as a list of layers.

@@ -59,14 +59,14 @@ def channel_axis(data_format):
     return -1 if data_format == "channels_last" else 1
 
 
-def batch_norm(name, data_format, dtype):
-    """Batch norm with the package's epsilon and momentum."""
+def batch_norm(name, data_format, **part):
+    """Batch norm with the package's epsilon and momentum; `part` as `convolution`."""
     return keras.layers.BatchNormalization(
         axis=channel_axis(data_format),
         epsilon=BN_EPSILON,
         momentum=BN_MOMENTUM,
         name=name,
-        dtype=dtype,
+        **part,
     )
 
 
@@ -76,12 +76,12 @@ def convolution(
     name,
     *,
     data_format,
-    dtype,
     strides=1,
     groups=1,
     padding="symmetric",
     dilation_rate=1,
     depth_multiplier=1,
+    **part,
 ):
     """A convolution without bias, and the padding in front of it, as a list of layers.
 
@@ -92,6 +92,7 @@ def convolution(
         padding: `"symmetric"` pads `dilation_rate * (kernel_size - 1) / 2` on all sides, as
             torch does; Keras' own `"same"` pads one pixel less on the top and left at stride 2.
         depth_multiplier: Output channels per input channel of a depthwise convolution.
+        **part: What the layers take over from what they are parts of: `dtype`, `trainable`.
 
     Returns:
         One layer, or two where symmetric padding has to be a layer of its own.
@@ -107,7 +108,7 @@ def convolution(
                     dilation_rate * (kernel_size - 1) // 2,
                     data_format=data_format,
                     name=name.replace("conv", "pad"),
-                    dtype=dtype,
+                    **part,
                 )
             )
     options = dict(
@@ -118,7 +119,7 @@ def convolution(
         use_bias=False,
         data_format=data_format,
         name=name,
-        dtype=dtype,
+        **part,
     )
     if filters is None:
         layer = keras.layers.DepthwiseConv2D(

@@ -51,6 +51,8 @@ class WeightsEntry:
         licence: Of the weights, as the source states it.
         source: Who trained and who published it.
         transform: The preprocessing that it expects.
+        classes: What its classifier tells apart.
+        channels: What its network takes.
     """
 
     model: str
@@ -63,6 +65,23 @@ class WeightsEntry:
     licence: str
     source: str
     transform: Transform = Transform()
+    classes: int = 1000
+    channels: int = 3
+
+    @property
+    def spec(self):
+        """The specification of the model, as `Source.spec` tells it of a file."""
+        return specs.find(self.model)
+
+    @property
+    def path(self):
+        """What a message calls the file before it is downloaded."""
+        return self.url
+
+    @property
+    def title(self):
+        """What a message calls the entry."""
+        return f"registered as {self.tag!r}"
 
 
 _KECAM = "https://github.com/leondgarse/keras_cv_attention_models/releases/download/ghostnetv2/"

@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from keras_ghostnet.weights import keras3
+from keras_ghostnet.weights import keras3, registry
+from keras_ghostnet.weights import source as sources
 
 BACKBONE = 'include_top=False, pooling="avg", weights=...'
 TOP = ("head", "predictions")  # the layers that `include_top=False` leaves out
@@ -25,11 +26,34 @@ class Assignment:
     value: np.ndarray
 
 
+def load(weights, spec, classes, channels):
+    """Reads what `weights=` of a constructor names, if it fits the model.
+
+    Whatever can be said before a download is said before it.
+
+    Args:
+        weights: A tag of the registry, or a path.
+        spec, classes, channels: As `check`.
+
+    Returns:
+        A `Source`.
+
+    Raises:
+        ValueError: As `check`, or if `weights` is neither a tag nor a GhostNet's file.
+        OSError: If the file cannot be read or downloaded.
+    """
+    if isinstance(weights, str) and weights in registry.tags(spec.name):
+        check(registry.REGISTRY[spec.name, weights], spec, classes, channels)
+    source = sources.load(weights, spec)
+    check(source, spec, classes, channels)
+    return source
+
+
 def check(source, spec, classes, channels):
     """Raises if a checkpoint does not fit a model that is about to be built.
 
     Args:
-        source: The `Source`.
+        source: The `Source`, or the `WeightsEntry` that announces one.
         spec: The model's specification.
         classes: Classes of the model's classifier, or None if it has none.
         channels: Channels of the model's input.

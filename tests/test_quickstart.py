@@ -1,0 +1,137 @@
+"""The quickstart: a short one on a part of the digits, and the whole one."""
+
+import json
+import subprocess
+import sys
+import time
+
+import keras
+import pytest
+
+from keras_ghostnet.export import formats
+from keras_ghostnet.export.verify import VerificationError, verify
+from keras_ghostnet.quickstart import quickstart
+from keras_ghostnet.training import data, evaluation
+
+FILES = ["digits", "exports", "metrics.csv", "metrics.json", "model.keras"]
+FILES += ["report.html", "report.json"]
+# TensorFlow greets at its import; what comes after that has to be quiet. A small network stands
+# in for GhostNet, whose graphs alone take half a minute to build.
+SCRIPT = """
+import sys
+import keras
+from keras_ghostnet import layers, quickstart
+
+def small(width, *, classes, input_shape, classifier_activation):
+    inputs = keras.Input(input_shape)
+    x = layers.GhostModule(16, kernel_size=3, strides=2, name="ghost1")(inputs)
+    x = layers.GhostBottleneck(32, 24, strides=2, se_ratio=0.25, name="ghost2")(x)
+    x = layers.GhostModule(64, name="ghost3")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Dense(classes, activation=classifier_activation, name="predictions")(x)
+    return keras.Model(inputs, x, name="small")
+
+quickstart.GhostNet = small
+print("imported", file=sys.stderr)
+recipe = quickstart.Recipe(images_per_class=60, image_size=32, epochs=20, batch_size=16)
+quickstart.quickstart("run", recipe)
+"""
+
+
+def test_a_short_run_in_a_process_of_its_own(tmp_path):
+    """What it leaves and what it says, not how well it does."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("imported\n")
+    lines = done.stdout.splitlines()
+    assert len(lines) < 45
+    assert max(map(len, lines)) <= 80
+    assert sum("epoch" in line and "s left" in line for line in lines) == 20
+    assert lines[-1].startswith("Report: run/report.html")
+    for fmt in formats.FORMATS:
+        assert sum(line.strip().startswith(fmt.name) for line in lines) == 1  # the table
+
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == FILES
+    assert len(list((tmp_path / "run" / "exports").iterdir())) == len(formats.FORMATS)
+    assert str(tmp_path) not in (tmp_path / "run" / "report.html").read_text()
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """Stands in for all of the work: writes a report that says what it is told to."""
+
+    def set_text(text, error=None):
+        def run(work, recipe, console):
+            work.mkdir()
+            (work / "report.json").write_text("{}")
+            (work / "report.html").write_text(text)
+            if error:
+                raise error
+            return []
+
+        monkeypatch.setattr("keras_ghostnet.quickstart._run", run)
+
+    return set_text
+
+
+def test_a_second_run_replaces_the_first(tmp_path, pretend):
+    pretend("first")
+    assert quickstart(tmp_path / "run").read_text() == "first"
+    (tmp_path / "run" / "left over").write_text("from the first run")
+    pretend("second")
+    assert quickstart(tmp_path / "run").read_text() == "second"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert not (tmp_path / "run" / "left over").exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, FloatingPointError])
+def test_an_interrupted_run_leaves_the_previous_report(tmp_path, pretend, error):
+    pretend("first")
+    path = quickstart(tmp_path / "run")
+    pretend("second", error)
+    with pytest.raises(error):
+        quickstart(tmp_path / "run")
+    assert path.read_text() == "first"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+def test_foreign_folder_is_not_replaced(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(FileExistsError, match="not of an earlier quickstart"):
+        quickstart(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_missing_packages(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_ghostnet.quickstart.PACKAGES", ("json", "no_such_package"))
+    with pytest.raises(ImportError, match=r"no_such_package.*keras_ghostnet\[train,tflite\]"):
+        quickstart(tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.quickstart
+def test_the_whole_quickstart(tmp_path):
+    start = time.perf_counter()
+    report = quickstart(tmp_path / "run")
+    assert time.perf_counter() - start < 300
+    content = json.loads((report.parent / "report.json").read_text())
+    artifacts = {artifact["name"]: artifact for artifact in content["artifacts"]}
+    assert artifacts["keras"]["accuracy"] >= 0.97
+    for name in ("saved_model", "tflite_float32"):
+        assert artifacts[name]["accuracy"] == artifacts["keras"]["accuracy"]
+    assert abs(artifacts["tflite_int8"]["accuracy"] - artifacts["keras"]["accuracy"]) <= 0.01
+
+    # The files give the figures again, and a wrong padding is caught even in eight bits.
+    model = keras.models.load_model(report.parent / "model.keras")
+    size = model.input_shape[1:3]
+    images, labels = data.to_arrays(data.image_folder(tmp_path / "run/digits/val", size).batches)
+    predictions = evaluation.predict(model, images, labels)
+    assert predictions.accuracy == artifacts["keras"]["accuracy"]
+    model.get_layer("stem_pad").padding = ((0, 2), (0, 2))
+    for fmt in formats.FORMATS:
+        path = formats.export_model(model, fmt, tmp_path / "faulty", calibration=images[::4])
+        with pytest.raises(VerificationError):
+            verify(path, fmt, images, labels, predictions.outputs)
