@@ -46,7 +46,7 @@ test-backends: install ## logits on JAX and PyTorch, which are installed beside
 	$(BIN)/python -m pytest -m backends
 
 bench-startup: install ## import and build times against Keras' own
-	@$(BIN)/python tests/benchmarks/startup.py
+	@$(BIN)/python tests/benchmarks/startup.py 2>/dev/null
 
 lint: install ## style
 	@$(BIN)/ruff check .

@@ -29,7 +29,7 @@ EXTRAS = {
     "tflite": TFLITE,
     "onnx": ["tf2onnx>=1.16.1", "onnx>=1.16", "onnxruntime>=1.19"],
     "serving": ["tensorflow-serving-api>=2.18"],
-    "test": [*TRAIN, *TFLITE, "build>=1.2", "pytest>=8", "ruff>=0.9"],
+    "test": [*TRAIN, *TFLITE, "build>=1.2", "pytest>=8", "ruff>=0.9", "setuptools>=77"],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 
@@ -54,7 +54,7 @@ setup(
     },
     package_data={"keras_ghostnet": ["data/*"]},
     install_requires=[
-        "absl-py>=2.1",
+        "absl-py>=1.4",  # not 2: tensorflow-model-optimization asks for 1.x
         "h5py>=3.11",
         "keras>=3.10",
         "ml_dtypes>=0.4",

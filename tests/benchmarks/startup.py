@@ -3,62 +3,61 @@
 Both sides alternate in one run, so that a busy machine slows both alike.
 """
 
+import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
-import time
+
+import keras
 
 ROUNDS = 9
 IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
-
-
-def import_seconds(module):
-    """Seconds that a fresh interpreter takes to import a module."""
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORT.format(module)], capture_output=True, text=True, check=True
-    )
-    return float(done.stdout)
-
-
-def build_seconds(build):
-    """Seconds that a model takes to be built."""
+BUILD = """
+import json, time
+import keras, keras_ghostnet
+def seconds(build):
     start = time.perf_counter()
     build()
     return time.perf_counter() - start
+def ours():
+    return keras_ghostnet.GhostNet()
+def theirs():
+    return keras.applications.MobileNetV3Large(weights=None)
+ours(), theirs()  # the first of each pays for what is loaded lazily
+print(json.dumps([(seconds(ours), seconds(theirs)) for _ in range({})]))
+"""
 
 
-def report(title, ours, theirs, limit):
-    """Prints medians and their ratio; returns whether the ratio keeps to the limit."""
-    mine, other = statistics.median(ours), statistics.median(theirs)
-    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-    print(f"{title:<62} {mine:6.3f} s / {other:6.3f} s = {ratio:5.3f}   (at most {limit})")
+def run(code):
+    """What a fresh interpreter prints; what TensorFlow says at its start is held back."""
+    return subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
+    ).stdout
+
+
+def report(title, pairs, limit):
+    """Prints medians of (ours, theirs) and of their ratio; whether that keeps to the limit."""
+    ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
+    ratio = statistics.median(a / b for a, b in pairs)
+    print(f"{title:<62} {ours:6.3f} s / {theirs:6.3f} s = {ratio:5.3f}   (at most {limit})")
     return ratio <= limit
 
 
 def main():
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    imports = [(import_seconds("keras_ghostnet"), import_seconds("keras")) for _ in range(ROUNDS)]
-    ok = report("import keras_ghostnet / import keras", *zip(*imports, strict=True), limit=1.05)
-
-    from keras_ghostnet.quiet import quiet
-
-    with quiet():
-        import keras
-
-        import keras_ghostnet
-
-        def peer():
-            return keras.applications.MobileNetV3Large(weights=None)
-
-        keras_ghostnet.GhostNet(), peer()  # the first of each pays for what is loaded lazily
-        builds = [
-            (build_seconds(keras_ghostnet.GhostNet), build_seconds(peer)) for _ in range(ROUNDS)
-        ]
+    imports = [
+        [float(run(IMPORT.format(module))) for module in ("keras_ghostnet", "keras")]
+        for _ in range(ROUNDS)
+    ]
+    ok = report("import keras_ghostnet / import keras", imports, limit=1.05)
+    builds = json.loads(run(BUILD.replace("{}", str(ROUNDS))))
     title = "GhostNet() / keras.applications.MobileNetV3Large(weights=None)"
-    ok &= report(title, *zip(*builds, strict=True), limit=1.3)
-    print(f"Python {platform.python_version()}, Keras {keras.__version__}, median of {ROUNDS}")
+    ok &= report(title, builds, limit=1.3)
+    print(
+        f"medians of {ROUNDS}; Python {platform.python_version()}, Keras {keras.__version__}, "
+        f"{keras.backend.backend()}; {os.cpu_count()} cores, {platform.machine()}"
+    )
     return 0 if ok else 1
 
 

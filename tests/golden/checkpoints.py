@@ -36,12 +36,16 @@ class Golden:
         self.peer, _, self.model = name.rpartition("_")[0].partition("_")
         self.record = json.loads((FOLDER / f"{name}.json").read_text())
 
+    def tensors(self):
+        """The checkpoint's arrays by name, in its own layout; the dictionary is the caller's."""
+        return {entry[0]: values.tensor(*entry) for entry in self.record["tensors"]}
+
     def write(self, folder):
         """Writes the checkpoint into a folder, unless it is there; returns its path."""
         suffix, writer = WRITERS[self.peer]
         path = folder / (self.name + suffix)
         if not path.exists():
-            writer(path, {entry[0]: values.tensor(*entry) for entry in self.record["tensors"]})
+            writer(path, self.tensors())
         return path
 
     @property

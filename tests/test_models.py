@@ -1,0 +1,129 @@
+"""Every model that `list_models` names: size, cost, outputs and names."""
+
+import re
+
+import numpy as np
+import pytest
+
+import keras_ghostnet
+
+# The papers' parameters in full; multiply-adds at 224 x 224 as precisely as they are published.
+PARAMETERS = {
+    "ghostnet_050": 2_587_292,
+    "ghostnet_100": 5_182_508,
+    "ghostnet_130": 7_358_820,
+    "g_ghost_regnetx_002": 1_825_440,
+    "g_ghost_regnetx_004": 2_884_456,
+    "g_ghost_regnetx_006": 4_029_776,
+    "g_ghost_regnetx_008": 5_248_328,
+    "g_ghost_regnetx_016": 7_109_660,
+    "g_ghost_regnetx_032": 10_511_000,
+    "g_ghost_regnetx_040": 15_726_268,
+    "g_ghost_regnetx_064": 17_993_748,
+    "g_ghost_regnetx_080": 24_586_928,
+    "g_ghost_regnetx_120": 30_627_208,
+    "g_ghost_regnetx_160": 32_381_704,
+    "g_ghost_regnetx_320": 62_815_448,
+}
+MACS = {
+    "ghostnet_050": "42.33 M",
+    "ghostnet_100": "141.15 M",
+    "ghostnet_130": "227.00 M",
+    "g_ghost_regnetx_032": "1.80 G",
+    "g_ghost_regnetx_040": "2.23 G",
+    "g_ghost_regnetx_080": "4.15 G",
+    "g_ghost_regnetx_160": "9.00 G",
+}
+FEATURES = {
+    "ghostnet_050": 480,
+    "ghostnet_100": 960,
+    "ghostnet_130": 1248,
+    "g_ghost_regnetx_002": 368,
+    "g_ghost_regnetx_320": 2520,
+}
+# stage3_block2/ghost1/primary_conv/kernel, stage4/raw5/bn2/beta, stem_conv/kernel, head/bias
+VARIABLE = re.compile(
+    r"(stem|final)_(conv|bn)/\w+"
+    r"|stage\d_block\d/(ghost[12]/(primary|cheap)|(shortcut_)?depthwise|shortcut)_(conv|bn)/\w+"
+    r"|stage\d_block\d/se/(reduce|expand)/(kernel|bias)"
+    r"|(stage\d_block\d|stage\d/(base|end|raw\d+))/((conv|bn)[123]|shortcut_(conv|bn))/\w+"
+    r"|stage\d/(mix_(conv|bn)[12]|cheap_(conv|bn))/\w+"
+    r"|(head|predictions)/(kernel|bias)"
+)
+
+
+@pytest.fixture(scope="module", params=keras_ghostnet.list_models())
+def model(request):
+    """Each model in turn, built once."""
+    return keras_ghostnet.create_model(request.param), request.param
+
+
+def test_the_tables_here_cover_every_model():
+    assert list(PARAMETERS) == keras_ghostnet.list_models()
+
+
+def test_model_bears_its_name(model):
+    model, name = model
+    assert model.name == name
+
+
+def test_parameters_are_the_papers(model):
+    model, name = model
+    assert keras_ghostnet.count_parameters(model) == PARAMETERS[name]
+
+
+def test_every_parameter_is_trained_but_the_statistics(model):
+    model, name = model
+    trainable = sum(np.prod(weight.shape) for weight in model.trainable_weights)
+    assert trainable == PARAMETERS[name]
+    assert {weight.name for weight in model.non_trainable_weights} == {
+        "moving_mean",
+        "moving_variance",
+    }
+
+
+def test_multiply_adds_are_the_published_ones(model):
+    model, name = model
+    if name not in MACS:
+        pytest.skip("none are published for this size")
+    figure, unit = MACS[name].split()
+    decimals = len(figure.partition(".")[2])
+    macs = keras_ghostnet.count_macs(model) / {"M": 1e6, "G": 1e9}[unit]
+    assert f"{macs:.{decimals}f}" == figure
+
+
+def test_shapes_from_image_to_classes(model):
+    model, name = model
+    assert model.input_shape == (None, 224, 224, 3)
+    assert model.output_shape == (None, 1000)
+    # Five strides of 2, one after another, with the widest maps at the end.
+    sizes = [layer.output.shape[1] for layer in model.layers if len(layer.output.shape) == 4]
+    assert list(dict.fromkeys(sizes)) in ([224, 226, 112, 56, 28, 14, 7],)
+    pooled = model.get_layer("avg_pool")
+    assert pooled.input.shape[1:3] == (7, 7)
+    assert pooled.output.shape[-1] == FEATURES.get(name, pooled.output.shape[-1])
+
+
+def test_layers_and_variables_are_named_by_their_place(model):
+    model, _ = model
+    paths = [weight.path for weight in model.weights]
+    assert len(set(paths)) == len(paths)
+    assert [path for path in paths if not VARIABLE.fullmatch(path)] == []
+    names = [layer.name for layer in model.layers[1:]]  # the first is the input
+    assert [name for name in names if re.search(r"_\d+$", name)] == []  # Keras' own numbering
+
+
+@pytest.mark.parametrize("name", ["ghostnet_050", "g_ghost_regnetx_002"])
+def test_the_classifier_puts_out_probabilities(name):
+    model = keras_ghostnet.create_model(name, input_shape=(64, 64, 3))
+    # Far larger than any image, so that the untrained network does not answer 1/1000 throughout.
+    images = 1e3 * np.random.default_rng(0).standard_normal((2, 64, 64, 3)).astype("float32")
+    probabilities = np.asarray(model(images))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (probabilities >= 0).all()
+    assert probabilities.std() > 1e-6
+
+
+def test_names_of_variables_read_as_in_the_documentation():
+    paths = {weight.path for weight in keras_ghostnet.GhostNet(0.5).weights}
+    assert {"stage3_block2/ghost1/primary_conv/kernel", "stage4_block1/shortcut_bn/beta"} <= paths

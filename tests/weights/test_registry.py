@@ -1,0 +1,178 @@
+"""The registry's entries, and the download with its hash, over a server on this machine."""
+
+import functools
+import hashlib
+import http.server
+import threading
+
+import keras
+import numpy as np
+import pytest
+
+import keras_ghostnet
+from keras_ghostnet import specs, weights
+from keras_ghostnet.weights import registry
+from tests.golden.checkpoints import Golden
+from tests.weights import checkpoint_files
+
+ENTRIES = list(weights.REGISTRY.values())
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache for Keras' downloads: `KERAS_HOME` is read only once, at Keras' import."""
+    folder = tmp_path / "keras"
+    folder.mkdir()
+    cached = functools.partial(keras.utils.get_file, cache_dir=folder)
+    monkeypatch.setattr(keras.utils, "get_file", cached)
+    return folder
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A folder, and the address at which a server on this machine serves it."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(QuietHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as service:
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{service.server_port}/"
+        service.shutdown()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def entry(server, cache, monkeypatch):
+    """An entry of the registry whose file lies on the server; a function of its hash."""
+    folder, address = server
+
+    def make(hash_of):
+        checkpoint_files.write_keras2_h5(
+            folder / "w.h5", Golden("kecam_ghostnet_050_224").tensors()
+        )
+        content = (folder / "w.h5").read_bytes()
+        made = registry.WeightsEntry(
+            "ghostnet_050", "imagenet", address + "w.h5", hash_of(content), "keras2_h5", 66.88,
+            None, "Apache-2.0", "this test",
+        )  # fmt: skip
+        monkeypatch.setitem(registry.REGISTRY, ("ghostnet_050", "imagenet"), made)
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: f"{e.model}-{e.tag}")
+def test_entry(entry):
+    spec = specs.find(entry.model)
+    assert entry.url.startswith("https://")
+    assert entry.format in ("keras2_h5", "torch", "paddle", "safetensors")
+    if entry.hash is not None:
+        algorithm, _, digest = entry.hash.partition(":")
+        assert len(bytes.fromhex(digest)) == hashlib.new(algorithm).digest_size
+    # What "as published" means: top-1 of the paper's table, which trained again gave +-0.7.
+    paper = {"ghostnet_050": 66.2, "ghostnet_100": 73.9, "ghostnet_130": 75.7}
+    if "ssld" not in entry.tag and spec.name in paper:
+        assert abs(entry.top1 - paper[spec.name]) < 0.7
+    assert entry.top5 is None or entry.top1 < entry.top5 < 100
+    assert entry.licence == "Apache-2.0"
+
+
+def test_transform_is_what_preprocess_input_does():
+    transform = registry.Transform()
+    image = np.random.default_rng(0).uniform(0, 255, (1, 5, 7, 3)).astype("float32")
+    expected = (image / 255 - transform.mean) / transform.std
+    np.testing.assert_allclose(
+        keras_ghostnet.preprocess_input(image.copy()), expected, rtol=1e-5, atol=1e-6
+    )
+    assert transform.crop == 0.875
+    assert {e.transform for e in ENTRIES} == {transform}
+
+
+def test_every_width_of_the_paper_and_four_g_ghostnets_have_imagenet_weights():
+    models = {model for model, tag in weights.REGISTRY if tag == "imagenet"}
+    assert models == {
+        "ghostnet_050", "ghostnet_100", "ghostnet_130", "g_ghost_regnetx_032",
+        "g_ghost_regnetx_040", "g_ghost_regnetx_080", "g_ghost_regnetx_160",
+    }  # fmt: skip
+    assert "ssld" in registry.tags("ghostnet_130")
+
+
+def md5(content):
+    return "md5:" + hashlib.md5(content).hexdigest()
+
+
+def test_download_with_the_published_hash(entry, cache, capsys):
+    entry(md5)
+    model = keras_ghostnet.GhostNet(0.5, weights="imagenet")
+    stem = Golden("kecam_ghostnet_050_224").tensors()["stem_conv/stem_conv/kernel:0"]
+    np.testing.assert_array_equal(model.get_layer("stem_conv").kernel.numpy(), stem)
+    assert "sha256" not in capsys.readouterr().out
+    assert len(list((cache / "models").iterdir())) == 1
+
+
+def test_second_use_needs_no_network(entry, server):
+    entry(md5)
+    registry.fetch("ghostnet_050", "imagenet")
+    (server[0] / "w.h5").unlink()
+    keras_ghostnet.GhostNet(0.5, weights="imagenet")
+
+
+def test_download_with_another_hash_is_refused(entry):
+    entry(lambda content: "md5:" + "0" * 32)
+    with pytest.raises(ValueError, match=r"(?s)published hash md5:0000.*Nothing was loaded"):
+        keras_ghostnet.GhostNet(0.5, weights="imagenet")
+
+
+def test_without_a_published_hash_the_received_one_is_printed(entry, server, capsys):
+    entry(lambda content: None)
+    keras_ghostnet.GhostNet(0.5, weights="imagenet")
+    received = hashlib.sha256((server[0] / "w.h5").read_bytes()).hexdigest()
+    assert f"sha256:{received}" in capsys.readouterr().out
+
+
+def test_no_network(entry, server, monkeypatch):
+    made = entry(md5)
+    (server[0] / "w.h5").unlink()
+    with pytest.raises(OSError, match=r"could not be downloaded from http.*pass its path"):
+        keras_ghostnet.GhostNet(0.5, weights=made.tag)
+
+
+@pytest.mark.parametrize(
+    ("tag", "message"),
+    [
+        ("imagenett", "Did you mean 'imagenet'"),
+        ("no/such/file.pth", "there is no file 'no/such/file.pth'"),
+        ("nosuch.h5", "there is no file 'nosuch.h5'"),
+        (7, "Received: 7 of type int"),
+    ],
+)
+def test_unknown_weights(tag, message):
+    with pytest.raises((ValueError, OSError), match=message):
+        keras_ghostnet.GhostNet(0.5, weights=tag)
+
+
+def test_model_without_registered_weights():
+    with pytest.raises(ValueError, match="no registered weights"):
+        keras_ghostnet.GhostNet(0.75, weights="imagenet")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        dict(classes=0),
+        dict(classes=10),
+        dict(pooling="mean"),
+        dict(input_shape=(8, 8, 3)),
+        dict(input_shape=(224, 224, 1)),
+        dict(classifier_activation="sigmoid"),
+    ],
+    ids=str,
+)
+def test_nothing_is_downloaded_before_the_arguments_are_checked(monkeypatch, bad):
+    monkeypatch.setattr(keras.utils, "get_file", lambda *a, **k: pytest.fail("downloaded"))
+    with pytest.raises(ValueError, match=r"Received|classes=10|takes 1"):
+        keras_ghostnet.GhostNet(0.5, weights="imagenet", **bad)

@@ -1,0 +1,229 @@
+"""Every tensor is used once, every variable is set once, or nothing is and the message says why."""
+
+import numpy as np
+import pytest
+
+from keras_ghostnet import GGhostRegNetX002, GhostNet, specs, weights
+from keras_ghostnet.weights import transfer
+from tests.golden.checkpoints import Golden
+from tests.weights import checkpoint_files
+
+GHOSTNET = "huawei_ghostnet_050_224"
+G_GHOSTNET = "huawei_g_ghost_regnetx_002_128"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "checkpoint"
+
+
+def write(path, tensors):
+    checkpoint_files.write_torch_zip(path, tensors)
+    return path
+
+
+def with_classes(tensors, classes, layer="classifier"):
+    tensors[f"{layer}.weight"] = tensors[f"{layer}.weight"][:classes]
+    tensors[f"{layer}.bias"] = tensors[f"{layer}.bias"][:classes]
+    return tensors
+
+
+def test_every_tensor_and_every_variable_once(path):
+    source = weights.read(write(path, Golden(GHOSTNET).tensors()))
+    model = GhostNet(0.5)
+    assignments = transfer.plan(source, model, include_top=True)
+    assert {a.tensor for a in assignments} == set(Golden(GHOSTNET).tensors())
+    assert [a.variable.path for a in assignments] == [w.path for w in model.weights]
+    assert len({a.tensor for a in assignments}) == len(assignments) == 432
+
+
+def test_counters_of_batch_norm_are_ignored(path):
+    tensors = Golden(GHOSTNET).tensors()
+    tensors["bn1.num_batches_tracked"] = np.array(7, np.int64)
+    GhostNet(0.5, weights=write(path, tensors))
+
+
+def test_missing_tensor_is_named_and_nothing_is_loaded(path):
+    tensors = Golden(GHOSTNET).tensors()
+    del tensors["blocks.6.2.ghost1.cheap_operation.1.bias"]
+    source = weights.read(write(path, tensors))
+    model = GhostNet(0.5)
+    before = model.get_weights()
+    with pytest.raises(
+        ValueError, match=r"(?s)nothing was loaded.*blocks\.6\.2\.ghost1\.cheap"
+    ) as e:
+        weights.assign(source, model, include_top=True)
+    assert "stage4_block4/ghost1/cheap_bn/beta" in str(e.value)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_tensor_that_belongs_nowhere_is_named(path):
+    tensors = Golden(GHOSTNET).tensors()
+    tensors["blocks.6.2.attention.weight"] = np.ones((3, 3), np.float32)
+    with pytest.raises(ValueError, match=r"blocks\.6\.2\.attention\.weight belongs to no variable"):
+        GhostNet(0.5, weights=write(path, tensors))
+
+
+def test_wrong_shape_is_named(path):
+    tensors = Golden(GHOSTNET).tensors()
+    tensors["conv_head.bias"] = tensors["conv_head.bias"][:-1]
+    with pytest.raises(
+        ValueError, match=r"conv_head\.bias of shape \(1279,\) does not fit head/bias"
+    ):
+        GhostNet(0.5, weights=write(path, tensors))
+
+
+def test_wrong_width_names_both(path):
+    with pytest.raises(
+        ValueError, match=r"(?s)width 0\.5.*width 1\b.*GhostNet\(0\.5, weights"
+    ) as e:
+        GhostNet(1.0, weights=write(path, Golden(GHOSTNET).tensors()))
+    assert "ghostnet_050" in str(e.value)
+    assert "ghostnet_100" in str(e.value)
+
+
+def test_wrong_family_names_both(path):
+    write(path, Golden(G_GHOSTNET).tensors())
+    with pytest.raises(ValueError, match=r"(?s)g_ghost_regnetx_002.*ghostnet_050"):
+        GhostNet(0.5, weights=path)
+
+
+def test_wrong_size_names_both(path):
+    write(path, Golden("huawei_g_ghost_regnetx_016_128").tensors())
+    with pytest.raises(ValueError, match=r"(?s)g_ghost_regnetx_016.*g_ghost_regnetx_002"):
+        GGhostRegNetX002(weights=path)
+
+
+@pytest.mark.parametrize("classes", [10, 1001])
+def test_other_classes_raise_and_the_message_shows_how_to_fine_tune(path, classes):
+    write(path, Golden(GHOSTNET).tensors())
+    with pytest.raises(
+        ValueError, match=rf"(?s)1000 classes.*classes={classes}.*include_top=False"
+    ):
+        GhostNet(0.5, weights=path, classes=classes)
+
+
+def test_the_recipe_that_the_message_shows_works(path):
+    import keras
+
+    import keras_ghostnet
+
+    write(path, Golden(GHOSTNET).tensors())
+    with pytest.raises(ValueError, match="put your own on top") as e:
+        GhostNet(0.5, weights=path, classes=10)
+    lines = [line.strip() for line in str(e.value).splitlines() if line.startswith("    ")]
+    code = "\n".join(lines).replace("weights=...", "weights=path")
+    names = {"keras": keras, "keras_ghostnet": keras_ghostnet, "path": path}
+    exec(code, names)
+    assert names["model"].output_shape == (None, 10)
+
+
+@pytest.mark.parametrize(
+    ("constructor", "name"),
+    [(lambda **k: GhostNet(0.5, **k), GHOSTNET), (GGhostRegNetX002, G_GHOSTNET)],
+)
+def test_without_the_top_the_rest_is_the_same(path, constructor, name):
+    write(path, Golden(name).tensors())
+    full = constructor(weights=path)
+    backbone = constructor(weights=path, include_top=False, pooling="avg")
+    by_path = {w.path: w for w in full.weights}
+    for weight in backbone.weights:
+        np.testing.assert_array_equal(weight.numpy(), by_path[weight.path].numpy())
+    left_out = {path.split("/")[0] for path in by_path} - {
+        w.path.split("/")[0] for w in backbone.weights
+    }
+    assert left_out == ({"head", "predictions"} if "ghostnet_050" in name else {"predictions"})
+
+
+def test_without_the_top_all_other_tensors_are_needed(path):
+    tensors = Golden(GHOSTNET).tensors()
+    tensors["surplus.weight"] = np.ones(3, np.float32)
+    with pytest.raises(ValueError, match=r"surplus\.weight belongs to no variable"):
+        GhostNet(0.5, weights=write(path, tensors), include_top=False)
+
+
+def test_checkpoint_without_classifier(path):
+    tensors = Golden(GHOSTNET).tensors()
+    del tensors["classifier.weight"], tensors["classifier.bias"]
+    write(path, tensors)
+    GhostNet(0.5, weights=path, include_top=False)
+    with pytest.raises(ValueError, match="no classifier"):
+        GhostNet(0.5, weights=path)
+
+
+def test_fine_tuned_checkpoint_with_its_own_classes(path):
+    write(path, with_classes(Golden(GHOSTNET).tensors(), 7))
+    assert GhostNet(0.5, weights=path, classes=7).output_shape == (None, 7)
+
+
+def test_wrong_number_of_channels(path):
+    write(path, Golden(GHOSTNET).tensors())
+    with pytest.raises(ValueError, match=r"takes 3 channels, but the model takes 1"):
+        GhostNet(0.5, weights=path, input_shape=(224, 224, 1))
+
+
+def test_pretrained_classifier_knows_softmax_and_logits_alone(path):
+    write(path, Golden(GHOSTNET).tensors())
+    with pytest.raises(ValueError, match="classifier_activation"):
+        GhostNet(0.5, weights=path, classifier_activation="sigmoid")
+
+
+@pytest.mark.parametrize("width", [0.35, 0.75, 1.7])
+def test_any_width_is_told_by_the_shapes(tmp_path, width):
+    model = GhostNet(width, classes=3)
+    model.save_weights(tmp_path / "any.weights.h5")
+    source = weights.read(tmp_path / "any.weights.h5")
+    assert source.spec.stages == specs.ghostnet(width).stages
+    assert (source.classes, source.channels) == (3, 3)
+
+
+def test_unknown_network_lists_what_is_known(path):
+    write(path, {"features.0.weight": np.ones((8, 3, 3, 3), np.float32)})
+    with pytest.raises(ValueError, match=r"(?s)features\.0\.weight.*Huawei.*Paddle"):
+        GhostNet(0.5, weights=path)
+
+
+def test_known_names_with_impossible_shapes(path):
+    tensors = Golden(GHOSTNET).tensors()
+    tensors["blocks.3.0.ghost1.primary_conv.1.weight"] = np.ones(17, np.float32)
+    with pytest.raises(ValueError, match="fit no width"):
+        GhostNet(0.5, weights=write(path, tensors))
+
+
+class TestKeras3:
+    """Files of Keras 3, under names that say nothing."""
+
+    @pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
+    @pytest.mark.parametrize("include_top", [True, False])
+    def test_round_trip(self, tmp_path, suffix, include_top):
+        model = GhostNet(0.25, classes=5, input_shape=(32, 32, 3))
+        model.compile("sgd", "sparse_categorical_crossentropy")  # optimiser state in the file
+        model.fit(np.ones((2, 32, 32, 3)), np.zeros(2), verbose=0) if suffix == ".keras" else None
+        written = tmp_path / f"model{suffix}"
+        model.save(written) if suffix == ".keras" else model.save_weights(written)
+        anonymous = written.rename(tmp_path / "download")
+        loaded = GhostNet(0.25, classes=5, weights=anonymous, include_top=include_top)
+        by_path = {w.path: w.numpy() for w in model.weights}
+        for weight in loaded.weights:
+            np.testing.assert_array_equal(weight.numpy(), by_path[weight.path])
+
+    def test_g_ghostnet(self, tmp_path):
+        model = GGhostRegNetX002(include_top=False)
+        model.save_weights(tmp_path / "g.weights.h5")
+        loaded = GGhostRegNetX002(include_top=False, weights=tmp_path / "g.weights.h5")
+        for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+    def test_another_width(self, tmp_path):
+        GhostNet(0.5, classes=4).save_weights(tmp_path / "w.weights.h5")
+        with pytest.raises(ValueError, match=r"(?s)width 0\.5.*width 0\.25"):
+            GhostNet(0.25, classes=4, weights=tmp_path / "w.weights.h5")
+
+    def test_a_network_around_a_ghostnet_is_not_one(self, tmp_path):
+        import keras
+
+        backbone = GhostNet(0.25, include_top=False, pooling="avg")
+        keras.Sequential([keras.Input((32, 32, 3)), backbone]).save(tmp_path / "s.keras")
+        with pytest.raises(ValueError, match=r"keras\.models\.load_model"):
+            GhostNet(0.25, weights=tmp_path / "s.keras")
