@@ -4,6 +4,8 @@ The numeric conventions stand here and nowhere else: batch norm's epsilon and mo
 kernels' initialisation, and symmetric padding.
 """
 
+import functools
+
 import keras
 
 PACKAGE = "keras_ghostnet"  # the scope of every registered class
@@ -32,16 +34,64 @@ class GroupedConv2D(keras.layers.Conv2D):
     def convolution_op(self, inputs, kernel):
         if keras.backend.backend() != "tensorflow":
             return super().convolution_op(inputs, kernel)
-        import tensorflow as tf  # loaded by the backend already
-
-        return tf.nn.convolution(
-            inputs,
-            kernel,
+        options = dict(
             strides=list(self.strides),
             padding=self.padding.upper(),
             data_format="NHWC" if self.data_format == "channels_last" else "NCHW",
             dilations=list(self.dilation_rate),
         )
+        axis = channel_axis(self.data_format)
+        return _tensorflow_convolution(inputs, kernel, self.groups, axis, options)
+
+
+def _tensorflow_convolution(inputs, kernel, groups, axis, options):
+    """TensorFlow's convolution as one op, with a gradient wherever it runs."""
+    import tensorflow as tf  # loaded by the backend already
+
+    def convolve(x, kernel):
+        return tf.nn.convolution(x, kernel, **options)
+
+    if groups == 1 or _has_grouped_gradient(inputs.dtype.name):
+        return convolve(inputs, kernel)
+
+    @tf.custom_gradient
+    def convolve_with_gradient(x, kernel):
+        def gradient(upstream):
+            with tf.GradientTape() as tape:
+                tape.watch([x, kernel])
+                parts = zip(
+                    tf.split(x, groups, axis), tf.split(kernel, groups, axis=-1), strict=True
+                )
+                y = tf.concat([convolve(*part) for part in parts], axis)
+            return tape.gradient(y, [x, kernel], upstream)
+
+        return convolve(x, kernel), gradient
+
+    return convolve_with_gradient(inputs, tf.convert_to_tensor(kernel))
+
+
+@functools.cache
+def _has_grouped_gradient(dtype):
+    """Whether TensorFlow can differentiate a grouped convolution here.
+
+    GPUs can, and CPUs through oneDNN; not float64, nor builds without oneDNN. No setting tells,
+    so a tiny one is tried.
+    """
+    import tensorflow as tf
+
+    with tf.init_scope():  # run now, also while a function is traced
+        maps, kernel = tf.zeros((1, 3, 3, 2), dtype), tf.zeros((3, 3, 1, 2), dtype)
+        try:
+            tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=maps.shape,
+                filter=kernel,
+                out_backprop=maps,
+                strides=[1, 1, 1, 1],
+                padding="SAME",
+            )
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+            return False
+    return True
 
 
 def kernel_initializer():

@@ -1,5 +1,9 @@
 """The package's convolutions against Keras' own and against NumPy."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -196,3 +200,34 @@ def test_groups_that_do_not_divide_the_channels_are_refused():
         GroupedConv2D(7, 3, groups=2)
     with pytest.raises(ValueError, match="groups"):
         GroupedConv2D(4, 3, groups=2)(images(1, 4, 4, 3))
+
+
+GRADIENTS = """
+import numpy as np, sys, tensorflow as tf
+from keras_ghostnet.layers import GroupedConv2D
+rng = np.random.default_rng(0)
+x = tf.constant(rng.standard_normal((2, 7, 6, 12)), sys.argv[1])
+layer = GroupedConv2D(18, 3, strides=2, groups=3, use_bias=False, dtype=sys.argv[1])
+layer.build(x.shape)
+kernel = layer.kernel.value
+with tf.GradientTape(persistent=True) as tape:
+    tape.watch(x)
+    ours = tf.reduce_sum(tf.function(layer)(x) ** 2)
+    parts = zip(tf.split(x, 3, -1), tf.split(kernel, 3, -1))
+    theirs = tf.reduce_sum(tf.concat([tf.nn.conv2d(*p, 2, "VALID") for p in parts], -1) ** 2)
+for ours, theirs in zip(tape.gradient(ours, [x, kernel]), tape.gradient(theirs, [x, kernel])):
+    assert np.abs(ours - theirs).max() < float(sys.argv[2]) * np.abs(theirs).max()
+"""
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance", "onednn"), [("float32", "1e-5", "0"), ("float64", "1e-12", "1")]
+)
+def test_gradients_where_tensorflow_itself_has_none(dtype, tolerance, onednn):
+    """Without oneDNN, as on some ARM builds, or in float64 the op has no gradient on a CPU."""
+    subprocess.run(
+        [sys.executable, "-c", GRADIENTS, dtype, tolerance],
+        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn},
+        check=True,
+        capture_output=True,
+    )
