@@ -8,7 +8,7 @@ import warnings
 
 
 @contextlib.contextmanager
-def quiet():
+def quiet(*, unless=Exception):
     """Keeps what the body prints, and writes it to stderr only if the body raises an exception.
 
     TensorFlow's C++ code writes to file descriptor 2 itself, below `sys.stderr`, and no setting
@@ -17,6 +17,10 @@ def quiet():
     real `sys.stdout` before, such as a progress bar, still reaches the user.
 
     Not for several threads at once: the descriptor belongs to the whole process.
+
+    Args:
+        unless: The exception, or a tuple of them, on which what was kept is written; none for
+            a body whose exceptions say all that the user needs.
 
     Raises:
         Exception: Whatever the body raises.
@@ -32,7 +36,7 @@ def quiet():
             ):
                 warnings.simplefilter("ignore")
                 yield
-        except Exception:
+        except unless:
             kept.seek(0)
             sys.stderr.write(kept.read())
             raise

@@ -12,7 +12,15 @@ from keras_ghostnet.quiet import quiet
 from keras_ghostnet.version import __version__
 
 # One module each, in the order in which a newcomer would want them.
-COMMANDS = ("quickstart", "models", "weights", "convert_weights")
+COMMANDS = (
+    "quickstart",
+    "models",
+    "weights",
+    "convert_weights",
+    "recipes",
+    "train",
+    "make_records",
+)
 
 
 def entry_point():

@@ -1,0 +1,108 @@
+"""Checkpoints are whole or not there; a broken one is told of and the one before taken."""
+
+import json
+
+import numpy as np
+import pytest
+
+from keras_ghostnet.training.checkpoints import CheckpointError, Checkpoints, State
+
+RECIPE = {"name": "test", "learning_rate": 0.1, "milestones": [1, 2]}
+
+
+def state(step):
+    variables = {
+        "model/kernel": np.arange(12, dtype="float32").reshape(3, 4) + step,
+        "model/view": np.arange(24.0).reshape(4, 6).T[::2],
+        "optimizer/iterations": np.array(step, "int64"),
+        "seed": np.array([1, 2], "uint32"),
+    }
+    return State(step, variables, RECIPE, [{"epoch": 1, "loss": 0.5}])
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def checkpoints(tmp_path, said):
+    return Checkpoints(tmp_path / "run", keep=3, log=said.append)
+
+
+def test_everything_comes_back(checkpoints):
+    checkpoints.save(state(7))
+    loaded = checkpoints.latest(RECIPE)
+    assert (loaded.step, loaded.recipe, loaded.history) == (7, RECIPE, state(7).history)
+    assert loaded.variables.keys() == state(7).variables.keys()
+    for name, value in state(7).variables.items():
+        assert loaded.variables[name].dtype == value.dtype
+        assert loaded.variables[name].shape == value.shape
+        np.testing.assert_array_equal(loaded.variables[name], value)
+
+
+def test_none_yet(checkpoints):
+    assert checkpoints.latest(RECIPE) is None
+
+
+def test_the_last_few_are_kept(checkpoints):
+    for step in (1, 2, 30, 4_000_000_000):
+        checkpoints.save(state(step))
+    assert checkpoints.steps() == [2, 30, 4_000_000_000]
+    assert len(list(checkpoints.folder.iterdir())) == 6
+    assert checkpoints.latest(RECIPE).step == 4_000_000_000
+
+
+def break_arrays(folder):
+    content = bytearray((folder / "step-00000002.safetensors").read_bytes())
+    content[-1] ^= 1
+    (folder / "step-00000002.safetensors").write_bytes(content)
+
+
+def cut_arrays(folder):
+    path = folder / "step-00000002.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        break_arrays,
+        cut_arrays,
+        lambda folder: (folder / "step-00000002.safetensors").unlink(),
+        lambda folder: (folder / "step-00000002.json").write_text("{"),
+        lambda folder: (folder / "step-00000002.json").write_text('{"format": 1}'),
+    ],
+)
+def test_a_broken_one_falls_back_to_the_one_before(checkpoints, said, damage):
+    checkpoints.save(state(1))
+    checkpoints.save(state(2))
+    damage(checkpoints.folder)
+    assert checkpoints.latest(RECIPE).step == 1
+    assert "step 2 is broken" in said[0]
+
+
+def test_all_broken(checkpoints):
+    checkpoints.save(state(2))
+    break_arrays(checkpoints.folder)
+    with pytest.raises(CheckpointError, match="All 1 checkpoints"):
+        checkpoints.latest(RECIPE)
+
+
+def test_an_unfinished_one_does_not_count(checkpoints):
+    checkpoints.save(state(1))
+    checkpoints.save(state(2))
+    (checkpoints.folder / "step-00000002.json").unlink()
+    assert checkpoints.latest(RECIPE).step == 1
+
+
+def test_another_recipe_is_refused(checkpoints):
+    checkpoints.save(state(1))
+    with pytest.raises(CheckpointError, match=r"learning_rate was 0\.1, is 0\.2"):
+        checkpoints.latest({**RECIPE, "learning_rate": 0.2})
+
+
+def test_history_is_readable_json(checkpoints):
+    checkpoints.save(state(1))
+    described = json.loads((checkpoints.folder / "step-00000001.json").read_text())
+    assert len(described["sha256"]) == 64

@@ -1,0 +1,339 @@
+"""The operations on images, against Pillow and NumPy, eagerly and within tf.data."""
+
+import inspect
+import io
+
+import numpy as np
+import PIL.Image
+import PIL.ImageFilter
+import PIL.ImageOps
+import pytest
+import tensorflow as tf
+
+from keras_ghostnet import preprocess_input
+from keras_ghostnet.training.data import Augmentation, augmentation, decoding, images, mixing
+from keras_ghostnet.training.data import rand_augment as randaugment
+from tests.training import photographs
+from tests.training.photographs import encode, picture
+
+PICTURE = picture(120, 160)
+PIL_PICTURE = PIL.Image.fromarray(PICTURE)
+FLOAT = tf.constant(PICTURE, tf.float32)
+SIZE = (40, 56)
+
+
+def pillow(encoded):
+    return np.asarray(PIL.Image.open(io.BytesIO(encoded)).convert("RGB"))
+
+
+# Decoding.
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_usual_files_are_decoded_as_pillow_does(form, mode):
+    encoded = encode(PIL_PICTURE.convert(mode), form)
+    assert decoding.is_plain(encoded)
+    if (form, mode) != ("BMP", "L"):  # TensorFlow refuses palettes: the pipeline asks Pillow then
+        np.testing.assert_array_equal(decoding.decode_plain(encoded), pillow(encoded))
+    np.testing.assert_array_equal(decoding.decode(encoded), pillow(encoded))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("endian", ["II", "MM"])
+def test_photographs_are_turned_as_exif_says(orientation, endian):
+    turns = {
+        1: lambda x: x,
+        2: lambda x: x[:, ::-1],
+        3: lambda x: x[::-1, ::-1],
+        4: lambda x: x[::-1],
+        5: lambda x: x.transpose(1, 0, 2),
+        6: lambda x: np.rot90(x, -1),
+        7: lambda x: np.rot90(x, 2).transpose(1, 0, 2),
+        8: lambda x: np.rot90(x),
+    }
+    encoded = photographs.turned(PICTURE, orientation, endian)
+    assert bool(decoding.is_plain(encoded)) == (orientation == 1)
+    stored = pillow(encode(PICTURE))
+    np.testing.assert_array_equal(decoding.decode(encoded), turns[orientation](stored))
+
+
+def test_four_inks():
+    for mode in ("CMYK", "YCCK"):
+        encoded = encode(PIL_PICTURE.convert("CMYK"), keep_rgb=False)
+        if mode == "YCCK":  # the transform of Adobe's marker: its last byte
+            at = encoded.index(b"Adobe") + 11
+            encoded = encoded[:at] + b"\x02" + encoded[at + 1 :]
+        assert not decoding.is_plain(encoded), mode
+        assert decoding.decode(encoded).shape == PICTURE.shape
+    error = decoding.decode(encode(PIL_PICTURE.convert("CMYK"))).astype(int) - PICTURE
+    assert np.abs(error).mean() < 3  # JPEG's own; inverted inks would be 80 off
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sixteen_bits(channels):
+    encoded = photographs.deep_png(PICTURE, channels)
+    expected = np.broadcast_to(PICTURE[..., :channels], PICTURE.shape)
+    np.testing.assert_array_equal(decoding.decode_plain(encoded), expected)
+    np.testing.assert_array_equal(decoding.decode(encoded), expected)
+
+
+def test_animation_gives_its_first_frame():
+    encoded = photographs.animation(PICTURE)
+    assert PIL.Image.open(io.BytesIO(encoded)).n_frames == 2
+    np.testing.assert_array_equal(decoding.decode_plain(encoded), pillow(encoded))
+    assert np.abs(decoding.decode(encoded).astype(int) - PICTURE).mean() < 20  # few colours
+
+
+def test_webp():
+    encoded = encode(PICTURE, "WEBP", lossless=True)
+    assert not decoding.is_plain(encoded)
+    np.testing.assert_array_equal(decoding.decode(encoded), PICTURE)
+
+
+@pytest.mark.parametrize(
+    ("encoded", "reason"),
+    [
+        (b"", "empty"),
+        (b"<html>404</html>", r"not an image: begins with b'<html>40'"),
+        (encode(PICTURE)[:-900], "truncated"),
+        (encode(PICTURE, "PNG")[:-900], "cannot be decoded"),
+        (encode(PICTURE)[:20], "image"),
+    ],
+)
+def test_what_cannot_be_decoded_says_why(encoded, reason):
+    with pytest.raises(ValueError, match=reason):
+        decoding.decode(encoded)
+
+
+# Geometry.
+
+
+@pytest.mark.parametrize("encoded", [encode(PICTURE), encode(PICTURE, "PNG")])
+def test_fused_crop_is_the_crop_of_the_decoded(encoded):
+    for key in range(20):
+        fused = images.decode_random_crop(encoded, (key, 0), SIZE)
+        plain = images.random_crop(decoding.decode_plain(encoded), (key, 0), SIZE)
+        # At the window's edge a JPEG's colours are interpolated from less.
+        np.testing.assert_allclose(fused[2:-2, 2:-2], plain[2:-2, 2:-2], atol=3)
+        assert np.abs(fused - plain).mean() < 0.1
+
+
+def test_windows_keep_to_area_and_ratio():
+    windows = np.array(
+        [images.random_window(PICTURE.shape, (i, 1), (0.2, 0.5), (0.5, 2.0)) for i in range(300)]
+    )
+    y, x, height, width = windows.T
+    assert (windows >= 0).all()
+    assert (y + height <= 120).all()
+    assert (x + width <= 160).all()
+    area, ratio = height * width / PICTURE[..., 0].size, width / height
+    assert 0.19 < area.min() < 0.23
+    assert 0.47 < area.max() < 0.51
+    assert 0.48 < ratio.min() < 0.7
+    assert 1.5 < ratio.max() < 2.05
+    impossible = images.random_window((10, 1000, 3), (0, 0), (0.9, 1.0), (1.0, 1.0))
+    assert impossible.numpy().tolist() == [0, 0, 10, 1000]
+
+
+@pytest.mark.parametrize(("side", "crop"), [(32, 0.875), (64, 1.0), (224, 0.875)])
+def test_centre_is_that_of_pillow(side, crop):
+    shorter = round(side / crop)
+    size = (round(160 * shorter / 120), shorter)
+    resized = np.asarray(PIL_PICTURE.resize(size, PIL.Image.BICUBIC), float)
+    top, left = (shorter - side) // 2, (size[0] - side) // 2
+    expected = resized[top : top + side, left : left + side]
+    ours = images.center_crop(PICTURE, (side, side), crop)
+    np.testing.assert_allclose(ours, expected, atol=1.6)  # Pillow rounds twice to whole levels
+    assert np.abs(ours - expected).mean() < 0.4
+
+
+def test_resizing_by_a_lot_is_that_of_pillow():
+    expected = np.asarray(PIL_PICTURE.resize((30, 20), PIL.Image.BICUBIC), float)
+    np.testing.assert_allclose(images.resize(PICTURE, (20, 30)), expected, atol=1.6)
+
+
+def test_warp_shifts_and_turns():
+    moved = images.warp(FLOAT, [1, 0, 5, 0, 1, -3], value=-1.0)
+    np.testing.assert_allclose(moved[3:, :-5], FLOAT[:-3, 5:], atol=1e-3)
+    assert (moved.numpy()[:3] == -1).all()
+    square = FLOAT[:100, :100]
+    turned = images.warp(square, [0, -1, 0, 1, 0, 0])
+    np.testing.assert_allclose(turned, np.rot90(square), atol=0.05)
+
+
+def test_shift_rotate_zoom_of_nothing_changes_nothing():
+    np.testing.assert_allclose(
+        images.shift_rotate_zoom(FLOAT, (0, 0), (0.0, 0.0, 0.0)), FLOAT, atol=1e-3
+    )
+
+
+# Colours.
+
+
+def test_flip_mirrors_half_of_the_images():
+    flipped = [np.array_equal(images.flip(FLOAT, (i, 0)), FLOAT[:, ::-1]) for i in range(200)]
+    assert 70 < sum(flipped) < 130
+
+
+def test_jitter_stays_within_its_strength():
+    grey = tf.fill((8, 8, 3), 100.0)  # contrast and saturation leave it alone
+    values = np.array([images.color_jitter(grey, (i, 0), 0.4)[0, 0] for i in range(100)])
+    assert np.ptp(values, axis=1).max() < 1e-3
+    assert 60 <= values.min() < 66
+    assert 134 < values.max() <= 140.01
+    np.testing.assert_allclose(images.color_jitter(FLOAT, (0, 0), 1e-6), FLOAT, atol=0.01)
+
+
+def test_normalise_is_preprocess_input():
+    np.testing.assert_allclose(
+        images.normalise(FLOAT), preprocess_input(PICTURE.astype("float32")), atol=2e-6
+    )
+
+
+def test_erasing():
+    ones, erased = tf.ones((64, 64, 3)), []
+    for key in range(200):
+        image = images.erase(ones, (key, 0), 0.5).numpy()
+        zero = image[..., 0] == 0
+        assert (image == np.where(zero, 0, 1)[..., None]).all()
+        assert zero.sum() == zero.any(0).sum() * zero.any(1).sum()  # a rectangle
+        erased.append(zero.mean())
+    erased = np.array(erased)
+    assert 70 < (erased > 0).sum() < 130
+    assert erased[erased > 0].min() > 0.015
+    assert erased.max() < 0.34
+
+
+PILLOW = {
+    "identity": lambda image: image,
+    "autocontrast": PIL.ImageOps.autocontrast,
+    "equalize": PIL.ImageOps.equalize,
+    "posterize": lambda image: PIL.ImageOps.posterize(image, 6),
+    "solarize": lambda image: PIL.ImageOps.solarize(image, 128),
+    "color": lambda image: PIL.ImageEnhance.Color(image).enhance(1.45),
+    "contrast": lambda image: PIL.ImageEnhance.Contrast(image).enhance(1.45),
+    "brightness": lambda image: PIL.ImageEnhance.Brightness(image).enhance(1.45),
+    "sharpness": lambda image: PIL.ImageEnhance.Sharpness(image).enhance(1.45),
+}
+
+
+@pytest.mark.parametrize("name", PILLOW)
+def test_rand_augment_is_pillow_at_half_strength(name):
+    import PIL.ImageEnhance  # noqa: F401 - the table above takes it from PIL
+
+    which = list(randaugment.OPERATIONS).index(name)
+    dull = PIL_PICTURE.point(lambda value: 30 + value // 2)
+    image = tf.constant(np.asarray(dull), tf.float32)
+    ours = randaugment.apply(image, tf.constant(which), 0.5, 1.0)
+    # Pillow rounds to whole levels within its operations.
+    np.testing.assert_allclose(ours, np.asarray(PILLOW[name](dull), float), atol=1.5)
+
+
+def test_rand_augment_geometry():
+    names = list(randaugment.OPERATIONS)
+    shifted = randaugment.apply(FLOAT, tf.constant(names.index("translate_x")), 0.5, 1.0)
+    np.testing.assert_allclose(shifted[:, :-36], FLOAT[:, 36:], atol=1e-3)  # 0.225 of 160
+    assert (shifted.numpy()[:, -30:] == randaugment.GREY).all()
+    for name in ("rotate", "shear_x", "shear_y", "translate_y"):
+        moved = randaugment.apply(FLOAT, tf.constant(names.index(name)), 0.5, 1.0)
+        assert np.abs(moved - FLOAT).mean() > 5
+        still = randaugment.apply(FLOAT, tf.constant(names.index(name)), 0.0, 1.0)
+        np.testing.assert_allclose(still, FLOAT, atol=0.01)
+
+
+# Mixing.
+
+
+@pytest.mark.parametrize(("mixup", "cutmix"), [(0.2, 0.0), (0.0, 1.0), (0.2, 1.0)])
+def test_mixing(mixup, cutmix):
+    count, size = 40, (20, 30)
+    masks = tf.stack([mixing.mixing_mask((i, 0), size, mixup, cutmix) for i in range(count)])
+    pictures = tf.random.stateless_uniform((count, *size, 3), (0, 0))
+    labels = tf.one_hot(tf.range(count), count)
+    weights = np.ones(count, "float32")
+    weights[5] = 0
+    mixed, mixed_labels = (x.numpy() for x in mixing.mix(pictures, labels, masks, weights))
+    for i in range(count):
+        neighbour = i + 1 if i % 2 == 0 else i - 1
+        mask = masks[i].numpy() if weights[neighbour] else np.ones((*size, 1))
+        expected = pictures[i] * mask + pictures[neighbour] * (1 - mask)
+        np.testing.assert_allclose(mixed[i], expected, atol=1e-6)
+        assert mixed_labels[i, i] == pytest.approx(mask.mean(), abs=1e-5)
+        assert mixed_labels[i].sum() == pytest.approx(1, abs=1e-5)
+        assert np.flatnonzero(mixed_labels[i] > 1e-6).tolist() in (
+            [i],
+            [neighbour],
+            sorted([i, neighbour]),
+        )
+    whole = np.array([np.ptp(mask) == 0 for mask in masks.numpy()])
+    assert whole.all() if not cutmix else not whole.all()
+    assert set(np.unique(masks.numpy()[~whole])) <= {0.0, 1.0}
+
+
+def test_shares_follow_the_beta_distribution():
+    shares = np.array([mixing.mixing_mask((i, 0), (1, 1), 1.0, 0.0)[0, 0, 0] for i in range(400)])
+    assert abs(shares.mean() - 0.5) < 0.05  # Beta(1, 1) is uniform
+    assert abs(shares.std() - 12**-0.5) < 0.03
+
+
+# All of them.
+
+ENCODED = encode(PICTURE)
+EVERYTHING = Augmentation(
+    rand_augment=(2, 9), erasing=0.5, cutmix=1.0, mixup=0.2, shift_rotate_zoom=(0.1, 0.1, 0.1)
+)
+OPERATIONS = {
+    "decode_random_crop": lambda seed: images.decode_random_crop(ENCODED, seed, SIZE),
+    "flip": lambda seed: images.flip(FLOAT, seed),
+    "color_jitter": lambda seed: images.color_jitter(FLOAT, seed, 0.4),
+    "shift_rotate_zoom": lambda seed: images.shift_rotate_zoom(FLOAT, seed, (0.1, 0.1, 0.1)),
+    "rand_augment": lambda seed: randaugment.rand_augment(FLOAT, seed, 2, 9),
+    "normalise": lambda seed: images.normalise(FLOAT),
+    "erase": lambda seed: images.erase(FLOAT, seed, 0.5),
+    "center_crop": lambda seed: images.center_crop(PICTURE, SIZE),
+    "mixing_mask": lambda seed: mixing.mixing_mask(seed, SIZE, 0.2, 1.0),
+    "take": lambda seed: augmentation.take(tf.constant(ENCODED), seed, SIZE, EVERYTHING),
+    "vary": lambda seed: augmentation.vary(FLOAT, seed, EVERYTHING),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_same_eagerly_and_in_a_dataset(name):
+    operation = OPERATIONS[name]
+    seeds = tf.constant([(i, 7) for i in range(6)], tf.int64)
+    dataset = tf.data.Dataset.from_tensor_slices(seeds).map(operation, num_parallel_calls=3)
+    for seed, result in zip(seeds, dataset, strict=True):
+        np.testing.assert_array_equal(operation(seed), result)
+
+
+def test_digits_are_taken_whole():
+    settings = Augmentation(area=None, flip=False, color_jitter=0.0)
+    for image in (tf.constant(PICTURE), tf.constant(encode(PICTURE, "PNG"))):
+        taken = augmentation.take(image, (0, 0), SIZE, settings)
+        np.testing.assert_array_equal(taken, images.resize(PICTURE, SIZE))
+    varied = augmentation.vary(FLOAT, (0, 0), settings)
+    np.testing.assert_array_equal(varied, images.normalise(FLOAT))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(area=(0.0, 1.0)),
+        dict(ratio=(2.0, 1.0)),
+        dict(color_jitter=1.0),
+        dict(rand_augment=(2, 11)),
+        dict(erasing=-0.1),
+        dict(mixup=-1.0),
+        dict(shift_rotate_zoom=(0.1, 0.1)),
+    ],
+)
+def test_settings_out_of_range(settings):
+    (name,) = settings
+    with pytest.raises(ValueError, match=f"`{name}` of the augmentation"):
+        Augmentation(**settings)
+
+
+def test_every_setting_is_described():
+    for name in inspect.signature(Augmentation).parameters:
+        assert f"{name}: " in Augmentation.__doc__

@@ -1,0 +1,245 @@
+"""Sources: what they hold, and reading any example of them."""
+
+import json
+import pathlib
+import shutil
+import sys
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_ghostnet.training.data import make_records, open_source, shards
+from tests.training.photographs import encode, picture, write_folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("data") / "photographs")
+
+
+@pytest.fixture
+def records(folder, tmp_path):
+    make_records(folder, tmp_path / "records", shards=3)
+    return tmp_path / "records"
+
+
+def contents(source):
+    """Key, bytes and label of every example, read in Python and in TensorFlow alike."""
+    found = []
+    for index in range(source.examples):
+        encoded, label = source.reader.read(index)
+        loaded = [value.numpy() for value in source.reader.load(tf.constant(index, tf.int64))]
+        assert loaded == [encoded, label]
+        found.append((source.key(index), encoded, label))
+    return found
+
+
+def test_folder_with_splits(folder):
+    source = open_source(folder, "val")
+    assert source.class_names == ("ant", "bee")
+    assert source.examples == 16
+    for key, encoded, label in contents(source):
+        assert f"/val/{source.class_names[label]}/" in key
+        assert pathlib.Path(key).read_bytes() == encoded
+
+
+def test_a_class_may_be_missing_in_validation(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy")
+    shutil.rmtree(tmp_path / "copy" / "val" / "ant")
+    source = open_source(tmp_path / "copy", "val")
+    assert {label for _, _, label in contents(source)} == {1}
+    (tmp_path / "copy" / "val" / "cow").mkdir()
+    with pytest.raises(ValueError, match="training images lack: cow"):
+        open_source(tmp_path / "copy", "val")
+
+
+def test_one_folder_is_split_by_the_seed(folder):
+    def keys(split, **options):
+        source = open_source(folder / "train", split, **options)
+        labels = [label for _, _, label in contents(source)]
+        return {source.key(i) for i in range(source.examples)}, labels
+
+    (train, labels), (val, held_out) = keys("train", held_out=0.25), keys("val", held_out=0.25)
+    assert not train & val
+    assert len(train | val) == 16
+    assert (labels.count(0), held_out.count(0), held_out.count(1)) == (6, 2, 2)
+    assert keys("val", held_out=0.25)[0] == val
+    assert keys("val", held_out=0.25, seed=1)[0] != val
+    assert len(keys("val", held_out=0.01)[0]) == 2  # one of every class
+
+
+def test_kaggles_imagenet(tmp_path):
+    base = tmp_path / "ILSVRC" / "Data" / "CLS-LOC"
+    answers = ["ImageId,PredictionString"]
+    for label, name in enumerate(("n02", "n01")):  # the order is that of the mapping
+        (base / "train" / name).mkdir(parents=True)
+        (base / "train" / name / f"{name}_1.JPEG").write_bytes(encode(picture(seed=label)))
+    (base / "val").mkdir()
+    for number in range(4):
+        (base / "val" / f"val_{number}.JPEG").write_bytes(encode(picture(seed=number)))
+        answers.append(f"val_{number},n0{1 + number % 2} 1 2 3 4 n05 1 1 1 1")
+    (tmp_path / "LOC_synset_mapping.txt").write_text("n02 ant, insect\nn01 bee\n")
+    with pytest.raises(FileNotFoundError, match="LOC_val_solution"):
+        open_source(tmp_path, "val")
+    (tmp_path / "LOC_val_solution.csv").write_text("\n".join(answers))
+    train, val = open_source(tmp_path, "train"), open_source(tmp_path, "val")
+    assert train.class_names == ("n02", "n01")
+    assert [(key.split("/")[-2], label) for key, _, label in contents(train)] == [
+        ("n01", 1),
+        ("n02", 0),
+    ]
+    assert [label for _, _, label in contents(val)] == [1, 0, 1, 0]
+    make_records(tmp_path, tmp_path / "out")
+    assert open_source(tmp_path / "out", "val").class_names == ("n02", "n01")
+    (tmp_path / "LOC_val_solution.csv").write_text("\n".join(answers[:-1]))
+    with pytest.raises(ValueError, match=r"no known class for .*val_3\.JPEG"):
+        open_source(tmp_path, "val")
+
+
+def test_records_hold_what_the_folder_holds(folder, records):
+    for split in ("train", "val"):
+        images = {(encoded, label) for _, encoded, label in contents(open_source(folder, split))}
+        source = open_source(records, split)
+        found = contents(source)
+        assert {(encoded, label) for _, encoded, label in found} == images
+        assert len(found) == 16
+    assert source.key(15).endswith("validation-00002-of-00003:4")
+    assert open_source(records, "train").key(15).endswith("train-00002-of-00003:4")
+
+
+@pytest.mark.parametrize("first_label", [0, 1])
+def test_labels_begin_where_the_class_list_says(tmp_path, first_label):
+    feature = {
+        "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"x"])),
+        "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[1])),
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    with tf.io.TFRecordWriter(str(tmp_path / "train-00000-of-00001")) as writer:
+        writer.write(example.SerializeToString())
+    with pytest.raises(ValueError, match="class list"):
+        open_source(tmp_path, "train")
+    classes = {"first_label": first_label, "class_names": ["ant", "bee"]}
+    (tmp_path / "classes.json").write_text(json.dumps(classes))
+    assert contents(open_source(tmp_path, "train"))[0][1:] == (b"x", 1 - first_label)
+
+
+def test_offsets_are_those_of_the_records(records):
+    paths = shards.shard_paths(records, "train")
+    number, offsets = shards.record_offsets(paths)
+    for index, path in enumerate(paths):
+        lengths = [len(record) + 16 for record in tf.data.TFRecordDataset(path).as_numpy_iterator()]
+        assert offsets[number == index].tolist() == np.cumsum([0, *lengths[:-1]]).tolist()
+
+
+def test_offsets_are_kept_until_a_file_changes(records, monkeypatch):
+    paths = shards.shard_paths(records, "train")
+    first = shards.record_offsets(paths)
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "_scan", lambda path: 1 / 0)
+        np.testing.assert_array_equal(shards.record_offsets(paths), first)
+    (index,) = records.glob(".*.npz")
+    index.write_bytes(b"PK\3\4 half of one")
+    np.testing.assert_array_equal(shards.record_offsets(paths), first)
+    shutil.copy(paths[1], paths[0])
+    assert len(shards.record_offsets(paths)[0]) == len(first[0]) - 1
+
+    def refuse(*args, **arrays):
+        raise PermissionError("a folder of others")
+
+    monkeypatch.setattr(np, "savez", refuse)
+    index.unlink()
+    assert len(shards.record_offsets(paths)[0]) == len(first[0]) - 1
+
+
+def test_damaged_files_are_named(records):
+    path = records / "train-00001-of-00003"
+    whole = path.read_bytes()
+    for damaged in (whole[:-1], whole[:5], whole[:8] + b"abcd" + whole[12:]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"train-00001-of-00003 is damaged at byte"):
+            open_source(records, "train")
+    path.unlink()
+    with pytest.raises(ValueError, match="found 2"):
+        open_source(records, "train")
+
+
+def test_a_damaged_record_is_told_from_a_strange_one(records):
+    path = records / "validation-00000-of-00003"
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    reader = open_source(records, "val").reader
+    with pytest.raises(ValueError, match="CRC"):
+        reader.read(0)
+    with pytest.raises(tf.errors.OpError):
+        reader.load(tf.constant(0, tf.int64))
+    assert reader.read(1)[0][:2] == b"\xff\xd8"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(b"no example")
+        writer.write(b"")
+    reader = open_source(records, "val").reader
+    for index in range(2):
+        with pytest.raises(ValueError, match="does not hold image/encoded"):
+            reader.read(index)
+
+
+def test_digits(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "keras_ghostnet.training.data.sources.DIGITS_CACHE", tmp_path / "cache" / "digits"
+    )
+    train, val = open_source("digits", "train"), open_source("digits", "val")
+    assert train.examples + val.examples == 1797
+    assert train.class_names == tuple("0123456789")
+
+
+def test_tfds(records, monkeypatch):
+    """A stand-in for tensorflow-datasets whose files have its keys."""
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(ImportError, match="pip install tensorflow-datasets"):
+        open_source("tfds:flowers", "train")
+    path = records / "flowers-train.tfrecord-00000-of-00001"
+    feature = {
+        "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"x"])),
+        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[1])),
+    }
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        example = tf.train.Example(features=tf.train.Features(feature=feature))
+        writer.write(example.SerializeToString())
+    names = types.SimpleNamespace(names=["rose", "tulip"])
+    splits = {"train": types.SimpleNamespace(filepaths=[path])}
+    info = types.SimpleNamespace(features={"image": None, "label": names}, splits=splits)
+    builder = types.SimpleNamespace(info=info, download_and_prepare=lambda: None)
+    module = types.SimpleNamespace(builder=lambda name: builder)
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", module)
+    source = open_source("tfds:flowers", "train")
+    assert source.class_names == ("rose", "tulip")
+    assert contents(source)[0][1:] == (b"x", 1)
+    with pytest.raises(ValueError, match="no split 'val'"):
+        open_source("tfds:flowers", "val")
+
+
+def test_what_is_missing_is_said(folder, tmp_path):
+    with pytest.raises(ValueError, match="`split` must be one of"):
+        open_source(folder, "test")
+    with pytest.raises(FileNotFoundError, match="There is no folder"):
+        open_source(tmp_path / "nowhere", "train")
+    with pytest.raises(ValueError, match="at least two classes"):
+        open_source(tmp_path, "train")
+    shutil.copytree(folder / "train", tmp_path / "train")
+    with pytest.raises(ValueError, match=r"no split 'val'\. Found: train"):
+        open_source(tmp_path, "val")
+    (tmp_path / "train" / "cow").mkdir()
+    with pytest.raises(ValueError, match="without images: cow"):
+        open_source(tmp_path, "train")
+    with pytest.raises(ValueError, match="held_out=1"):
+        open_source(folder, "train", held_out=1)
+
+
+def test_a_file_that_vanished(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy")
+    source = open_source(tmp_path / "copy", "train")
+    shutil.rmtree(tmp_path / "copy")
+    with pytest.raises(ValueError, match="cannot be read: No such file"):
+        source.reader.read(0)

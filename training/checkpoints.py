@@ -1,0 +1,159 @@
+"""Checkpoints of everything a run needs to go on: whole or not there, and checked when read.
+
+A checkpoint is two files, `step-00001200.safetensors` with all variables and
+`step-00001200.json` with the SHA-256 of the first, where the run stands, and its metrics. The
+second is written last, so that a checkpoint without it was not finished.
+"""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+import re
+
+import numpy as np
+import safetensors
+from safetensors.numpy import load_file, save_file
+
+from keras_ghostnet import files
+
+NAME = re.compile(r"^step-(\d{8,})\.json$")
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """Where a run stands.
+
+    Attributes:
+        step: Steps that were taken, over all epochs.
+        variables: Arrays by name: weights, optimiser, averages, random seeds.
+        recipe: What the run is, as a dictionary: a checkpoint of another is refused.
+        history: One dictionary an epoch, as in `metrics.csv`.
+    """
+
+    step: int
+    variables: dict
+    recipe: dict
+    history: list
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is damaged, or of another run."""
+
+
+class Checkpoints:
+    """The checkpoints in a folder.
+
+    Args:
+        folder: Where they are; created with the first one.
+        keep: How many of the last ones are kept; older ones are removed.
+        log: Function of a line of text, for what the user should know.
+    """
+
+    def __init__(self, folder, keep=3, log=print):
+        self.folder = pathlib.Path(folder)
+        self.keep = keep
+        self.log = log
+
+    def save(self, state):
+        """Writes a checkpoint, then removes those that are too old.
+
+        Args:
+            state: A `State`.
+
+        Raises:
+            OSError: If it cannot be written, e.g. on a full disk; earlier ones are untouched.
+        """
+        name = f"step-{state.step:08d}"
+        arrays = self.folder / f"{name}.safetensors"
+        # safetensors writes an array's memory as it lies: views and scalars need their own.
+        variables = {key: np.ascontiguousarray(value) for key, value in state.variables.items()}
+        with files.replacing(arrays) as partial:
+            save_file(variables, partial)
+        described = {
+            "format": FORMAT,
+            "sha256": _sha256(arrays),
+            "step": state.step,
+            "scalars": [key for key, value in state.variables.items() if np.ndim(value) == 0],
+            "recipe": state.recipe,
+            "history": state.history,
+        }
+        with files.replacing(self.folder / f"{name}.json") as partial:
+            partial.write_text(json.dumps(described, indent=1) + "\n")
+        for step in self.steps()[: -self.keep]:
+            self._remove(step)
+
+    def steps(self):
+        """The steps at which there are checkpoints, ascending."""
+        if not self.folder.is_dir():
+            return []
+        matches = (NAME.match(path.name) for path in self.folder.iterdir())
+        return sorted(int(match[1]) for match in matches if match)
+
+    def latest(self, recipe):
+        """The last checkpoint that is whole; a broken one is told of and the one before taken.
+
+        Args:
+            recipe: What the run is, as `State.recipe`.
+
+        Returns:
+            A `State`, or None if there is no checkpoint.
+
+        Raises:
+            CheckpointError: If all are broken, or if they belong to another recipe.
+        """
+        steps = self.steps()
+        for step in reversed(steps):
+            try:
+                state = self._load(step)
+            except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+                self.log(f"The checkpoint of step {step} is broken and is passed over: {error}")
+                continue
+            _check_recipe(state.recipe, recipe, self.folder)
+            return state
+        if steps:
+            raise CheckpointError(
+                f"All {len(steps)} checkpoints in {self.folder} are broken. Move the run's folder "
+                "away to begin anew."
+            )
+        return None
+
+    def _load(self, step):
+        described = json.loads(self._path(step, "json").read_text())
+        if described["format"] != FORMAT:
+            raise CheckpointError(f"format {described['format']}, this version reads {FORMAT}")
+        arrays = self._path(step, "safetensors")
+        if _sha256(arrays) != described["sha256"]:
+            raise CheckpointError(f"{arrays.name} does not have the checksum it was written with")
+        variables = load_file(arrays)
+        for name in described["scalars"]:
+            variables[name] = variables[name].reshape(())
+        return State(described["step"], variables, described["recipe"], described["history"])
+
+    def _path(self, step, suffix):
+        return self.folder / f"step-{step:08d}.{suffix}"
+
+    def _remove(self, step):
+        # The description first: without it the arrays are no checkpoint.
+        files.remove(self._path(step, "json"))
+        files.remove(self._path(step, "safetensors"))
+
+
+def _check_recipe(found, wanted, folder):
+    if found == wanted:
+        return
+    different = [
+        f"{name} was {found.get(name)!r}, is {wanted.get(name)!r}"
+        for name in sorted({*found, *wanted})
+        if found.get(name) != wanted.get(name)
+    ]
+    raise CheckpointError(
+        f"{folder} holds checkpoints of another run: {'; '.join(different)}. Continue with the "
+        "same settings, or choose another folder."
+    )
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

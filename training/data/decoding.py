@@ -1,0 +1,108 @@
+"""Decodes images: the usual ones within TensorFlow, what its decoders get wrong with Pillow."""
+
+import io
+
+import numpy as np
+import tensorflow as tf
+
+ACCURATE = "INTEGER_ACCURATE"  # TensorFlow's default differs from other decoders by a few levels
+HEADER = 1024  # bytes that are searched for an orientation: Exif data come first in a file
+# The orientation tag with a value from 2 to 8, in either byte order. By its bytes alone: to be
+# wrong here only sends an image the slow way.
+TURNED = (
+    r"(?s)\C*(\x01\x12\x00\x03\x00\x00\x00\x01\x00[\x02-\x08]"
+    r"|\x12\x01\x03\x00\x01\x00\x00\x00[\x02-\x08]\x00)\C*"
+)
+INKS = 4  # channels of a CMYK image
+# Pillow's modes of more than 8 bits, which its own conversion to RGB would clip instead of scale.
+DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+def is_jpeg(encoded):
+    """Whether bytes, a scalar string tensor, begin as JPEGs do; a boolean tensor."""
+    return tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
+
+
+def is_plain(encoded):
+    """Whether TensorFlow decodes an image as everybody else does.
+
+    It does not turn photographs as their Exif orientation says, refuses JPEGs of four inks, and
+    does not know WebP in every version.
+
+    Args:
+        encoded: The image file's bytes, a scalar string tensor.
+
+    Returns:
+        A boolean scalar.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the header of a JPEG is damaged.
+    """
+    known = tf.reduce_any(
+        [
+            tf.strings.substr(encoded, 0, 4) == b"\x89PNG",
+            tf.strings.substr(encoded, 0, 4) == b"GIF8",
+            tf.strings.substr(encoded, 0, 2) == b"BM",
+        ]
+    )
+    return tf.cond(is_jpeg(encoded), lambda: _is_plain_jpeg(encoded), lambda: known)
+
+
+def _is_plain_jpeg(encoded):
+    turned = tf.strings.regex_full_match(tf.strings.substr(encoded, 0, HEADER), TURNED)
+    return ~turned & (tf.io.extract_jpeg_shape(encoded)[2] != INKS)
+
+
+def decode_plain(encoded):
+    """Decodes an image for which `is_plain` holds.
+
+    Args:
+        encoded: The image file's bytes, a scalar string tensor.
+
+    Returns:
+        RGB, uint8 `(height, width, 3)`; of an animation the first frame, of 16 bits the upper 8.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If it cannot be decoded.
+    """
+    return tf.cond(
+        is_jpeg(encoded),
+        lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method=ACCURATE),
+        lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+    )
+
+
+def decode(encoded):
+    """Decodes any image file that Pillow knows, as a viewer would show it.
+
+    Args:
+        encoded: The file's bytes.
+
+    Returns:
+        RGB, a uint8 array `(height, width, 3)`: turned as its Exif orientation says, inks
+        converted, transparency dropped, of an animation the first frame, of 16 bits the upper 8.
+
+    Raises:
+        ImportError: If Pillow is missing.
+        ValueError: If it cannot be decoded; says why.
+    """
+    try:
+        import PIL.Image
+        import PIL.ImageOps
+    except ImportError as error:
+        raise ImportError(
+            'Image data need pillow. Install it with: pip install "keras_ghostnet[train]"'
+        ) from error
+    if not encoded:
+        raise ValueError("the file is empty")
+    try:
+        with PIL.Image.open(io.BytesIO(encoded)) as image:
+            image = PIL.ImageOps.exif_transpose(image)
+            if image.mode in DEEP:
+                upper = (np.asarray(image).astype(np.int64) >> 8).astype(np.uint8)
+                return np.stack([upper] * 3, axis=-1)
+            return np.asarray(image.convert("RGB"))
+    except PIL.UnidentifiedImageError as error:
+        raise ValueError(f"not an image: begins with {encoded[:8]!r}") from error
+    except Exception as error:  # damaged files make Pillow's plugins raise anything
+        raise ValueError(f"cannot be decoded: {error}") from error

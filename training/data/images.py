@@ -1,0 +1,221 @@
+"""Operations on one image, the same eagerly and within tf.data.
+
+Images are `(height, width, 3)`, float32 in [0, 255] unless said otherwise. What is random takes a
+`seed`, an integer tensor `(2,)`, and depends on nothing else.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ghostnet import preprocess_input
+from keras_ghostnet.training.data import decoding
+
+ATTEMPTS = 100  # at a crop of the area and ratio drawn
+# Reduced by less, no pixel falls between bicubic's taps; antialiasing costs more than decoding.
+ANTIALIAS_FROM = 3
+ERASED_AREA, ERASED_RATIO = (0.02, 1 / 3), (0.3, 3.3)  # of random erasing's paper
+CHANNELS = 3
+
+
+def decode_random_crop(encoded, seed, size, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
+    """Decodes an image and takes a random crop of it; of a JPEG it decodes only the crop.
+
+    Args:
+        encoded: Bytes of an image that `decoding.is_plain`, a scalar string tensor.
+        seed: See above.
+        size: `(height, width)` of the result.
+        area: The range of the crop's area, as a part of the image's.
+        ratio: The range of the crop's width divided by its height.
+
+    Returns:
+        The crop, resized.
+    """
+
+    def fused():
+        window = random_window(tf.io.extract_jpeg_shape(encoded), seed, area, ratio)
+        crop = tf.io.decode_and_crop_jpeg(
+            encoded, window, channels=CHANNELS, dct_method=decoding.ACCURATE
+        )
+        return resize(crop, size)
+
+    def whole():
+        return random_crop(decoding.decode_plain(encoded), seed, size, area, ratio)
+
+    return tf.cond(decoding.is_jpeg(encoded), fused, whole)
+
+
+def decoded(picture):
+    """An image as it is if it is decoded already, uint8; decoded if it is still bytes."""
+    return decoding.decode_plain(picture) if picture.dtype == tf.string else picture
+
+
+def random_crop(image, seed, size, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
+    """The crop of `decode_random_crop`, of a decoded image of uint8 or float."""
+    y, x, height, width = tf.unstack(random_window(tf.shape(image), seed, area, ratio))
+    return resize(image[y : y + height, x : x + width], size)
+
+
+def random_window(shape, seed, area, ratio):
+    """Where a random crop lies: int32 `(4,)`, y, x, height and width in pixels.
+
+    If no try finds a crop of that area and ratio within the image, it is the whole image.
+    """
+    begin, extent, _ = tf.image.stateless_sample_distorted_bounding_box(
+        shape,
+        bounding_boxes=tf.zeros([1, 0, 4]),
+        seed=seed,
+        min_object_covered=0.0,
+        aspect_ratio_range=ratio,
+        area_range=area,
+        max_attempts=ATTEMPTS,
+        use_image_if_no_bounding_boxes=True,
+    )
+    return tf.concat([begin[:2], tf.where(extent[:2] < 0, shape[:2], extent[:2])], axis=0)
+
+
+def resize(image, size):
+    """Resizes an image, bicubic; antialiased where it shrinks by a lot.
+
+    Args:
+        image: uint8 or float, not empty.
+        size: `(height, width)` in pixels.
+    """
+    shape = tf.shape(image)
+    shrinks = (shape[0] > ANTIALIAS_FROM * size[0]) | (shape[1] > ANTIALIAS_FROM * size[1])
+    image = tf.cond(
+        shrinks,
+        lambda: tf.image.resize(image, size, "bicubic", antialias=True),
+        lambda: tf.image.resize(image, size, "bicubic"),
+    )
+    return _in_range(tf.ensure_shape(image, (*size, CHANNELS)))
+
+
+def center_crop(image, size, crop=0.875):
+    """Resizes an image so that a centred part of it fits, and takes that: as evaluation does.
+
+    Bicubic, antialiased. With a square `size` the shorter side becomes `size / crop`.
+
+    Args:
+        image: uint8 or float.
+        size: `(height, width)` of the result.
+        crop: The part of the resized image's shorter side that is kept, in (0, 1].
+    """
+    sides = tf.cast(tf.shape(image)[:2], tf.float32)
+    least = np.round(np.array(size) / crop)
+    resized = tf.round(sides * tf.reduce_max(tf.constant(least, tf.float32) / sides))
+    margin = tf.floor((resized - tf.constant(size, tf.float32)) / 2)
+    # The whole resized image is never made: only the part that is kept.
+    image = tf.raw_ops.ScaleAndTranslate(
+        images=image[None],
+        size=size,
+        scale=resized / sides,
+        translation=-margin,
+        kernel_type="keyscubic",
+        antialias=True,
+    )[0]
+    return _in_range(tf.ensure_shape(image, (*size, CHANNELS)))
+
+
+def flip(image, seed):
+    """Mirrors every second image, left to right."""
+    return tf.image.stateless_random_flip_left_right(image, seed)
+
+
+def color_jitter(image, seed, strength):
+    """Changes brightness, contrast and saturation, each by a factor in [1 - s, 1 + s].
+
+    Args:
+        image: See above.
+        seed: See above.
+        strength: s, in [0, 1).
+    """
+    seeds = tf.random.split(seed, 3)
+    low, high = 1 - strength, 1 + strength
+    image = image * tf.random.stateless_uniform([], seeds[0], low, high)
+    image = tf.image.stateless_random_contrast(_in_range(image), low, high, seeds[1])
+    image = tf.image.stateless_random_saturation(_in_range(image) / 255, low, high, seeds[2])
+    return _in_range(image * 255)
+
+
+def shift_rotate_zoom(image, seed, amounts):
+    """Shifts, turns and scales an image a little; pixels from outside repeat the edge's.
+
+    Args:
+        image: See above.
+        seed: See above.
+        amounts: The largest shift as a part of the sides, the largest angle as a part of a full
+            turn, the largest change of scale as a part.
+    """
+    shift, turn, zoom = amounts
+    y, x, angle, scale = tf.unstack(tf.random.stateless_uniform([4], seed, -1.0, 1.0))
+    angle, scale = angle * turn * 2 * np.pi, 1 + scale * zoom
+    height, width = image.shape[:2]
+    cosine, sine = tf.cos(angle) * scale, tf.sin(angle) * scale
+    matrix = [cosine, -sine, x * shift * width, sine, cosine, y * shift * height]
+    return warp(image, matrix, fill="NEAREST")
+
+
+def warp(image, matrix, fill="CONSTANT", value=0.0):
+    """Moves an image's pixels by an affine map about its centre, bilinear.
+
+    Args:
+        image: See above.
+        matrix: a, b, c, d, e, f: the pixel at (x, y) from the centre comes from
+            (a x + b y + c, d x + e y + f).
+        fill: What is outside: `"CONSTANT"`, `"NEAREST"` or `"REFLECT"`.
+        value: The constant.
+    """
+    a, b, c, d, e, f = (tf.cast(entry, tf.float32) for entry in matrix)
+    height, width = image.shape[:2]
+    x, y = (width - 1) / 2, (height - 1) / 2
+    transform = tf.stack([a, b, c + x - a * x - b * y, d, e, f + y - d * x - e * y, 0.0, 0.0])
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=image[None],
+        transforms=transform[None],
+        output_shape=[height, width],
+        interpolation="BILINEAR",
+        fill_mode=fill,
+        fill_value=value,
+    )[0]
+
+
+def erase(image, seed, probability):
+    """Sets a random rectangle of some images to zero: of normalised ones, the mean colour.
+
+    Args:
+        image: Float, of known shape.
+        seed: See above.
+        probability: The part of the images, in [0, 1].
+    """
+    seeds = tf.random.split(seed, 2)
+    y, x, height, width = tf.unstack(
+        random_window(tf.shape(image), seeds[0], ERASED_AREA, ERASED_RATIO)
+    )
+    chosen = tf.random.stateless_uniform([], seeds[1]) < probability
+    return tf.where(chosen & inside(image.shape[:2], y, x, height, width), 0.0, image)
+
+
+def inside(size, y, x, height, width):
+    """Which pixels lie in a rectangle: boolean `(*size, 1)`."""
+    rows, columns = tf.range(size[0])[:, None, None], tf.range(size[1])[None, :, None]
+    return (rows >= y) & (rows < y + height) & (columns >= x) & (columns < x + width)
+
+
+def normalise(image):
+    """What `preprocess_input` makes of an image, several times faster.
+
+    The constants are its own. TensorFlow is slow at broadcasting over three channels: so whole
+    rows are scaled and shifted.
+    """
+    ends = np.array([[[0.0] * CHANNELS], [[255.0] * CHANNELS]], np.float32)
+    ends = preprocess_input(ends, data_format="channels_last")
+    low, scale = ends[0], (ends[1] - ends[0]) / 255
+    height, width, _ = image.shape
+    rows = tf.reshape(image, (height, width * CHANNELS))
+    rows = rows * np.tile(scale[0], width) + np.tile(low[0], width)
+    return tf.reshape(rows, image.shape)
+
+
+def _in_range(image):
+    # Bicubic interpolation overshoots at edges; an image file holds no such values.
+    return tf.clip_by_value(image, 0.0, 255.0)

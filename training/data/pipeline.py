@@ -1,0 +1,294 @@
+"""The batches that training and evaluation take, the same for any number of workers."""
+
+import contextlib
+import functools
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ghostnet.training.data import augmentation as views
+from keras_ghostnet.training.data import decoding, images, mixing
+from keras_ghostnet.training.data.bad_examples import BadExamples
+
+PADDING = -1  # the index of an example that only fills the last batch
+GROUP = 32  # examples that one thread makes in a row, at most
+
+
+class Pipeline:
+    """Reads, decodes, varies and batches the examples of a source.
+
+    Everything random is keyed by (seed, epoch, index of the example), and the order of an epoch
+    by (seed, epoch): so the global batch of a step holds the same examples with the same pixels
+    for any number of shards and threads, whatever was read before it.
+
+    Args:
+        source: A `Source`.
+        image_size: Height and width in pixels, `(height, width)` or one integer for both.
+        training: Whether to shuffle and to augment. Otherwise the examples come in order, every
+            one exactly once, each resized and cropped at its centre.
+        augmentation: An `Augmentation`; None takes its defaults. Training only.
+        seed: An integer from 0.
+        crop: Evaluation only: the part of the resized image's shorter side that is kept.
+        bad_limit: The part of the examples that may be impossible to use, in [0, 1]. Those have
+            weight 0; one more than that stops the reading.
+        bad_examples: A CSV file that names them, path and reason; None writes none. Every process
+            counts the ones it meets.
+        threads: How many groups of examples are prepared at once; None takes one a core.
+
+    Attributes:
+        class_names: The classes in the order of the labels.
+        examples: How many examples the source has.
+
+    Raises:
+        ValueError: If an argument is out of range or the source is empty.
+    """
+
+    def __init__(
+        self,
+        source,
+        *,
+        image_size,
+        training,
+        augmentation=None,
+        seed=0,
+        crop=0.875,
+        bad_limit=0.001,
+        bad_examples=None,
+        threads=None,
+    ):
+        size = (image_size,) * 2 if isinstance(image_size, int) else tuple(image_size)
+        for name, value, fits in (
+            ("image_size", image_size, len(size) == 2 and min(size) > 0),
+            ("seed", seed, seed >= 0),
+            ("crop", crop, 0 < crop <= 1),
+            ("bad_limit", bad_limit, 0 <= bad_limit <= 1),
+        ):
+            if not fits:
+                raise ValueError(f"`{name}` is out of range. Received: {name}={value!r}.")
+        if not source.examples:
+            raise ValueError(f"{source.name} holds no examples.")
+        self.source, self.size, self.training = source, size, training
+        self.augmentation = augmentation or views.Augmentation()
+        self.seed, self.crop, self.threads = seed, crop, threads or os.cpu_count()
+        self.class_names, self.examples = source.class_names, source.examples
+        self.mixes = training and self.augmentation.mixes
+        self.bad = BadExamples(self.examples, bad_limit, bad_examples)
+        # One trace for all epochs and sizes of batches.
+        self._group = tf.function(
+            self._make_group,
+            input_signature=[tf.TensorSpec([], tf.int64), tf.TensorSpec([None], tf.int64)],
+        )
+
+    def steps_per_epoch(self, global_batch):
+        """How many batches an epoch has.
+
+        Args:
+            global_batch: Examples of a step, over all shards.
+
+        Returns:
+            For training, complete batches only; for evaluation, rounded up.
+
+        Raises:
+            ValueError: If training would have none.
+        """
+        if not self.training:
+            return -(-self.examples // global_batch)
+        if global_batch > self.examples:
+            raise ValueError(
+                f"{self.source.name} has {self.examples} examples: less than one batch of "
+                f"{global_batch}. Make the batch smaller."
+            )
+        return self.examples // global_batch
+
+    def order(self, epoch):
+        """The indices of the examples in the order of an epoch, int64 `(examples,)`."""
+        if not self.training:
+            return np.arange(self.examples)
+        return np.random.default_rng((self.seed, epoch)).permutation(self.examples)
+
+    def batches(self, epoch, *, global_batch, start_step=0, shard=(0, 1)):
+        """The batches of an epoch.
+
+        Args:
+            epoch: Its number, from 0.
+            global_batch: Examples of a step, over all shards.
+            start_step: The first step to deliver; those before it are not read.
+            shard: `(index, count)`: delivers the index-th of `count` equal parts of every
+                global batch.
+
+        Returns:
+            A `tf.data.Dataset` of dicts, with b = global_batch / count: `image` float32
+            `(b, height, width, 3)`, normalised; `label` int32 `(b,)` or, if examples are mixed,
+            float32 `(b, classes)`; `weight` float32 `(b,)`, 0 for padding and what cannot be
+            used, else 1; `index` int64 `(b,)`, the example's number in the source, -1 for
+            padding. Iterate over it within `explained()`.
+
+        Raises:
+            ValueError: If an argument is out of range.
+        """
+        part, count = shard
+        steps = self.steps_per_epoch(global_batch)
+        if not 0 <= part < count or global_batch % count:
+            raise ValueError(
+                f"`global_batch` must be a multiple of the number of shards. Received: "
+                f"global_batch={global_batch}, shard={shard}."
+            )
+        if not 0 <= start_step <= steps:
+            raise ValueError(
+                f"`start_step` must be 0 to {steps}, the steps of an epoch. Received: "
+                f"start_step={start_step}."
+            )
+        if self.mixes and global_batch // count % 2:
+            raise ValueError(
+                "mixup and CutMix mix neighbours: every shard needs an even number of examples. "
+                f"Received: global_batch={global_batch}, shard={shard}."
+            )
+        indices = np.full(steps * global_batch, PADDING, np.int64)
+        order = self.order(epoch)[: len(indices)]
+        indices[: len(order)] = order
+        batch = global_batch // count
+        group = max(size for size in range(1, min(batch, GROUP) + 1) if batch % size == 0)
+        indices = indices.reshape(steps, count, -1)[start_step:, part].reshape(-1, group)
+        epoch = tf.constant(epoch, tf.int64)
+        dataset = tf.data.Dataset.from_tensor_slices(indices).map(
+            lambda indices: self._group(epoch, indices), self.threads, deterministic=True
+        )
+        leading = 1
+        if group < batch:
+            dataset, leading = dataset.batch(batch // group, drop_remainder=True), 2
+        dataset = dataset.map(lambda groups: _join(groups, batch, leading))
+        if self.mixes:
+            dataset = dataset.map(mixing.mix_examples)
+        options = tf.data.Options()
+        options.deterministic = True
+        # The shards are made here: tf.distribute must not cut them once more.
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+    @contextlib.contextmanager
+    def explained(self):
+        """Makes errors of reading this pipeline's batches the ValueError that they began as.
+
+        TensorFlow wraps what Python raises within tf.data.
+
+        Raises:
+            ValueError: If more examples are bad than `bad_limit` allows.
+        """
+        try:
+            yield
+        except tf.errors.OpError:
+            if self.bad.error:
+                raise self.bad.error from None
+            raise
+
+    def _make_group(self, epoch, indices):
+        """Some examples as `batches` describes them, stacked.
+
+        Only a dataset can drop an element that fails. One of all examples costs next to nothing;
+        where something is missing in the end, every example gets a dataset of its own.
+        """
+
+        def fast(index):
+            return self._vary(epoch, self._attempt(epoch, index))
+
+        def careful(index):
+            return self._vary(epoch, self._careful(epoch, index))
+
+        whole = tf.data.Dataset.from_tensor_slices(indices).map(fast).ignore_errors().batch(GROUP)
+        nothing = tf.nest.map_structure(
+            lambda spec: tf.zeros((0, *spec.shape[1:]), spec.dtype), whole.element_spec
+        )
+        nothing = tf.data.Dataset.from_tensors(nothing)
+        group = whole.concatenate(nothing).take(1).get_single_element()
+        complete = tf.shape(group["index"])[0] == tf.shape(indices)[0]
+        spec = {name: tf.TensorSpec(part.shape[1:], part.dtype) for name, part in group.items()}
+        return tf.cond(
+            complete,
+            lambda: group,
+            lambda: tf.map_fn(careful, indices, fn_output_signature=spec),
+        )
+
+    def _attempt(self, epoch, index):
+        """What is taken of an example; fails if TensorFlow cannot read or decode it."""
+
+        def padding():
+            return _taken(tf.zeros((*self.size, 3)), 0, False, index)
+
+        def example():
+            encoded, label = self.source.reader.load(index)
+            known = (label >= 0) & (label < len(self.class_names))
+            return tf.cond(
+                known & decoding.is_plain(encoded),
+                lambda: _taken(self._take(encoded, epoch, index), label, True, index),
+                lambda: self._tolerant(epoch, index),
+            )
+
+        return tf.cond(index < 0, padding, example)
+
+    def _careful(self, epoch, index):
+        """What is taken of an example; fails only if too many are bad."""
+        index = tf.data.Dataset.from_tensors(index)
+        fast = index.map(functools.partial(self._attempt, epoch)).ignore_errors()
+        tolerant = index.map(functools.partial(self._tolerant, epoch))
+        return fast.concatenate(tolerant).take(1).get_single_element()
+
+    def _tolerant(self, epoch, index):
+        """What is taken of an example by Pillow; weight 0 if that cannot decode it either."""
+        image, label, usable = tf.numpy_function(
+            self._decode, [index], (tf.uint8, tf.int32, tf.bool), stateful=False
+        )
+        image = self._take(tf.ensure_shape(image, (None, None, 3)), epoch, index)
+        return _taken(image, tf.ensure_shape(label, []), tf.ensure_shape(usable, []), index)
+
+    def _take(self, picture, epoch, index):
+        """The part of an image that is seen, resized."""
+        if self.training:
+            seed = self._seed(epoch, index, 0)
+            return views.take(picture, seed, self.size, self.augmentation)
+        return images.center_crop(images.decoded(picture), self.size, self.crop)
+
+    def _vary(self, epoch, example):
+        """An example with its image varied and normalised."""
+        image, index = example["image"], example["index"]
+        if self.training:
+            image = views.vary(image, self._seed(epoch, index, 1), self.augmentation)
+        else:
+            image = images.normalise(image)
+        # What shows nothing is all 0. A condition, as a choice would cost every image a copy.
+        image = tf.cond(example["weight"] > 0, lambda: image, lambda: tf.zeros_like(image))
+        example = {**example, "image": image}
+        if self.mixes:
+            example["label"] = tf.one_hot(example["label"], len(self.class_names))
+            seed = self._seed(epoch, index, 2)
+            example["mask"] = views.mask(seed, self.size, self.augmentation)
+        return example
+
+    def _seed(self, epoch, index, purpose):
+        seed = tf.constant((self.seed, purpose), tf.int64)
+        return tf.random.fold_in(tf.random.fold_in(seed, epoch), index)
+
+    def _decode(self, index):
+        """An image, its label and whether they can be used; reports it if not."""
+        try:
+            encoded, label = self.source.reader.read(index)
+            if not 0 <= label < len(self.class_names):
+                raise ValueError(f"label {label} is out of range: 0 to {len(self.class_names) - 1}")
+            return decoding.decode(encoded), np.int32(label), np.True_
+        except ValueError as error:
+            self.bad.report(self.source.key(index), str(error))
+            return np.zeros((1, 1, 3), np.uint8), np.int32(0), np.False_
+
+
+def _taken(image, label, usable, index):
+    return {
+        "image": image,
+        "label": tf.cast(label, tf.int32),
+        "weight": tf.cast(usable, tf.float32),
+        "index": index,
+    }
+
+
+def _join(groups, batch, leading):
+    """The groups of a batch as one: the `leading` axes of every part become one of `batch`."""
+    return {name: tf.reshape(part, (batch, *part.shape[leading:])) for name, part in groups.items()}

@@ -1,0 +1,212 @@
+"""Turns image folders into sharded TFRecords that are resumed, and checked in the end."""
+
+import collections
+import concurrent.futures
+import contextlib
+import dataclasses
+import hashlib
+import os
+import pathlib
+import time
+
+import numpy as np
+import rich.console
+import rich.progress
+import tensorflow as tf
+
+from keras_ghostnet import files
+from keras_ghostnet.training.data import listing, sources
+from keras_ghostnet.training.data.manifest import Manifest
+
+FORMAT = 1  # of what a record holds
+FIRST_LABEL = 1  # TensorFlow's ImageNet layout keeps 0 for the background
+SHARD_BYTES = 128 << 20  # aimed at
+FILE_NAMES = {"train": "train", "val": "validation"}  # as TensorFlow's ImageNet layout has it
+LINE_SECONDS = 10  # between lines where there is no terminal
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """A file to write: its name and its images, pairs (path in the input folder, label from 0)."""
+
+    name: str
+    images: tuple
+
+
+def make_records(input, output, *, shards=None, workers=None, seed=0, held_out=0.1, console=None):
+    """Writes the images of a folder as TFRecords in TensorFlow's ImageNet layout.
+
+    Every split's images are shuffled by the seed and written to `train-00000-of-00008` and so on,
+    `validation-...` likewise: the files' bytes as they are in `image/encoded`, the label counted
+    from 1 in `image/class/label`, the class's name in `image/class/text` and the path in
+    `image/filename`. `classes.json` beside them has the classes, `manifest.json` the settings
+    and every file's size and CRC. The same input and settings give the same bytes.
+
+    A run that was interrupted continues: files that are whole, as their CRC shows, are kept. In
+    the end all files are read back and compared with the folder.
+
+    Args:
+        input: An image folder, or ImageNet as Kaggle lays it out; see `listing.list_images`.
+        output: The folder to write, empty or begun by the same call.
+        shards: How many files the training images go to; the others go to files of about that
+            size. None makes files of about 128 MiB.
+        workers: How many files are written at once; None takes one for every core.
+        seed: Of the order of the images, and of what is held out where `input` has no splits.
+        held_out: The part of every class that is held out then.
+        console: A `rich.console.Console` for the progress; None takes standard output.
+
+    Returns:
+        A dict: split to number of examples.
+
+    Raises:
+        FileNotFoundError: If there is no such input.
+        FileExistsError: If `output` holds something else, or was begun from another input or
+            with other settings.
+        ValueError: If an argument is out of range, the input is no image folder, or what was
+            written is not what was to be written.
+    """
+    for name, value in (("shards", shards), ("workers", workers)):
+        if value is not None and value < 1:
+            raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}.")
+    output = pathlib.Path(output)
+    images = listing.list_images(input, seed=seed, held_out=held_out)
+    stats = _stats(images)
+    plan = _plan(images, stats, shards, seed)
+    manifest = Manifest(output, _settings(images, stats, plan, seed))
+    sources.write_classes(output, images.class_names, FIRST_LABEL)
+    console = console or rich.console.Console(highlight=False)
+    workers = workers or os.cpu_count()
+    _for_each(plan, lambda shard: _write(shard, images, manifest), workers, console, "written")
+    _for_each(plan, lambda shard: _check(shard, stats, output), workers, console, "checked")
+    manifest.finish()
+    return {split: len(examples) for split, examples in images.splits.items()}
+
+
+def _stats(images):
+    """Size in bytes and time of change of every image, by its path."""
+    found = {}
+    for examples in images.splits.values():
+        for path, _ in examples:
+            stat = os.stat(images.root / path)
+            found[path] = stat.st_size, stat.st_mtime_ns
+    return found
+
+
+def _plan(images, stats, shards, seed):
+    """The shards of all splits, largest split first."""
+    plan, size = [], SHARD_BYTES
+    for split, examples in images.splits.items():
+        total = sum(stats[path][0] for path, _ in examples)
+        count = shards if shards and split == "train" else round(total / size)
+        count = max(1, min(count, len(examples)))
+        if split == "train" and shards:
+            size = max(1, total // count)
+        order = np.random.default_rng(seed).permutation(len(examples))
+        plan += [
+            Shard(
+                f"{FILE_NAMES[split]}-{number:05}-of-{count:05}",
+                tuple(examples[index] for index in part),
+            )
+            for number, part in enumerate(np.array_split(order, count))
+        ]
+    return plan
+
+
+def _settings(images, stats, plan, seed):
+    """What must be the same for a run to be continued."""
+    content = hashlib.sha256()
+    for split, examples in images.splits.items():
+        for path, label in examples:
+            content.update(f"{split}\0{path}\0{label}\0{stats[path]}\n".encode())
+    return {
+        "format": FORMAT,
+        "seed": seed,
+        "first_label": FIRST_LABEL,
+        "classes": hashlib.sha256("\n".join(images.class_names).encode()).hexdigest(),
+        "files": dict(collections.Counter(shard.name.split("-")[0] for shard in plan)),
+        "input": content.hexdigest(),  # paths, labels, sizes and times
+    }
+
+
+def _write(shard, images, manifest):
+    if shard.name in manifest:
+        return
+    with files.replacing(manifest.output / shard.name) as partial:
+        with tf.io.TFRecordWriter(str(partial)) as writer:
+            for path, label in shard.images:
+                writer.write(_record(images, path, label))
+        entry = manifest.entry(partial, len(shard.images))
+    manifest.add(shard.name, entry)
+
+
+def _record(images, path, label):
+    features = {
+        "image/encoded": _bytes((images.root / path).read_bytes()),
+        "image/class/label": tf.train.Feature(
+            int64_list=tf.train.Int64List(value=[label + FIRST_LABEL])
+        ),
+        "image/class/text": _bytes(images.class_names[label].encode()),
+        "image/filename": _bytes(path.encode()),
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)
+
+
+def _bytes(value):
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _check(shard, stats, output):
+    """Reads a shard back: TensorFlow checks every record's CRC, and the content is compared."""
+    found = []
+    try:
+        for record in tf.data.TFRecordDataset(str(output / shard.name)).as_numpy_iterator():
+            feature = tf.train.Example.FromString(record).features.feature
+            path = feature["image/filename"].bytes_list.value[0].decode()
+            label = feature["image/class/label"].int64_list.value[0] - FIRST_LABEL
+            found.append((path, label, len(feature["image/encoded"].bytes_list.value[0])))
+    except tf.errors.DataLossError as error:
+        raise ValueError(
+            f"{output / shard.name} is damaged after {len(found)} records. Remove it and run the "
+            "same command again; if it happens again, the disk is at fault."
+        ) from error
+    if found != [(path, label, stats[path][0]) for path, label in shard.images]:
+        raise ValueError(
+            f"{output / shard.name} does not hold the {len(shard.images)} images that were to be "
+            f"written: found {len(found)}. Did the images change meanwhile? Remove {output} and "
+            "run the same command again."
+        )
+
+
+def _for_each(plan, job, workers, console, done):
+    """Runs a job for every shard in threads, and shows how far it is and the time left.
+
+    Files and checksums are read and written outside Python's lock, so threads suffice.
+    """
+    total, finished = sum(len(shard.images) for shard in plan), 0
+    start = shown = time.perf_counter()
+    with contextlib.ExitStack() as stack:
+        bar = task = None
+        if console.is_terminal:
+            bar = stack.enter_context(rich.progress.Progress(*_columns(), console=console))
+            task = bar.add_task(done, total=total)
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(workers))
+        stack.callback(pool.shutdown, cancel_futures=True)  # after an error, begin nothing more
+        jobs = {pool.submit(job, shard): len(shard.images) for shard in plan}
+        for future in concurrent.futures.as_completed(jobs):
+            future.result()
+            finished += jobs[future]
+            now = time.perf_counter()
+            if bar:
+                bar.update(task, completed=finished)
+            elif now - shown > LINE_SECONDS or finished == total:
+                left = (now - start) / finished * (total - finished)
+                console.print(f"  {finished} of {total} images {done}, {left:.0f} s left")
+                shown = now
+
+
+def _columns():
+    yield rich.progress.TextColumn("images {task.description}")
+    yield rich.progress.BarColumn()
+    yield rich.progress.MofNCompleteColumn()
+    yield rich.progress.TimeRemainingColumn()

@@ -1,0 +1,149 @@
+"""Where labelled images come from, each source by one string."""
+
+import dataclasses
+import json
+import pathlib
+
+from keras_ghostnet.training import digits
+from keras_ghostnet.training.data import listing, readers, shards
+
+CLASSES_FILE = "classes.json"
+DIGITS_CACHE = pathlib.Path("~/.cache/keras_ghostnet/digits")
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """The examples of one split.
+
+    Attributes:
+        name: What was opened, and the split: `"photos/train"`.
+        class_names: The classes in the order of the labels.
+        reader: `readers.Files` or `readers.Records`: reads example i's bytes and label.
+    """
+
+    name: str
+    class_names: tuple
+    reader: object
+
+    @property
+    def examples(self):
+        """How many there are."""
+        return len(self.reader)
+
+    def key(self, index):
+        """What to call an example: the path of its file, or `FILE:RECORD`."""
+        return self.reader.key(index)
+
+
+def open_source(text, split, *, seed=0, held_out=0.1):
+    """Opens one split of a source.
+
+    Args:
+        text: A folder of images (`train/CLASS/*` and `val/CLASS/*`, or `CLASS/*`, or ImageNet
+            as Kaggle lays it out); a folder of TFRecords in TensorFlow's ImageNet layout
+            (`train-00000-of-00008`, with `classes.json` beside them); `"tfds:NAME"`; or
+            `"digits"`, the handwritten digits that scikit-learn carries.
+        split: `"train"` or `"val"`.
+        seed: Decides which images are held out, for a folder without splits of its own.
+        held_out: The part of every class that is held out then, in (0, 1).
+
+    Returns:
+        A `Source`.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ImportError: If `tfds:` or `digits` need a package that is missing.
+        ValueError: If the split is unknown or missing, or the folder holds neither.
+    """
+    text = str(text)
+    if split not in listing.SPLITS:
+        raise ValueError(f"`split` must be one of {tuple(listing.SPLITS)}. Received: {split!r}.")
+    if text.startswith("tfds:"):
+        return _tfds(text.removeprefix("tfds:"), split)
+    if text == "digits" and not pathlib.Path(text).is_dir():
+        text = digits.write_digits(DIGITS_CACHE.expanduser())
+    folder = pathlib.Path(text)
+    if any(folder.glob("*-of-*")):
+        return _records(folder, split)
+    images = listing.list_images(folder, seed=seed, held_out=held_out)
+    if split not in images.splits:
+        raise _missing(folder, split, images.splits)
+    reader = readers.Files(images.root, images.splits[split])
+    return Source(f"{folder}/{split}", images.class_names, reader)
+
+
+def write_classes(directory, class_names, first_label):
+    """Writes the class list of a folder of TFRecords.
+
+    Args:
+        directory: The folder.
+        class_names: The classes in the order of the labels.
+        first_label: The first class's label in the records.
+    """
+    content = {"first_label": first_label, "class_names": list(class_names)}
+    path = pathlib.Path(directory) / CLASSES_FILE
+    path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
+def read_classes(directory):
+    """Reads the class list of a folder of TFRecords.
+
+    Returns:
+        The classes' names, a tuple, and the first class's label in the records.
+
+    Raises:
+        ValueError: If there is none, or it cannot be understood.
+    """
+    path = pathlib.Path(directory) / CLASSES_FILE
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        return tuple(map(str, content["class_names"])), int(content["first_label"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        example = '{"first_label": 1, "class_names": ["tench", "goldfish"]}'
+        raise ValueError(
+            f"TFRecords need their class list in {path} ({type(error).__name__}). Write one such "
+            f"as {example}, where first_label is the label of the first class in the records, "
+            "0 or 1."
+        ) from error
+
+
+def _records(folder, split):
+    class_names, first_label = read_classes(folder)
+    paths = shards.shard_paths(folder, split)
+    if not paths:
+        found = (name for name in listing.SPLITS if shards.shard_paths(folder, name))
+        raise _missing(folder, split, found)
+    return Source(f"{folder}/{split}", class_names, readers.Records(paths, first_label=first_label))
+
+
+def _tfds(name, split):
+    """Reads the TFRecord files that tensorflow-datasets prepared; its decoding is not used."""
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            "`tfds:` needs tensorflow-datasets. Install it with: pip install tensorflow-datasets"
+        ) from error
+    builder = tfds.builder(name)
+    if not {"image", "label"} <= set(builder.info.features):
+        raise ValueError(
+            f"tfds:{name} must have the features image and label, as the data sets of image "
+            f"classification have. Found: {', '.join(builder.info.features)}."
+        )
+    builder.download_and_prepare()
+    names = {"train": ("train",), "val": ("validation", "test")}[split]
+    found = next((each for each in names if each in builder.info.splits), None)
+    if found is None:
+        raise _missing(f"tfds:{name}", split, builder.info.splits)
+    paths = tuple(map(str, builder.info.splits[found].filepaths))
+    if not all(".tfrecord" in path for path in paths):
+        raise ValueError(
+            f"tfds:{name} is prepared in another format than TFRecord. Prepare it with "
+            "file_format='tfrecord'."
+        )
+    reader = readers.Records(paths, "image", "label")
+    return Source(f"tfds:{name}/{split}", tuple(builder.info.features["label"].names), reader)
+
+
+def _missing(what, split, found):
+    return ValueError(f"{what} has no split {split!r}. Found: {', '.join(found) or 'none'}.")

@@ -1,0 +1,87 @@
+"""Where training runs: one device, several, or several machines, by one name."""
+
+import json
+import os
+
+import tensorflow as tf
+
+from keras_ghostnet import specs
+
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
+
+
+def strategy(name="auto"):
+    """A `tf.distribute` strategy by name.
+
+    Args:
+        name: `"one_device"` (the GPU if there is one), `"mirrored"` (all GPUs, or all logical
+            CPUs), `"multi_worker"` (the cluster that `TF_CONFIG` or SLURM describes), `"tpu"`,
+            or `"auto"`: several workers if they are described, else several GPUs if there are,
+            else one device.
+
+    Returns:
+        A `tf.distribute.Strategy`.
+
+    Raises:
+        ValueError: If the name is unknown, or no cluster or TPU is described.
+    """
+    if name not in STRATEGIES:
+        raise ValueError(f"Unknown strategy {name!r}.{specs.suggest(name, STRATEGIES)}")
+    # Physical devices: to ask for logical ones starts TensorFlow's runtime, after which a worker
+    # cannot join its cluster any more.
+    gpus = tf.config.list_physical_devices("GPU")
+    if name == "auto":
+        name = "multi_worker" if workers() > 1 else "mirrored" if len(gpus) > 1 else "one_device"
+    if name == "one_device":
+        return tf.distribute.OneDeviceStrategy("/gpu:0" if gpus else "/cpu:0")
+    if name == "mirrored":
+        devices = tf.config.list_logical_devices("GPU" if gpus else "CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    if name == "multi_worker":
+        if workers() < 1:
+            raise ValueError(
+                "The strategy 'multi_worker' needs a cluster: set TF_CONFIG, or start under SLURM."
+            )
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=_resolver())
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", ""))
+    tf.config.experimental_connect_to_cluster(resolver)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def workers():
+    """How many workers TF_CONFIG or SLURM describe; 0 if neither is there.
+
+    Raises:
+        ValueError: If TF_CONFIG is not what TensorFlow expects.
+    """
+    text = os.environ.get("TF_CONFIG")
+    if text:
+        try:
+            cluster = json.loads(text).get("cluster", {})
+            return len(cluster.get("worker", [])) + len(cluster.get("chief", []))
+        except (ValueError, AttributeError) as error:
+            raise ValueError(
+                f"TF_CONFIG is not a cluster: {error}. Expected e.g. "
+                '{"cluster": {"worker": ["a:1234", "b:1234"]}, "task": {"type": "worker", '
+                '"index": 0}}. Received: ' + text
+            ) from error
+    return int(os.environ.get("SLURM_NTASKS", 0)) if "SLURM_PROCID" in os.environ else 0
+
+
+def is_chief(strategy):
+    """Whether this process is the one that writes."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not getattr(resolver, "task_type", None):
+        return True
+    return resolver.task_type == "chief" or (
+        resolver.task_type == "worker"
+        and resolver.task_id == 0
+        and "chief" not in resolver.cluster_spec().jobs
+    )
+
+
+def _resolver():
+    if os.environ.get("TF_CONFIG"):
+        return tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    return tf.distribute.cluster_resolver.SlurmClusterResolver()

@@ -1,0 +1,27 @@
+"""Recipes: training settings with where they come from. One file for each source."""
+
+from keras_ghostnet import specs
+from keras_ghostnet.training.recipes import digits, fine_tuning, g_ghostnet, ghostnet, smoke
+from keras_ghostnet.training.recipes.recipe import Recipe, override
+
+MODULES = (ghostnet, g_ghostnet, fine_tuning, digits, smoke)
+RECIPES = {recipe.name: recipe for module in MODULES for recipe in module.RECIPES}
+
+__all__ = ["RECIPES", "Recipe", "documentation", "find", "override"]
+
+
+def find(name):
+    """The recipe of a name.
+
+    Raises:
+        ValueError: If there is none; the message suggests the nearest.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"Unknown recipe {name!r}.{specs.suggest(name, RECIPES)}")
+    return RECIPES[name]
+
+
+def documentation(recipe):
+    """The text on a recipe's source, command, hardware, duration and expected accuracy."""
+    (module,) = [module for module in MODULES if recipe in module.RECIPES]
+    return module.__doc__.strip()
