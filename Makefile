@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 TORCH ?= torch==2.13.0
 
 .PHONY: help install quickstart test test-all test-quickstart test-wheel test-timm test-backends \
-	bench-startup lint format clean
+	bench-input bench-startup lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -45,8 +45,11 @@ test-backends: install ## logits on JAX and PyTorch, which are installed beside
 	$(PIP) install '$(TORCH)' jax
 	$(BIN)/python -m pytest -m backends
 
+bench-input: install ## the input pipeline against torchvision's (TORCH_PYTHON=a Python that has it)
+	@$(BIN)/python tests/benchmarks/input.py
+
 bench-startup: install ## import and build times against Keras' own
-	@$(BIN)/python tests/benchmarks/startup.py 2>/dev/null
+	@$(BIN)/python tests/benchmarks/startup.py
 
 lint: install ## style
 	@$(BIN)/ruff check .

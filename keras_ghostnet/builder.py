@@ -1,6 +1,7 @@
 """What all models have in common: checks of the arguments, input, head, model, weights."""
 
 import inspect
+import numbers
 import textwrap
 
 import keras
@@ -95,8 +96,9 @@ def build(
         x = head(x, spec)
         x = keras.layers.Dropout(dropout_rate, name="dropout")(x)
         x = keras.layers.Dense(
-            classes,
+            int(classes),
             activation=classifier_activation,
+            # Small, so that training begins with all classes about equally probable.
             kernel_initializer=keras.initializers.RandomUniform(-0.01, 0.01),
             name="predictions",
             dtype=_classifier_dtype(),
@@ -149,46 +151,53 @@ def document(**words):
 def _check_arguments(pooling, classes, dropout_rate, include_top):
     if pooling not in POOLINGS:
         raise ValueError(f"`pooling` must be one of {POOLINGS}. Received: pooling={pooling!r}.")
-    if include_top and (isinstance(classes, bool) or not isinstance(classes, int) or classes < 1):
+    if include_top and not _is_whole(classes):
         raise ValueError(f"`classes` must be a positive integer. Received: classes={classes!r}.")
-    if not 0 <= dropout_rate < 1:
+    if not isinstance(dropout_rate, numbers.Real) or not 0 <= dropout_rate < 1:
         raise ValueError(
-            f"`dropout_rate` must be at least 0 and below 1. Received: dropout_rate={dropout_rate}."
+            "`dropout_rate` must be at least 0 and below 1. "
+            f"Received: dropout_rate={dropout_rate!r}."
         )
+
+
+def _is_whole(value):
+    """Whether a value is a positive integer, NumPy's included."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value > 0
 
 
 def _input(input_tensor, input_shape, include_top):
     """The input of the network: a new one, or `input_tensor`, after all checks on its shape."""
     channels_last = keras.config.image_data_format() == "channels_last"
+    if isinstance(input_shape, list):
+        input_shape = tuple(input_shape)
     if input_tensor is not None:
         if not keras.utils.is_keras_tensor(input_tensor):
             raise ValueError(
                 "`input_tensor` must be a Keras tensor, such as `keras.Input(...)` or the output "
                 f"of a layer called on one. Received: {type(input_tensor).__name__}."
             )
-        if input_shape is not None and tuple(input_tensor.shape[1:]) != tuple(input_shape):
+        if input_shape is not None and tuple(input_tensor.shape[1:]) != input_shape:
             raise ValueError(
                 "`input_shape` must agree with the shape of `input_tensor` (or be left out). "
-                f"Received: input_shape={tuple(input_shape)}, "
+                f"Received: input_shape={input_shape}, "
                 f"input_tensor.shape={tuple(input_tensor.shape)}."
             )
         input_shape = input_tensor.shape[1:]
     if input_shape is None:
         input_shape = square(3, DEFAULT_SIZE if include_top else None)
 
-    input_shape = tuple(input_shape)
     layout = "(height, width, channels)" if channels_last else "(channels, height, width)"
-    if len(input_shape) != 3:
+    if not isinstance(input_shape, tuple) or len(input_shape) != 3:
         raise ValueError(
             f"`input_shape` must have three entries, {layout}. Received: input_shape={input_shape}."
         )
     *size, channels = input_shape if channels_last else (*input_shape[1:], input_shape[0])
-    if not isinstance(channels, int) or channels < 1:
+    if not _is_whole(channels):
         raise ValueError(
             f"`input_shape` must give the number of channels: {layout} with Keras' image data "
             f"format {keras.config.image_data_format()!r}. Received: input_shape={input_shape}."
         )
-    if any(side is not None and side < MIN_SIZE for side in size):
+    if any(side is not None and not (_is_whole(side) and side >= MIN_SIZE) for side in size):
         raise ValueError(
             f"Images must be at least {MIN_SIZE} x {MIN_SIZE} (five strides of 2 leave one pixel "
             f"of that). Received: input_shape={input_shape}. Resize the images."

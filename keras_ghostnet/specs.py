@@ -13,6 +13,7 @@ import dataclasses
 import difflib
 import functools
 import math
+import numbers
 
 # --------------------------------------------------------------------------- C-GhostNet
 
@@ -109,7 +110,7 @@ def ghostnet(width):
     Raises:
         ValueError: If `width` is not a positive, finite number.
     """
-    if isinstance(width, bool) or not isinstance(width, (int, float)):
+    if isinstance(width, bool) or not isinstance(width, numbers.Real):
         raise ValueError(
             f"`width` must be a positive number such as 0.5, 1.0 or 1.3. "
             f"Received: width={width!r} of type {type(width).__name__}."
@@ -118,6 +119,8 @@ def ghostnet(width):
         raise ValueError(
             f"`width` must be a positive number such as 0.5, 1.0 or 1.3. Received: width={width}."
         )
+
+    width = float(width)
 
     def scale(channels):
         return make_divisible(channels * width)
@@ -131,7 +134,7 @@ def ghostnet(width):
     )
     return GhostNetSpec(
         name=f"ghostnet_{round(width * 100):03d}",
-        width=float(width),
+        width=width,
         stem=scale(GHOSTNET_STEM),
         stages=stages,
         final=scale(GHOSTNET_FINAL),

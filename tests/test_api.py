@@ -393,3 +393,18 @@ def test_decoding_refuses_other_shapes(shape):
 def test_decoding_refuses_other_numbers(top):
     with pytest.raises(ValueError, match=f"`top` must be 1 to 1000. Received: top={top}"):
         keras_ghostnet.decode_predictions(one_hot(0), top=top)
+
+
+def test_numpy_s_numbers_are_numbers():
+    shape = tuple(np.array([32, 32, 3]))
+    model = keras_ghostnet.GhostNet(np.float32(0.5), input_shape=shape, classes=np.int64(4))
+    assert (model.name, model.output_shape) == ("ghostnet_050", (None, 4))
+
+
+@pytest.mark.parametrize(
+    "options", [dict(dropout_rate=None), dict(dropout_rate="a"), dict(input_shape=224)], ids=str
+)
+def test_values_of_another_type_are_refused_by_name(options):
+    (name,) = options
+    with pytest.raises(ValueError, match=f"`{name}` must"):
+        keras_ghostnet.GhostNet(0.5, **options)

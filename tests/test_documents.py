@@ -45,7 +45,7 @@ def test_the_readme_s_code_runs(desk, capsys):
     for block in python_blocks(README):
         exec(block.replace("epochs=5", "epochs=1"), names)
     assert (desk / "photos.keras").exists()
-    assert (desk / "exports").iterdir()
+    assert any((desk / "exports").iterdir())
     assert re.search(r"\[\[\('n\d{8}', '\w+', ", capsys.readouterr().out)
 
 

@@ -17,10 +17,10 @@ def run(args):
     from keras_ghostnet.weights import registry
 
     table = Table(box=box.SIMPLE_HEAD, title=f"Models at {args.size} x {args.size}")
-    table.add_column("name")
+    table.add_column("name", overflow="fold")
     table.add_column("parameters", justify="right")
     table.add_column("MACs (M)", justify="right")
-    table.add_column("weights")
+    table.add_column("weights", overflow="fold")
     for name in args.names or list_models():
         model = create_model(name, input_shape=(args.size, args.size, 3))
         table.add_row(

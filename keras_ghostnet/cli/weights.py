@@ -18,17 +18,20 @@ def run(args):
     if not args.names:
         Console().print(_table(REGISTRY.values()))
         return
-    for entry in REGISTRY.values():
-        if entry.model in args.names:
+    for name in args.names:
+        entries = [entry for entry in REGISTRY.values() if entry.model == name]
+        for entry in entries:
             _print_entry(entry)
+        if not entries:
+            print(f"{name}: no weights are published.")
 
 
 def _table(entries):
     table = Table(box=box.SIMPLE_HEAD, title="Accuracies on ImageNet in percent, as published")
     for column in ("model", "weights=", "format", "hash"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for column in ("top-1", "top-5"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for entry in entries:
         table.add_row(
             entry.model,

@@ -1,5 +1,7 @@
 """The base of the composite layers: what they share, and how their parts are run."""
 
+import numbers
+
 import keras
 
 from keras_ghostnet.layers.convolution import batch_norm, channel_axis, convolution
@@ -14,7 +16,7 @@ class Block(keras.layers.Layer):
     variables read `stage3_block2/ghost1/primary_conv/kernel`.
 
     Args:
-        activation: Any Keras activation.
+        activation: Name of a Keras activation, or a function; not a layer.
         data_format: `"channels_last"` or `"channels_first"`; None takes Keras' setting.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
@@ -23,6 +25,13 @@ class Block(keras.layers.Layer):
 
     def __init__(self, activation="relu", data_format=None, **kwargs):
         super().__init__(**kwargs)
+        if isinstance(activation, keras.layers.Layer):
+            # It would stand in several places of the block, with one set of weights for all.
+            raise ValueError(
+                f"{type(self).__name__}: `activation` must be a function or its name, not a layer "
+                f"with weights of its own. Received: {type(activation).__name__}. Use "
+                "activation=None and put the layer after the block."
+            )
         self.activation = keras.activations.get(activation)
         self.data_format = data_format or keras.config.image_data_format()
         if self.data_format not in ("channels_last", "channels_first"):
@@ -76,7 +85,7 @@ class Block(keras.layers.Layer):
     def check_positive(self, **values):
         """Raises `ValueError` for a value that is not a positive integer, naming the argument."""
         for name, value in values.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
                 raise ValueError(
                     f"{type(self).__name__}: `{name}` must be a positive integer. "
                     f"Received: {name}={value!r}."

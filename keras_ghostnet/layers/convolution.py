@@ -95,7 +95,7 @@ def _has_grouped_gradient(dtype):
 
 
 def kernel_initializer():
-    """He's initialisation over the outputs, as the authors' code: a new one each time.
+    """He's initialisation over the outputs, as the authors' G-GhostNet: a new one each time.
 
     Uniform rather than normal, of the same variance: it takes a third of the time. A Keras
     initializer returns the same values every time it is called, so that two layers of equal

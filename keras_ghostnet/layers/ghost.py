@@ -4,6 +4,7 @@
 """
 
 import math
+import numbers
 
 import keras
 
@@ -162,7 +163,7 @@ class SqueezeExcite(Block):
     ):
         super().__init__(activation, data_format, **kwargs)
         self.check_positive(divisor=divisor)
-        if not ratio > 0:
+        if not isinstance(ratio, numbers.Real) or not ratio > 0:
             raise ValueError(f"SqueezeExcite: `ratio` must be positive. Received: ratio={ratio!r}.")
         self.ratio = ratio
         self.divisor = divisor
@@ -259,9 +260,10 @@ class GhostBottleneck(Block):
         # "valid" would leave the shortcut larger than what it is added to.
         self.check_padding(padding, ("symmetric", "same"), kernel_size=kernel_size)
         self.check_resampling(strides, dilation_rate)
-        if se_ratio < 0:
+        if not isinstance(se_ratio, numbers.Real) or se_ratio < 0:
             raise ValueError(
-                f"GhostBottleneck: `se_ratio` must not be negative. Received: se_ratio={se_ratio}."
+                "GhostBottleneck: `se_ratio` must be a number, 0 or more. "
+                f"Received: se_ratio={se_ratio!r}."
             )
         self.expansion = expansion
         self.filters = filters

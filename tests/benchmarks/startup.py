@@ -3,14 +3,13 @@
 Both sides alternate in one run, so that a busy machine slows both alike.
 """
 
+import importlib.metadata
 import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
-
-import keras
 
 ROUNDS = 9
 IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
@@ -32,9 +31,10 @@ print(json.dumps([(seconds(ours), seconds(theirs)) for _ in range({})]))
 
 def run(code):
     """What a fresh interpreter prints; what TensorFlow says at its start is held back."""
-    return subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
-    ).stdout
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return done.stdout
 
 
 def report(title, pairs, limit):
@@ -55,8 +55,8 @@ def main():
     title = "GhostNet() / keras.applications.MobileNetV3Large(weights=None)"
     ok &= report(title, builds, limit=1.3)
     print(
-        f"medians of {ROUNDS}; Python {platform.python_version()}, Keras {keras.__version__}, "
-        f"{keras.backend.backend()}; {os.cpu_count()} cores, {platform.machine()}"
+        f"medians of {ROUNDS}; Python {platform.python_version()}, "
+        f"Keras {importlib.metadata.version('keras')}; {os.cpu_count()} cores, {platform.machine()}"
     )
     return 0 if ok else 1
 

@@ -1,5 +1,6 @@
 """C-GhostNet's layers against the definitions in NumPy."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -316,7 +317,7 @@ def test_squeeze_excite_refuses(options, message):
         (dict(filters=0), "GhostBottleneck: `filters`.*filters=0"),
         (dict(kernel_size=4), "odd `kernel_size`. Received: kernel_size=4"),
         (dict(strides=-1), "`strides`.*strides=-1"),
-        (dict(se_ratio=-0.25), r"`se_ratio` must not be negative.*se_ratio=-0\.25"),
+        (dict(se_ratio=-0.25), r"`se_ratio` must be a number, 0 or more.*se_ratio=-0\.25"),
         (dict(ratio=0), "`ratio`.*ratio=0"),
         (dict(cheap_kernel_size=2), "odd `cheap_kernel_size`"),
         (dict(padding="valid"), "`padding` must be one of.*padding='valid'"),
@@ -327,3 +328,8 @@ def test_squeeze_excite_refuses(options, message):
 def test_bottleneck_refuses(options, message):
     with pytest.raises(ValueError, match=message):
         GhostBottleneck(**{"expansion": 8, "filters": 4, **options})
+
+
+def test_layers_with_weights_are_no_activations():
+    with pytest.raises(ValueError, match="not a layer with weights of its own"):
+        GhostModule(8, activation=keras.layers.PReLU())
