@@ -1,5 +1,7 @@
 """Parameters and multiply-adds of a built model, counted layer by layer."""
 
+import contextlib
+import inspect
 import math
 
 import keras
@@ -26,6 +28,22 @@ TRANSPOSED = (
     keras.layers.Conv2DTranspose,
     keras.layers.Conv3DTranspose,
 )
+# What multiplies tensors with each other; how much is not known here.
+PRODUCTS = (keras.layers.Attention, keras.layers.Dot)
+PRODUCT_OPERATIONS = {
+    "Conv",
+    "ConvTranspose",
+    "Correlate",
+    "DepthwiseConv",
+    "Dot",
+    "DotProductAttention",
+    "Einsum",
+    "Inner",
+    "Matmul",
+    "SeparableConv",
+    "Tensordot",
+    "Vdot",
+}
 
 
 def count_parameters(model):
@@ -61,8 +79,8 @@ def count_macs(model, input_shape=None):
 
     Raises:
         ValueError: If a size is unknown, if `input_shape` does not fit the model, or if a
-            layer multiplies by a kernel in a way that is not known here: nothing is left out
-            silently.
+            layer multiplies by a kernel, or tensors with each other, in a way that is not known
+            here: nothing is left out silently.
     """
     own = getattr(model, "inputs", None) or []  # a subclassed model has none
     if input_shape is None and not own:
@@ -80,7 +98,8 @@ def count_macs(model, input_shape=None):
             f"{model.name} takes inputs of any size: give `input_shape`, e.g. (224, 224, 3)."
         )
     counter = _Counter()
-    counter.enter(model, inputs)
+    with _no_trace(model):
+        counter.enter(model, inputs)
     left = [
         weight.path
         for weight in model.weights
@@ -91,7 +110,38 @@ def count_macs(model, input_shape=None):
             f"The multiply-adds of {model.name} cannot be counted: nothing is known about how "
             f"these weights are used: {', '.join(left[:5])}."
         )
+    if counter.unknown:
+        raise ValueError(
+            f"The multiply-adds of {model.name} cannot be counted: how many these take is not "
+            f"known: {', '.join(counter.unknown[:5])}."
+        )
     return counter.macs
+
+
+@contextlib.contextmanager
+def _no_trace(model):
+    """Takes back what calls within leave in the graph of a model's layers.
+
+    Keras keeps every call of a layer: summaries would show those of the counting, and models
+    would grow.
+    """
+    operations = {}
+    for layer in model._flatten_layers():
+        # A sequential model keeps its graph, with an input of its own, where no walk leads.
+        for graph in (layer, getattr(layer, "_functional", None)):
+            parts = [] if graph is None else [graph, *getattr(graph, "operations", [])]
+            operations.update((id(part), part) for part in parts)
+    histories = [
+        nodes
+        for operation in operations.values()
+        for nodes in (operation._inbound_nodes, operation._outbound_nodes)
+    ]
+    lengths = [len(nodes) for nodes in histories]
+    try:
+        yield
+    finally:
+        for nodes, length in zip(histories, lengths, strict=True):
+            del nodes[length:]
 
 
 class _Counter:
@@ -100,26 +150,86 @@ class _Counter:
     def __init__(self):
         self.macs = 0
         self.seen = set()  # ids of the weights that are accounted for
+        self.unknown = []  # descriptions of products that cannot be counted
 
     def enter(self, layer, *arguments, **options):
         """Counts within a layer or model that is made of other layers."""
-        arguments = keras.tree.map_structure(_fresh, arguments)
-        inputs = [x for x in keras.tree.flatten(arguments) if keras.utils.is_keras_tensor(x)]
+        arguments, options = keras.tree.map_structure(_fresh, (arguments, options))
+        given = keras.tree.flatten((arguments, options))
+        inputs = [x for x in given if keras.utils.is_keras_tensor(x)]
         outputs = layer.call(*arguments, **options)
         inner = keras.Model(inputs, outputs)
         keras.models.clone_model(inner, clone_function=lambda part: part, call_function=self._visit)
 
     def _visit(self, layer, *arguments, **options):
         outputs = layer(*arguments, **options)
+        kind = type(layer).__name__
         if not isinstance(layer, keras.layers.Layer):
-            return outputs  # a bare operation, such as a slice, has no weights to multiply by
-        macs = layer_macs(layer, arguments, outputs)
+            # Other bare operations, such as a slice, have nothing to multiply by.
+            if kind in PRODUCT_OPERATIONS:
+                self.unknown.append(f"operation {kind} ({layer.name})")
+            return outputs
+        if isinstance(layer, PRODUCTS):
+            self.unknown.append(f"layer {kind} ({layer.name})")
+            return outputs
+        by_name = _by_name(layer, arguments, options)
+        if _needs_sizes(layer) and not _has_sizes(by_name):
+            self.unknown.append(f"layer {kind} ({layer.name}), called with unknown sizes")
+            self.seen.update(map(id, layer.weights))
+            return outputs
+        if isinstance(layer, keras.layers.TimeDistributed):
+            self._repeat(layer.layer, by_name["inputs"])
+            return outputs
+        macs = layer_macs(layer, by_name, outputs)
         if macs is not None:
             self.macs += macs
             self.seen.update(map(id, layer.weights))
-        elif any(len(weight.shape) > 1 for weight in layer.weights):
-            self.enter(layer, *arguments, **options)
+        elif _may_multiply(layer):
+            try:
+                self.enter(layer, *arguments, **options)
+            except Exception as error:  # whatever a layer raises that takes no symbolic tensors
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                self.unknown.append(f"layer {kind} ({layer.name}), whose call failed: {reason}")
+                self.seen.update(map(id, layer.weights))
         return outputs
+
+    def _repeat(self, layer, series):
+        """Counts a layer that is applied to every step of a series."""
+        batch, steps, *shape = series.shape
+        before = self.macs
+        self._visit(layer, keras.Input(batch_shape=(batch, *shape), dtype=series.dtype))
+        self.macs += (steps - 1) * (self.macs - before)
+
+
+def _may_multiply(layer):
+    """Whether a layer that is not known here has to be looked into."""
+    own = not type(layer).__module__.startswith("keras.")  # Keras' others pool, pad, ...
+    return own or isinstance(layer, (keras.Model, keras.layers.Lambda)) or _has_kernel(layer)
+
+
+def _has_kernel(layer):
+    return any(len(weight.shape) > 1 for weight in layer.weights)
+
+
+def _needs_sizes(layer):
+    """Whether a layer is counted by a formula, rather than by the layers within it."""
+    whole = (*RECURRENT, keras.layers.MultiHeadAttention, keras.layers.TimeDistributed)
+    if isinstance(layer, FREE) or not _has_kernel(layer):
+        return False
+    return isinstance(layer, whole) or not layer._layers
+
+
+def _has_sizes(values):
+    tensors = filter(keras.utils.is_keras_tensor, keras.tree.flatten(values))
+    return not any(None in tensor.shape for tensor in tensors)
+
+
+def _by_name(layer, arguments, options):
+    """What a layer was called with, as a dictionary in the order of its signature."""
+    signature = inspect.signature(layer.call)
+    # Keras itself takes `training` and `mask` for layers that do not.
+    options = {name: value for name, value in options.items() if name in signature.parameters}
+    return signature.bind(*arguments, **options).arguments
 
 
 def _one(tensor):
@@ -138,7 +248,7 @@ def layer_macs(layer, arguments, outputs):
 
     Args:
         layer: A Keras layer.
-        arguments: What it was called with, Keras tensors of known shape (batch 1).
+        arguments: What it was called with by name, Keras tensors of known shape (batch 1).
         outputs: What it puts out.
 
     Returns:
@@ -146,23 +256,25 @@ def layer_macs(layer, arguments, outputs):
     """
     if isinstance(layer, FREE):
         return 0
+    first = next(iter(arguments.values()), None)
     if isinstance(layer, (*CONVOLUTIONS, *DEPTHWISE)) and not isinstance(layer, TRANSPOSED):
         # Every place of the output is one application of the kernel, a group's own part of it.
         return math.prod(layer.kernel.shape) * _places(layer, outputs)
     if isinstance(layer, TRANSPOSED):
-        return math.prod(layer.kernel.shape) * _places(layer, arguments[0])
+        return math.prod(layer.kernel.shape) * _places(layer, first)
     if isinstance(layer, SEPARABLE):
         kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
         return sum(math.prod(kernel.shape) for kernel in kernels) * _places(layer, outputs)
     if isinstance(layer, keras.layers.Dense):
-        return math.prod(layer.kernel.shape) * math.prod(arguments[0].shape[:-1])
+        return math.prod(layer.kernel.shape) * math.prod(first.shape[:-1])
     if isinstance(layer, keras.layers.EinsumDense):
-        return _einsum_macs(layer.equation, arguments[0].shape, layer.kernel.shape)
-    if isinstance(layer, keras.layers.MultiHeadAttention):
-        return _attention_macs(layer, *arguments)
+        return _einsum_macs(layer.equation, first.shape, layer.kernel.shape)
+    if type(layer) is keras.layers.MultiHeadAttention and len(first.shape) == 3:
+        # Not for its subclasses, which may share or leave out projections.
+        return _attention_macs(layer, outputs, **arguments)
     if isinstance(layer, RECURRENT):
         kernels = (layer.cell.kernel, layer.cell.recurrent_kernel)
-        return sum(math.prod(kernel.shape) for kernel in kernels) * arguments[0].shape[1]
+        return sum(math.prod(kernel.shape) for kernel in kernels) * first.shape[1]
     return None
 
 
@@ -182,11 +294,12 @@ def _einsum_macs(equation, *shapes):
     return math.prod(sizes.values())
 
 
-def _attention_macs(layer, query, value, key=None):
+def _attention_macs(layer, outputs, query, value, key=None, **others):
     """Projections, scores and weighted means of multi-head attention."""
     key = value if key is None else key
     (_, targets, width), (_, sources, _) = query.shape, value.shape
-    per_target = layer.num_heads * (width * layer.key_dim + layer.value_dim * width)
+    output_width = keras.tree.flatten(outputs)[0].shape[-1]  # without the scores, if returned
+    per_target = layer.num_heads * (width * layer.key_dim + layer.value_dim * output_width)
     per_source = layer.num_heads * (
         key.shape[-1] * layer.key_dim + value.shape[-1] * layer.value_dim
     )

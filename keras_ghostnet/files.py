@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 
 
@@ -11,7 +12,8 @@ def replacing(path):
     """A temporary name beside `path`, renamed to `path` at the end if all went well.
 
     An earlier file or folder of that name stays untouched until then, and for good if the body
-    raises or is interrupted. What a killed process left behind goes at the next attempt.
+    raises or is interrupted. What a killed process left behind goes at the next attempt. Of
+    two processes that write to the same `path`, the one that ends last wins.
 
     Args:
         path: Where the file or folder is to be in the end; its parents are created.
@@ -22,14 +24,17 @@ def replacing(path):
 
     Raises:
         FileNotFoundError: If the body created nothing.
+        IsADirectoryError: If the body created a file and `path` is a folder, which stays.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{path.name}")
-    remove(partial)
+    _clear("partial", path)
+    partial = _beside("partial", path)
+    remove(partial)  # of an earlier process of this number
     try:
         yield partial
         _swap(partial, path)
+        _clear("previous", path)  # not earlier: it may be the only one
     finally:
         remove(partial)
 
@@ -56,7 +61,11 @@ def _swap(new, path):
     if not path.is_dir():
         os.replace(new, path)
         return
-    old = path.with_name(f".previous-{path.name}")
+    if new.is_file():
+        raise IsADirectoryError(
+            f"{path} is a folder, which a file does not replace. Choose another name, or remove it."
+        )
+    old = _beside("previous", path)
     remove(old)
     os.replace(path, old)
     try:
@@ -65,3 +74,28 @@ def _swap(new, path):
         os.replace(old, path)
         raise
     remove(old)
+
+
+def _beside(role, path):
+    """A name beside `path` that no other process takes, with the suffix of `path`."""
+    return path.with_name(f".{role}-{os.getpid()}-{path.name}")
+
+
+def _clear(role, path):
+    """Removes what processes that are no more left beside `path`."""
+    pattern = re.compile(rf"\.{role}-(\d+)-{re.escape(path.name)}")
+    for entry in list(path.parent.iterdir()):
+        match = pattern.fullmatch(entry.name)
+        if match and not _is_alive(int(match[1])):
+            with contextlib.suppress(OSError):  # another process may be removing it as well
+                remove(entry)
+
+
+def _is_alive(process):
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is somebody else's
+        return True
+    return True

@@ -6,6 +6,7 @@ Nothing is downloaded: the images are the handwritten digits that scikit-learn s
 import dataclasses
 import importlib.util
 import json
+import os
 import pathlib
 import sys
 import time
@@ -23,6 +24,8 @@ from keras_ghostnet.training import data, digits, evaluation, trainer
 
 REPORT = "report.html"
 FIGURES = "report.json"
+# All that a run directory ever holds.
+CONTENTS = {"digits", "exports", "metrics.csv", "metrics.json", "model.keras", REPORT, FIGURES}
 PACKAGES = ("PIL", "ai_edge_litert", "matplotlib", "sklearn")
 CALIBRATION = 200  # images that int8 takes its ranges from, about
 SAMPLES = 24  # images in the report
@@ -61,7 +64,8 @@ def quickstart(run_dir="runs/quickstart", recipe=None):
     The run directory holds `report.html` and its figures in `report.json`, the images in
     `digits/`, `model.keras`, `metrics.csv`, `metrics.json`, and the artifacts in `exports/`.
     It appears when all is done; an earlier one is replaced then, and stays as it is if this
-    run fails or is interrupted.
+    run fails or is interrupted. If an artifact fails its verification, what was made until
+    then, the trained model too, is kept in a folder of that name with `.failed` at its end.
 
     Args:
         run_dir: Where to put it all.
@@ -73,17 +77,26 @@ def quickstart(run_dir="runs/quickstart", recipe=None):
     Raises:
         ImportError: If a package is missing that only training or TFLite need.
         FileExistsError: If `run_dir` holds anything but an earlier run.
+        OSError: If `run_dir` cannot be made or replaced.
         keras_ghostnet.export.verify.VerificationError: If an artifact does not compute what
             the Keras model computes.
     """
     recipe, run_dir = recipe or Recipe(), pathlib.Path(run_dir)
     _check_packages()
+    _check_place(run_dir)
     _check_run_dir(run_dir)
+    failed = run_dir.with_name(f"{run_dir.name}.failed")
+    _check_contents(failed)
     # Takes hold of standard output now: what libraries print later is held back.
     console = Console(file=sys.stdout, highlight=False)
     start = time.perf_counter()
     with quiet(), files.replacing(run_dir) as work:
-        artifacts = _run(work, recipe, console)
+        try:
+            artifacts = _run(work, recipe, console)
+        except verify.VerificationError as error:
+            with files.replacing(failed) as kept:
+                os.replace(work, kept)
+            raise verify.VerificationError(f"{error} What was made is kept in {failed}.") from error
     console.print(table(artifacts))
     path = run_dir / REPORT
     console.print(f"Report: {path}  ({time.perf_counter() - start:.0f} s in all)", soft_wrap=True)
@@ -277,9 +290,40 @@ def _check_packages():
 
 def _check_run_dir(run_dir):
     """Only a run is replaced: never a folder that holds a user's other files."""
+    _check_contents(run_dir)
     if run_dir.is_dir() and any(run_dir.iterdir()) and not (run_dir / FIGURES).exists():
         raise FileExistsError(
-            f"{run_dir} holds files that are not of an earlier quickstart. Choose another folder."
+            f"{run_dir} holds files that are not of an earlier quickstart: there is no {FIGURES}. "
+            "Choose another folder."
         )
-    if run_dir.exists() and not run_dir.is_dir():
-        raise FileExistsError(f"{run_dir} is a file. Choose a folder.")
+
+
+def _check_contents(folder):
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file. Choose a folder.")
+    foreign = sorted({entry.name for entry in folder.iterdir()} - CONTENTS)
+    if foreign:
+        raise FileExistsError(
+            f"{folder} holds files that are not of an earlier quickstart, such as {foreign[0]}. "
+            "Choose another folder."
+        )
+
+
+def _check_place(run_dir):
+    """Told now, not after minutes of training."""
+    if pathlib.Path.cwd().is_relative_to(run_dir.resolve()):
+        raise OSError(
+            f"{run_dir} is or holds the current folder, which cannot be replaced by a run. "
+            "Choose a folder in it, e.g. runs/quickstart."
+        )
+    parent = next(folder for folder in run_dir.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise NotADirectoryError(
+            f"{run_dir} cannot be made: {parent} is a file. Choose another folder."
+        )
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"{run_dir} cannot be made: {parent} may not be written to. Choose another folder."
+        )

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ghostnet import count_macs, count_parameters, layers
+from keras_ghostnet import GhostNet, count_macs, count_parameters, layers
 
 
 def model_of(*parts, shape=(8, 8, 3)):
@@ -46,6 +46,8 @@ def small_network(size):
         (keras.layers.Dense(7), (5,), 35),
         (keras.layers.Dense(7), (6, 5), 6 * 35),
         (keras.layers.EinsumDense("abc,cde->abde", (None, 2, 3)), (6, 5), 6 * 5 * 2 * 3),
+        (keras.layers.TimeDistributed(keras.layers.Dense(7)), (6, 5), 6 * 35),
+        (keras.layers.TimeDistributed(layers.SqueezeExcite(0.25)), (3, 8, 8, 32), 3 * 2 * 32 * 8),
         (keras.layers.LSTM(3), (6, 5), 6 * 4 * (5 * 3 + 3 * 3)),
         (keras.layers.BatchNormalization(), (8, 8, 4), 0),
         (keras.layers.ReLU(), (8, 8, 4), 0),
@@ -84,6 +86,15 @@ def test_attention():
     projections = 2 * 3 * (6 * 8 + 5 * 4 + 5 * 4 + 6 * 8)
     products = 2 * (6 * 5 * 3 + 6 * 5 * 3)
     assert count_macs(keras.Model([query, value], attention)) == projections + products
+
+
+def test_arguments_by_name():
+    x = keras.Input((6, 8))
+    attention = keras.layers.MultiHeadAttention(num_heads=2, key_dim=3, output_shape=5)
+    model = keras.Model(x, attention(value=x, query=x, return_attention_scores=True))
+    assert count_macs(model) == 6 * 2 * 3 * (8 + 8 + 8 + 5) + 2 * 2 * 6 * 6 * 3
+    assert count_macs(keras.Model(x, keras.layers.Dense(4)(inputs=x))) == 6 * 8 * 4
+    assert count_macs(keras.Model(x, Gated()(inputs=x, gate=x))) == 6 * 8 * 8
 
 
 def test_batch_statistics_are_no_parameters_but_scale_and_offset_are():
@@ -171,6 +182,50 @@ class Residual(keras.layers.Layer):
         return inputs + self.second(keras.ops.relu(self.first(inputs)))
 
 
+class Gated(keras.layers.Layer):
+    """A layer of two inputs."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = keras.layers.Dense(8)
+
+    def call(self, inputs, gate):
+        return self.dense(inputs) * gate
+
+
+class Gram(keras.layers.Layer):
+    """A layer without weights that multiplies all the same."""
+
+    def call(self, inputs):
+        return keras.ops.einsum("bij,bik->bjk", inputs, inputs)
+
+
+class Attention(keras.layers.MultiHeadAttention):
+    """A subclass that may do anything."""
+
+
+class Foreign(keras.layers.Layer):
+    """A layer that does not work on symbolic tensors."""
+
+    def call(self, inputs):
+        if keras.utils.is_keras_tensor(inputs):
+            raise TypeError("no symbols")
+        return inputs
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(inputs.shape)
+
+
+class Unsized(keras.layers.Layer):
+    """A layer that does not tell how many places it puts out."""
+
+    def call(self, inputs):
+        return inputs
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor((inputs.shape[0], None, inputs.shape[2]))
+
+
 class Kernel(keras.layers.Layer):
     """A layer that multiplies by a kernel in its own way."""
 
@@ -211,6 +266,36 @@ def test_subclassed_models_are_counted_for_a_given_shape():
 def test_unknown_use_of_a_kernel_is_refused_and_named():
     with pytest.raises(ValueError, match=r"nothing is known about .*/mine"):
         count_macs(model_of(Kernel()))
+
+
+@pytest.mark.parametrize(
+    ("multiply", "name"),
+    [
+        (lambda x: keras.ops.matmul(x, x), "operation Matmul"),
+        (lambda x: keras.ops.einsum("bij,bjk->bik", x, x), "operation Einsum"),
+        (lambda x: keras.ops.dot(x, x), "operation Dot"),
+        (lambda x: keras.ops.tensordot(x, x, 1), "operation Tensordot"),
+        (lambda x: keras.ops.conv(x, np.ones((3, 8, 2), "float32")), "operation Conv "),
+        (lambda x: keras.layers.Dot(1)([x, x]), "layer Dot"),
+        (lambda x: keras.layers.Attention()([x, x]), "layer Attention"),
+        (lambda x: keras.layers.AdditiveAttention()([x, x]), "layer AdditiveAttention"),
+        (Gram(), "operation Einsum"),
+        (lambda x: keras.layers.Dense(2)(Unsized()(x)), "layer Dense .*, called with unknown"),
+        (lambda x: keras.layers.GRU(2)(Unsized()(x)), "layer GRU .*, called with unknown sizes"),
+        (Foreign(), r"layer Foreign .*, whose call failed: no symbols"),
+        (keras.layers.Lambda(lambda x: keras.ops.matmul(x, x)), "operation Matmul"),
+        (keras.Sequential([keras.Input((8, 8)), Gram()]), "operation Einsum"),
+        (lambda x: Attention(2, 3)(x, x), "operation (Einsum|Matmul|DotProductAttention)"),
+        (
+            lambda x: keras.layers.GroupQueryAttention(2, 4, 2)(x, x),
+            "operation (Einsum|Matmul|DotProductAttention)",
+        ),
+    ],
+)
+def test_products_of_tensors_are_refused_and_named(multiply, name):
+    x = keras.Input((8, 8))
+    with pytest.raises(ValueError, match=f"cannot be counted: .*{name}"):
+        count_macs(keras.Model(x, multiply(x)))
 
 
 # --------------------------------------------------------------------------------- sizes
@@ -261,3 +346,53 @@ def test_counting_leaves_the_model_as_it_was(tmp_path):
     # The layers' own outputs are those of the model, not those of the counting.
     maps = keras.Model(model.input, model.layers[1].output)
     np.testing.assert_array_equal(maps(x), model.layers[1](x))
+
+
+def nested():
+    inner = keras.Sequential([keras.Input((6, 6, 4)), keras.layers.Conv2D(5, 3)])
+    return keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), inner])
+
+
+def with_bare_operations():
+    inputs = keras.Input((8, 8, 4))
+    return keras.Model(inputs, keras.ops.mean(Residual()(inputs) * 2.0, axis=(1, 2)))
+
+
+def described(model):
+    lines = []
+    model.summary(expand_nested=True, print_fn=lines.append)
+    operations = {}
+    for layer in model._flatten_layers():
+        for graph in (layer, getattr(layer, "_functional", None)):
+            operations.update((id(part), part) for part in getattr(graph, "operations", [layer]))
+    nodes = [(len(one._inbound_nodes), len(one._outbound_nodes)) for one in operations.values()]
+    return lines, nodes
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: GhostNet(0.25, weights=None),
+        nested,
+        with_bare_operations,
+        lambda: keras.applications.MobileNetV2((96, 96, 3), alpha=0.35, weights=None),
+    ],
+    ids=["GhostNet", "nested", "operations", "MobileNetV2"],
+)
+def test_counting_leaves_no_nodes(tmp_path, build):
+    model = build()
+    before = described(model)
+    for _ in range(5):
+        count_macs(model)
+    assert described(model) == before
+    x = np.zeros((2, *model.input_shape[1:]), "float32")
+    np.testing.assert_allclose(model.predict(x, verbose=0), model(x), rtol=1e-4, atol=1e-6)
+    model.save(tmp_path / "model.keras")
+
+
+def test_a_refusal_leaves_no_nodes():
+    model = model_of(Kernel())
+    before = described(model)
+    with pytest.raises(ValueError, match="nothing is known"):
+        count_macs(model)
+    assert described(model) == before

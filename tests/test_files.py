@@ -1,5 +1,9 @@
 """Files and folders that appear whole or not at all."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from keras_ghostnet.files import replacing, size
@@ -43,17 +47,57 @@ def test_a_failure_changes_nothing(tmp_path, folder, error):
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
 
-def test_what_a_killed_process_left_goes(tmp_path):
-    write(tmp_path / ".partial-target", "left", folder=True)
+@pytest.fixture(scope="module")
+def dead():
+    """The number of a process that is no more."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    return process.pid
+
+
+def test_what_a_killed_process_left_goes(tmp_path, dead):
+    write(tmp_path / f".partial-{dead}-target", "left", folder=True)
+    write(tmp_path / f".previous-{dead}-target", "left", folder=True)
+    write(tmp_path / f".partial-{os.getpid()}-target", "left", folder=True)
     with replacing(tmp_path / "target") as partial:
         write(partial, "new", folder=True)
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
     assert [path.name for path in (tmp_path / "target").iterdir()] == ["inside"]
 
 
-def test_nothing_created(tmp_path):
+def test_what_others_are_writing_stays(tmp_path, dead):
+    others = {f".partial-{os.getppid()}-target", f".partial-{dead}-other", ".partial-my-target"}
+    for name in others:
+        write(tmp_path / name, "theirs", folder=True)
+    with replacing(tmp_path / "target") as partial:
+        write(partial, "new", folder=True)
+    assert {path.name for path in tmp_path.iterdir()} == others | {"target"}
+
+
+def test_temporary_name_keeps_the_suffix(tmp_path):
+    with replacing(tmp_path / "a.weights.h5") as partial:
+        assert partial.name.endswith(".weights.h5")
+        partial.touch()
+
+
+def test_a_file_does_not_replace_a_folder(tmp_path):
+    write(tmp_path / "out.keras", "precious", folder=True)
+    with (
+        pytest.raises(IsADirectoryError, match=r"out\.keras is a folder"),
+        replacing(tmp_path / "out.keras") as partial,
+    ):
+        write(partial, "new", folder=False)
+    assert read(tmp_path / "out.keras") == "precious"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.keras"]
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_nothing_created(tmp_path, folder):
+    if folder:
+        write(tmp_path / "target", "first", folder)
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "target"):
         pass
+    assert not folder or read(tmp_path / "target") == "first"
 
 
 def test_size(tmp_path):

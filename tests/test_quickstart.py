@@ -80,11 +80,11 @@ def pretend(monkeypatch):
 def test_a_second_run_replaces_the_first(tmp_path, pretend):
     pretend("first")
     assert quickstart(tmp_path / "run").read_text() == "first"
-    (tmp_path / "run" / "left over").write_text("from the first run")
+    (tmp_path / "run" / "metrics.csv").write_text("from the first run")
     pretend("second")
     assert quickstart(tmp_path / "run").read_text() == "second"
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
-    assert not (tmp_path / "run" / "left over").exists()
+    assert not (tmp_path / "run" / "metrics.csv").exists()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, FloatingPointError])
@@ -103,6 +103,62 @@ def test_foreign_folder_is_not_replaced(tmp_path):
     with pytest.raises(FileExistsError, match="not of an earlier quickstart"):
         quickstart(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_foreign_file_in_a_run_is_not_removed(tmp_path, pretend):
+    pretend("first")
+    path = quickstart(tmp_path / "run")
+    (tmp_path / "run" / "thesis.tex").write_text("precious")
+    with pytest.raises(FileExistsError, match=r"run holds .* such as thesis\.tex"):
+        quickstart(tmp_path / "run")
+    assert path.read_text() == "first"
+
+
+def test_folder_without_figures_is_not_replaced(tmp_path):
+    (tmp_path / "run" / "digits").mkdir(parents=True)
+    with pytest.raises(FileExistsError, match=r"there is no report\.json"):
+        quickstart(tmp_path / "run")
+    assert (tmp_path / "run" / "digits").is_dir()
+
+
+def test_failed_verification_keeps_what_was_made(tmp_path, pretend):
+    pretend("first")
+    path = quickstart(tmp_path / "run")
+    for text in ("second", "third"):
+        pretend(text, VerificationError("int8 differs."))
+        with pytest.raises(VerificationError, match=r"int8 differs\. .* kept in .*run\.failed"):
+            quickstart(tmp_path / "run")
+        assert (tmp_path / "run.failed" / "report.html").read_text() == text
+    assert path.read_text() == "first"
+    assert {entry.name for entry in tmp_path.iterdir()} == {"run", "run.failed"}
+
+
+def test_foreign_folder_in_the_place_of_a_failed_run_is_not_replaced(tmp_path):
+    (tmp_path / "run.failed").mkdir()
+    (tmp_path / "run.failed" / "thesis.tex").write_text("precious")
+    with pytest.raises(FileExistsError, match=r"run\.failed holds .* such as thesis\.tex"):
+        quickstart(tmp_path / "run")
+
+
+@pytest.mark.parametrize("place", [".", "..", "absolute"])
+def test_current_folder_is_refused(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match="is or holds the current folder"):
+        quickstart(tmp_path if place == "absolute" else place)
+
+
+@pytest.mark.parametrize("place", ["file/run", "file/deep/run"])
+def test_file_in_the_path_is_named(tmp_path, place):
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(NotADirectoryError, match="/file is a file"):
+        quickstart(tmp_path / place)
+
+
+def test_unwritable_parent_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(PermissionError, match=f"{tmp_path} may not be written to"):
+        quickstart(tmp_path / "new" / "run")
+    assert not list(tmp_path.iterdir())
 
 
 def test_missing_packages(tmp_path, monkeypatch):
