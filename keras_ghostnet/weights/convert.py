@@ -3,8 +3,8 @@
 import os
 
 from keras_ghostnet import files
+from keras_ghostnet.weights import keras3, transfer
 from keras_ghostnet.weights import source as sources
-from keras_ghostnet.weights import transfer
 
 SUFFIXES = (".weights.h5", ".keras")
 
@@ -41,6 +41,11 @@ def convert(path, output):
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"There is no folder {folder} to write {output} into.")
     source = sources.read(path)
+    if keras3.foreign_classes(source) is not None:
+        raise ValueError(
+            f"{path}: its classifier is not that of {source.spec.name} and would be lost. The file "
+            "is one of Keras 3 already: load it with `keras.models.load_model`."
+        )
     include_top = source.classes is not None
     model = from_spec(
         source.spec,
@@ -49,6 +54,12 @@ def convert(path, output):
         input_shape=square(source.channels, DEFAULT_SIZE if include_top else None),
     )
     assignments = transfer.assign(source, model, include_top)
+    left = set(source.tensors) - {assignment.tensor for assignment in assignments}
+    if left and source.layout is not None:
+        raise ValueError(
+            f"{path} has a part of the top, but no classifier: {', '.join(sorted(left))} would be "
+            'lost. Load its backbone alone with `include_top=False, weights="..."`.'
+        )
     with files.replacing(output) as partial:
         if suffix == ".keras":
             model.save(partial)

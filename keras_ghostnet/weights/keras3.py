@@ -9,6 +9,8 @@ import os
 import shutil
 import tempfile
 
+import keras
+
 from keras_ghostnet import specs
 from keras_ghostnet.weights import layouts
 
@@ -35,9 +37,23 @@ def describe(path, tensors):
             f"{path}: a Keras 3 file, but not of one of this package's models alone. If it holds "
             "a network that contains one, load it with `keras.models.load_model`."
         )
-    classifier = "layers/dense_1" if spec.family == "ghostnet" else "layers/dense"
-    bias = tensors.get(f"{classifier}/vars/1")
-    return spec, None if bias is None else bias.shape[0], stem.shape[2]
+    bias = tensors.get(f"layers/{'dense_1' if spec.family == 'ghostnet' else 'dense'}/vars/1")
+    return spec, None if bias is None else bias.size, stem.shape[2]
+
+
+def foreign_classes(source):
+    """How many classes a classifier that is not GhostNet's tells apart, or None if there is none.
+
+    It is what fine-tuning puts on a backbone: a dense layer without GhostNet's head before it.
+
+    Args:
+        source: A `Source`.
+    """
+    kernel = source.tensors.get("layers/dense/vars/0")
+    if source.layout is not None or source.spec.family != "ghostnet" or kernel is None:
+        return None
+    alone = "layers/dense_1/vars/0" not in source.tensors
+    return kernel.shape[1] if alone and kernel.shape[:-1] == (source.spec.final,) else None
 
 
 def _find_spec(tensors):
@@ -98,11 +114,11 @@ def values(source):
         source: A `Source` of a Keras 3 file.
 
     Returns:
-        Dictionary: variable path -> array.
+        Dictionary: variable path -> array; without a classifier that is not GhostNet's.
 
     Raises:
         ValueError: If the file does not hold exactly the variables of the model it was
-            recognised as.
+            recognised as, or Keras cannot load it.
     """
     from keras_ghostnet.builder import square  # which need this module
     from keras_ghostnet.registry import from_spec
@@ -113,10 +129,16 @@ def values(source):
         classes=source.classes or 1000,
         input_shape=square(source.channels, None),
     )
-    if len(model.weights) != len(source.tensors):
+    whole = model
+    if (classes := foreign_classes(source)) is not None:
+        pooled = keras.layers.GlobalAveragePooling2D()(model.output)
+        bias = "layers/dense/vars/1" in source.tensors
+        whole = keras.Model(model.input, keras.layers.Dense(classes, use_bias=bias)(pooled))
+    if len(whole.weights) != len(source.tensors):
         raise ValueError(
             f"{source.path}: holds {len(source.tensors)} arrays, but {source.spec.name} has "
-            f"{len(model.weights)} variables."
+            f"{len(whole.weights)} variables. If the file holds more than this network, load it "
+            "with `keras.models.load_model`."
         )
     with tempfile.TemporaryDirectory() as folder:
         # Keras goes by a file's name; ours may have any.
@@ -125,5 +147,10 @@ def values(source):
             os.symlink(os.path.abspath(source.path), named)
         except OSError:  # a file system without links
             shutil.copyfile(source.path, named)
-        model.load_weights(named)
+        try:
+            whole.load_weights(named)
+        except Exception as error:  # Keras raises what its layers and h5py raise
+            raise ValueError(
+                f"{source.path}: Keras cannot load it as {source.spec.name}: {error}"
+            ) from error
     return {variable.path: variable.numpy() for variable in model.weights}

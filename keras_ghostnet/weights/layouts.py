@@ -7,8 +7,6 @@ for whole blocks are expanded along a specification.
 
 import dataclasses
 
-import numpy as np
-
 from keras_ghostnet import specs
 
 TORCH, KERAS2, PADDLE = "torch", "keras2", "paddle"
@@ -326,14 +324,14 @@ def _batch_norms(spec):
     return norms
 
 
-def classifier_shape(layout, tensors):
-    """`(features, classes)` of a checkpoint's classifier, or None if it has none."""
+def classes(layout, tensors):
+    """How many classes a checkpoint's classifier tells apart, or None if it has none."""
     spec = specs.ghostnet(1.0) if layout.family == "ghostnet" else specs.g_ghost_regnetx("002")
     layer = layout.layers(spec)["predictions"]
     kernel = tensors.get(layout.tensor_name(layer, "predictions/kernel"))
     if kernel is None or kernel.ndim != 2:
         return None
-    return tuple(layout.to_keras(np.empty(kernel.shape, np.bool_), "predictions/kernel").shape)
+    return kernel.shape[0 if layout.source == TORCH else 1]
 
 
 def input_channels(layout, tensors):

@@ -6,9 +6,7 @@ import os
 from keras_ghostnet import specs
 from keras_ghostnet.weights import keras3, layouts, paddle, registry
 from keras_ghostnet.weights.readers import read_checkpoint
-
-# Counters that torch keeps beside batch norm; no network's output depends on them.
-IGNORED = (".num_batches_tracked",)
+from keras_ghostnet.weights.readers.checkpoint import is_floating
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,21 +54,28 @@ def load(weights, spec):
     """
     tags = registry.tags(spec.name)
     if isinstance(weights, str) and weights in tags:
-        return read(registry.fetch(spec.name, weights))
+        path = registry.fetch(spec.name, weights)
+        try:
+            return read(path)
+        except ValueError as error:
+            # A download that was killed leaves part of the file, which the next one would use.
+            raise ValueError(
+                f"{error} The file is in Keras' cache: delete {path} to download it again."
+            ) from error
     if not isinstance(weights, (str, os.PathLike)):
         raise ValueError(
             "`weights` must be None, a tag of the registry or the path of a file. "
             f"Received: {weights!r} of type {type(weights).__name__}."
         )
-    if not os.path.exists(weights):
-        path = os.fspath(weights)
+    path = os.path.expanduser(os.fspath(weights))
+    if not os.path.exists(path):
         if os.sep in path or os.path.splitext(path)[1]:
             raise FileNotFoundError(f"`weights`: there is no file {path!r}.")
         raise ValueError(
             f"`weights`: {path!r} is neither a file nor weights of {spec.name}."
             + (specs.suggest(path, tags) if tags else " There are no registered weights of it.")
         )
-    return read(weights)
+    return read(path)
 
 
 def read(path):
@@ -88,8 +93,9 @@ def read(path):
     """
     checkpoint = read_checkpoint(path)
     tensors = {
-        name: array for name, array in checkpoint.tensors.items() if not name.endswith(IGNORED)
+        name: array for name, array in checkpoint.tensors.items() if not _is_counter(name, array)
     }
+    _check_floating(tensors, checkpoint.path)
     if checkpoint.format in ("keras3_h5", "keras3_archive"):
         return Source(
             checkpoint.path,
@@ -114,13 +120,27 @@ def read(path):
         )
     if layout.source == layouts.PADDLE:
         tensors = paddle.normalise(tensors, layout, spec, path)
-    classifier = layouts.classifier_shape(layout, tensors)
     return Source(
         path=checkpoint.path,
         format=checkpoint.format,
         layout=layout,
         spec=spec,
-        classes=classifier[1] if classifier else None,
+        classes=layouts.classes(layout, tensors),
         channels=layouts.input_channels(layout, tensors),
         tensors=tensors,
     )
+
+
+def _is_counter(name, array):
+    """Whether a tensor is torch's counter beside a batch norm; no output depends on it."""
+    return name.endswith(".num_batches_tracked") and array.dtype.kind in "iu" and array.size == 1
+
+
+def _check_floating(tensors, path):
+    """Refuses what a cast would turn into weights without a word: quantised values, masks."""
+    odd = [f"{name} ({a.dtype})" for name, a in tensors.items() if not is_floating(a.dtype)]
+    if odd:
+        raise ValueError(
+            f"{path}: {len(odd)} tensor(s) are no floating-point numbers: {', '.join(odd[:4])}. A "
+            "quantised network must be saved in floating point first."
+        )

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 
 from keras_ghostnet.weights import keras3, registry
@@ -70,11 +71,18 @@ def check(source, spec, classes, channels):
     if source.channels != channels:
         raise ValueError(
             f"The weights in {source.path} are of a network that takes {source.channels} channels, "
-            f"but the model takes {channels}. Use an input of {source.channels} channels, e.g. by "
-            "repeating or projecting the channels in front of the network."
+            f"but the model takes {channels}. Build it with input_shape="
+            f"{_shape(source.channels)}, and in front of it "
+            + ("repeat or project" if source.channels > channels else "average or project")
+            + " the channels of the images."
         )
     if classes is None:
         return
+    if source.classes is None and keras3.foreign_classes(source) is not None:
+        raise ValueError(
+            f"The classifier in {source.path} is not that of {spec.name}. Load the whole file with "
+            "`keras.models.load_model`, or the backbone alone with `include_top=False`."
+        )
     if source.classes is None:
         raise ValueError(
             f"The weights in {source.path} have no classifier, but the model has one. Use "
@@ -83,8 +91,9 @@ def check(source, spec, classes, channels):
     if source.classes != classes:
         raise ValueError(
             f"The weights in {source.path} tell {source.classes} classes apart, but the model has "
-            f"classes={classes}. To fine-tune on {classes} classes, leave the classifier out and "
-            "put your own on top:\n"
+            f"classes={classes}. To use them as they are, build the model with "
+            f"classes={source.classes}. To fine-tune on {classes} classes, leave the classifier "
+            "out and put your own on top:\n"
             f"    backbone = {_call(spec, BACKBONE)}\n"
             f'    outputs = keras.layers.Dense({classes}, activation="softmax")(backbone.output)\n'
             "    model = keras.Model(backbone.input, outputs)"
@@ -98,16 +107,17 @@ def plan(source, model, include_top):
         source: The `Source`, which `check` found to fit.
         model: The model.
         include_top: Whether the model has its classifier; without it the checkpoint's tensors
-            of the classifier (and of GhostNet's head) are left out, and no others.
+            of the classifier (and of GhostNet's head) are left out, and no others; the
+            checkpoint must have all of them or none.
 
     Returns:
         A list of `Assignment`, one for each of the model's weights.
 
     Raises:
-        ValueError: If a variable finds no tensor, a tensor no variable, or shapes differ; all
-            of them are named.
+        ValueError: If a variable finds no tensor, a tensor no variable, shapes differ, or a
+            value is too large for the variable's type; all of them are named.
     """
-    found = _keras3(source) if source.layout is None else _named(source, model)
+    found, unknown = _keras3(source) if source.layout is None else _named(source, model)
     assignments, problems = [], []
     for variable in model.weights:
         tensor, value = found.pop(variable.path, (None, None))
@@ -120,11 +130,23 @@ def plan(source, model, include_top):
                 f"{tensor} of shape {value.shape} does not fit {variable.path} of shape "
                 f"{tuple(variable.shape)}"
             )
+        elif not _finite_as(value, variable.dtype):
+            problems.append(f"{tensor} has values that are infinite as {variable.dtype}")
         else:
             assignments.append(Assignment(variable, tensor, value))
-    for path, (tensor, _) in found.items():
-        if include_top or path.split("/")[0] not in TOP:
-            problems.append(f"{tensor} belongs to no variable of the model")
+    # Each layer of the top is there or not: timm's files without classifier have a head.
+    lacking = {
+        path.split("/")[0]: tensor for path, (tensor, value) in found.items() if value is None
+    }
+    for path, (tensor, value) in found.items():
+        if value is None:
+            continue
+        layer = path.split("/")[0]
+        if include_top or layer not in TOP:
+            unknown.append(tensor)
+        elif layer in lacking:
+            problems.append(f"{tensor} is of a top that is incomplete: {lacking[layer]} is missing")
+    problems += [f"{tensor} belongs to no variable of the model" for tensor in unknown]
     if problems:
         shown = "\n  ".join(problems[:10])
         more = f"\n  and {len(problems) - 10} more" if len(problems) > 10 else ""
@@ -154,14 +176,16 @@ def assign(source, model, include_top):
 
 
 def _keras3(source):
-    """Path of our variable -> (name, array), for a Keras 3 file."""
-    return {path: (path, value) for path, value in keras3.values(source).items()}
+    """As `_named`, for a Keras 3 file; Keras itself saw to it that no tensor is unknown."""
+    return {path: (path, value) for path, value in keras3.values(source).items()}, []
 
 
 def _named(source, model):
-    """Path of our variable -> (name, array or None), for a layout with a table of names.
+    """What a layout with a table of names says of a checkpoint.
 
-    Tensors that the table does not know stand under their own names.
+    Returns:
+        Dictionary from the paths of our variables to `(name, array or None)`, and the list of
+        the tensors that the table does not know.
     """
     layers = source.layout.layers(source.spec)
     rest = dict(source.tensors)
@@ -174,15 +198,22 @@ def _named(source, model):
         array = rest.pop(tensor, None)
         value = None if array is None else source.layout.to_keras(array, path)
         found[path] = (tensor, value)
-    found.update({name: (name, array) for name, array in rest.items()})
-    for path in _top_variables(layers):
-        if found.get(path, (None, None))[1] is None:
-            found.pop(path, None)
-    return found
+    return found, list(rest)
+
+
+def _finite_as(value, dtype):
+    with np.errstate(over="ignore"):  # what overflows is what is looked for
+        return bool(np.isfinite(value.astype(dtype)).all())
 
 
 def _top_variables(layers):
     return [f"{layer}/{name}" for layer in TOP if layer in layers for name in ("kernel", "bias")]
+
+
+def _shape(channels):
+    """The `input_shape` of images with that many channels, as a message shows it."""
+    first = keras.config.image_data_format() == "channels_first"
+    return f"({channels}, ...)" if first else f"(..., {channels})"
 
 
 def _describe(spec):

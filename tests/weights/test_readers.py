@@ -1,6 +1,8 @@
 """The readers against files of the real PyTorch, Paddle and Keras, and against our own writers."""
 
+import collections
 import pathlib
+import pickle
 import subprocess
 import sys
 
@@ -180,6 +182,35 @@ def test_torch_nesting_and_prefix(tmp_path, write, prefix, nest):
     tensors = {"a.weight": ramp((2, 3)).astype("float32"), "a.bias": ramp((2,)).astype("float32")}
     write(tmp_path / "a.pth", tensors, nest=nest, prefix=prefix)
     assert_holds(read_checkpoint(tmp_path / "a.pth"), tensors)
+
+
+def test_torch_nest_without_tensors_is_passed_over(tmp_path):
+    """A moving average that is off leaves its settings in the file."""
+    tensor = files.torch_tensor("0", "FloatStorage", 2, (2,), (1,))
+    entries = {
+        "model_ema": files.table({"decay": files.number(1)}),
+        "state_dict": files.table({"a": tensor}),
+    }
+    records = {"0": ramp((2,)).astype("float32").tobytes()}
+    files.write_torch_archive(tmp_path / "a", files.pickled(files.table(entries)), records)
+    assert_holds(read_checkpoint(tmp_path / "a"), {"a": ramp((2,)).astype("float32")})
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_torch_side_data(tmp_path, protocol):
+    """What training programs keep beside the network, and nobody looks at."""
+    notes = {
+        "set": {1, 2},
+        "bytes": bytearray(b"ab"),
+        "float": {0.5: 1},
+        "default": collections.defaultdict(int, a=1),
+    }
+    notes = pickle.dumps(notes, protocol)[2:-1]
+    tensor = files.torch_tensor("0", "FloatStorage", 2, (2,), (1,))
+    entries = files.pickled(files.table({"notes": notes, "state_dict": files.table({"a": tensor})}))
+    records = {"0": ramp((2,)).astype("float32").tobytes()}
+    files.write_torch_archive(tmp_path / "a", entries, records)
+    assert_holds(read_checkpoint(tmp_path / "a"), {"a": ramp((2,)).astype("float32")})
 
 
 def test_torch_big_endian(tmp_path):

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import http.server
+import os
 import threading
 
 import keras
@@ -132,6 +133,23 @@ def test_without_a_published_hash_the_received_one_is_printed(entry, server, cap
     keras_ghostnet.GhostNet(0.5, weights="imagenet")
     received = hashlib.sha256((server[0] / "w.h5").read_bytes()).hexdigest()
     assert f"sha256:{received}" in capsys.readouterr().out
+
+
+def test_the_hash_of_a_file_found_in_the_cache_is_not_printed(entry, capsys):
+    entry(lambda content: None)
+    path = registry.fetch("ghostnet_050", "imagenet")
+    os.utime(path, (0, 0))
+    capsys.readouterr()
+    assert registry.fetch("ghostnet_050", "imagenet") == path
+    assert "sha256" not in capsys.readouterr().out
+
+
+def test_part_of_a_download_in_the_cache_is_named(entry):
+    entry(lambda content: None)
+    path = registry.fetch("ghostnet_050", "imagenet")
+    os.truncate(path, 1000)
+    with pytest.raises(ValueError, match=r"delete .*\.h5 to download it again"):
+        keras_ghostnet.GhostNet(0.5, weights="imagenet")
 
 
 def test_no_network(entry, server, monkeypatch):

@@ -1,5 +1,9 @@
 """Every tensor is used once, every variable is set once, or nothing is and the message says why."""
 
+from functools import partial
+
+import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -41,6 +45,78 @@ def test_counters_of_batch_norm_are_ignored(path):
     tensors = Golden(GHOSTNET).tensors()
     tensors["bn1.num_batches_tracked"] = np.array(7, np.int64)
     GhostNet(0.5, weights=write(path, tensors))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.arange(3), r"bn1\.num_batches_tracked \(int64\)"),
+        (np.ones(()), r"bn1\.num_batches_tracked belongs to no variable"),
+    ],
+)
+def test_a_counter_is_a_single_integer(path, value, message):
+    tensors = Golden(GHOSTNET).tensors()
+    tensors["bn1.num_batches_tracked"] = value
+    with pytest.raises(ValueError, match=message):
+        GhostNet(0.5, weights=write(path, tensors))
+
+
+@pytest.mark.parametrize("kind", ["int8", "bool"])
+def test_weights_that_are_no_floats_are_named(path, kind):
+    tensors = Golden(GHOSTNET).tensors()
+    tensors["conv_head.bias"] = tensors["conv_head.bias"].astype(kind)
+    with pytest.raises(ValueError, match=rf"conv_head\.bias \({kind}\)"):
+        GhostNet(0.5, weights=write(path, tensors))
+
+
+def test_values_that_only_the_variable_s_type_makes_infinite(path):
+    tensors = Golden(GHOSTNET).tensors()
+    tensors["conv_head.bias"] = tensors["conv_head.bias"].astype(np.float64) + 1e300
+    with pytest.raises(ValueError, match=r"conv_head\.bias has values .* infinite as float32"):
+        GhostNet(0.5, weights=write(path, tensors))
+
+
+def test_values_that_float16_makes_infinite(path):
+    tensors = Golden(GHOSTNET).tensors()
+    tensors["conv_head.bias"] = tensors["conv_head.bias"] + np.float32(1e5)
+    source = weights.read(write(path, tensors))
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float16")
+    try:
+        model = GhostNet(0.5)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    with pytest.raises(ValueError, match=r"conv_head\.bias has values .* infinite as float16"):
+        weights.assign(source, model, include_top=True)
+
+
+@pytest.mark.parametrize("kept", ["conv_head.weight", "classifier.bias"])
+def test_the_top_is_complete_or_absent(path, tmp_path, kept):
+    tensors = Golden(GHOSTNET).tensors()
+    for name in {f"{a}.{b}" for a in ("conv_head", "classifier") for b in ("weight", "bias")}:
+        if name != kept:
+            del tensors[name]
+    write(path, tensors)
+    with pytest.raises(ValueError, match=rf"{kept} is of a top that is incomplete"):
+        GhostNet(0.5, weights=path, include_top=False)
+    with pytest.raises(ValueError, match=rf"{kept} is of a top that is incomplete"):
+        weights.convert(path, tmp_path / "out.keras")
+
+
+@pytest.mark.parametrize("name", ["head/head/extra:0", "predictions/kernel", "stem_conv/kernel"])
+def test_only_what_the_table_knows_of_the_top_is_left_out(path, name):
+    tensors = Golden("kecam_ghostnet_050_224").tensors()
+    tensors[name] = np.ones(3, np.float32)
+    checkpoint_files.write_keras2_h5(path, tensors)
+    for include_top in (True, False):
+        with pytest.raises(ValueError, match=rf"{name} belongs to no variable"):
+            GhostNet(0.5, weights=path, include_top=include_top)
+
+
+def test_home_folder_in_a_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "w.pth", Golden(GHOSTNET).tensors())
+    GhostNet(0.5, weights="~/w.pth")
 
 
 def test_missing_tensor_is_named_and_nothing_is_loaded(path):
@@ -105,8 +181,6 @@ def test_other_classes_raise_and_the_message_shows_how_to_fine_tune(path, classe
 
 
 def test_the_recipe_that_the_message_shows_works(path):
-    import keras
-
     import keras_ghostnet
 
     write(path, Golden(GHOSTNET).tensors())
@@ -143,24 +217,36 @@ def test_without_the_top_all_other_tensors_are_needed(path):
         GhostNet(0.5, weights=write(path, tensors), include_top=False)
 
 
-def test_checkpoint_without_classifier(path):
+@pytest.mark.parametrize("layers", [("conv_head", "classifier"), ("classifier",)])
+def test_checkpoint_without_classifier(path, tmp_path, layers):
+    """timm's `num_classes=0` leaves the head without a classifier."""
     tensors = Golden(GHOSTNET).tensors()
-    del tensors["classifier.weight"], tensors["classifier.bias"]
+    for layer in layers:
+        del tensors[f"{layer}.weight"], tensors[f"{layer}.bias"]
     write(path, tensors)
     GhostNet(0.5, weights=path, include_top=False)
     with pytest.raises(ValueError, match="no classifier"):
         GhostNet(0.5, weights=path)
+    if layers == ("classifier",):
+        with pytest.raises(ValueError, match=r"conv_head\.bias, conv_head\.weight would be lost"):
+            weights.convert(path, tmp_path / "out.keras")
 
 
 def test_fine_tuned_checkpoint_with_its_own_classes(path):
     write(path, with_classes(Golden(GHOSTNET).tensors(), 7))
+    with pytest.raises(ValueError, match=r"classes=1000\..*build the model with classes=7\."):
+        GhostNet(0.5, weights=path)
     assert GhostNet(0.5, weights=path, classes=7).output_shape == (None, 7)
 
 
 def test_wrong_number_of_channels(path):
     write(path, Golden(GHOSTNET).tensors())
-    with pytest.raises(ValueError, match=r"takes 3 channels, but the model takes 1"):
+    with pytest.raises(ValueError, match=r"takes 3 channels.*takes 1\. .*\(\.\.\., 3\).*repeat"):
         GhostNet(0.5, weights=path, input_shape=(224, 224, 1))
+    tensors = Golden(GHOSTNET).tensors()
+    tensors["conv_stem.weight"] = tensors["conv_stem.weight"][:, :1]
+    with pytest.raises(ValueError, match=r"takes 1 channels.*takes 3\. .*\(\.\.\., 1\).*average"):
+        GhostNet(0.5, weights=write(path, tensors))
 
 
 def test_pretrained_classifier_knows_softmax_and_logits_alone(path):
@@ -215,14 +301,49 @@ class TestKeras3:
         for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
 
+    @pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
+    @pytest.mark.parametrize("constructor", [partial(GhostNet, 0.25), GGhostRegNetX002])
+    def test_backbone_of_a_fine_tuned_network(self, tmp_path, suffix, constructor):
+        backbone = constructor(include_top=False, pooling="avg")
+        model = keras.Model(backbone.input, keras.layers.Dense(3)(backbone.output))
+        path = tmp_path / f"ft{suffix}"
+        model.save(path) if suffix == ".keras" else model.save_weights(path)
+        loaded = constructor(include_top=False, weights=path)
+        for a, b in zip(backbone.get_weights(), loaded.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+    def test_classifier_of_another_kind(self, tmp_path):
+        backbone = GhostNet(0.25, include_top=False, pooling="avg")
+        path = tmp_path / "ft.keras"
+        keras.Model(backbone.input, keras.layers.Dense(3)(backbone.output)).save(path)
+        with pytest.raises(ValueError, match=r"is not that of.*keras\.models\.load_model"):
+            GhostNet(0.25, classes=3, weights=path)
+        with pytest.raises(ValueError, match=r"would be lost"):
+            weights.convert(path, tmp_path / "out.keras")
+
+    def test_error_of_keras_names_the_file(self, tmp_path):
+        backbone = GhostNet(0.25, include_top=False, pooling="avg")
+        x = keras.layers.Dense(3)(keras.layers.Dense(8)(backbone.output))
+        keras.Model(backbone.input, x).save(tmp_path / "two.keras")
+        with pytest.warns(), pytest.raises(ValueError, match=r"two\.keras: Keras cannot load it"):
+            GhostNet(0.25, include_top=False, weights=tmp_path / "two.keras")
+
+    def test_weights_that_are_no_floats_are_named(self, tmp_path):
+        path = tmp_path / "w.weights.h5"
+        GhostNet(0.25, include_top=False).save_weights(path)
+        with h5py.File(path, "r+") as file:
+            kernel = file["layers/conv2d/vars/0"][:]
+            del file["layers/conv2d/vars/0"]
+            file["layers/conv2d/vars/0"] = kernel.astype("int8")
+        with pytest.raises(ValueError, match=r"layers/conv2d/vars/0 \(int8\)"):
+            GhostNet(0.25, include_top=False, weights=path)
+
     def test_another_width(self, tmp_path):
         GhostNet(0.5, classes=4).save_weights(tmp_path / "w.weights.h5")
         with pytest.raises(ValueError, match=r"(?s)width 0\.5.*width 0\.25"):
             GhostNet(0.25, classes=4, weights=tmp_path / "w.weights.h5")
 
     def test_a_network_around_a_ghostnet_is_not_one(self, tmp_path):
-        import keras
-
         backbone = GhostNet(0.25, include_top=False, pooling="avg")
         keras.Sequential([keras.Input((32, 32, 3)), backbone]).save(tmp_path / "s.keras")
         with pytest.raises(ValueError, match=r"keras\.models\.load_model"):

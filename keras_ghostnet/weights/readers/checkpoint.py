@@ -140,10 +140,6 @@ def checked_tensors(tensors, file_size):
     return {name: _native(array) for name, array in tensors.items()}
 
 
-def _is_real(dtype):
-    return dtype.kind in "iub" or is_floating(dtype)
-
-
 def _finite(array):
     return bool(np.isfinite(array).all())
 

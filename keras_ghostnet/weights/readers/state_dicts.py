@@ -2,7 +2,7 @@
 
 from keras_ghostnet.weights.readers.checkpoint import refusal, shown
 
-# Where training programs put the network, the first that is present wins. The moving average
+# Where training programs put the network, the first that holds tensors wins. The moving average
 # comes first, as in timm: it is the network whose accuracy is reported.
 NESTS = (
     "state_dict_ema",
@@ -37,11 +37,30 @@ def network_state(root, tensor_type):
         if not isinstance(root, dict):
             found = "a single tensor" if isinstance(root, tensor_type) else type(root).__name__
             raise refusal(f"{found}, pickled", "a dictionary of names and tensors", _ADVICE)
-        nested = next((root[key] for key in NESTS if isinstance(root.get(key), dict)), None)
-        if nested is None:
+        nested = _nested(root)
+        if not nested:
             return _named_tensors(root, tensor_type)
-        root = nested
+        visits = set(), set()  # shared by all nests, so that none is searched twice
+        filled = (entry for entry in nested if _leads_to_tensors(entry, tensor_type, *visits))
+        root = next(filled, nested[0])
     raise refusal(f"more than {_MAX_NESTING} dictionaries in each other", "a state_dict", _ADVICE)
+
+
+def _nested(entries):
+    return [entries[key] for key in NESTS if isinstance(entries.get(key), dict)]
+
+
+def _leads_to_tensors(entries, tensor_type, nests, searched, depth=_MAX_NESTING):
+    """Tells whether a nest has tensors, or just notes such as a moving average's decay."""
+    if not depth or id(entries) in nests:
+        return False
+    nests.add(id(entries))
+    return any(
+        isinstance(value, tensor_type) or _holds(value, tensor_type, searched)
+        for value in entries.values()
+    ) or any(
+        _leads_to_tensors(e, tensor_type, nests, searched, depth - 1) for e in _nested(entries)
+    )
 
 
 def _named_tensors(entries, tensor_type):

@@ -71,6 +71,9 @@ def dimensions(value, what, rank=8):
 
 def checked_key(key):
     """Returns `key` if a dictionary or set of a checkpoint may hold it; raises if not."""
-    if isinstance(key, str) or key is None or (isinstance(key, int) and abs(key) < _MAX_KEY):
+    # Of floats only a few dozen, which differ by powers of two, share a hash.
+    if isinstance(key, (str, float)) or key is None:
         return key
-    raise refusal(f"a pickled key of type {type(key).__name__}", "strings or small integers")
+    if isinstance(key, int) and abs(key) < _MAX_KEY:
+        return key
+    raise refusal(f"a pickled key of type {type(key).__name__}", "strings or small numbers")

@@ -274,9 +274,14 @@ def _size(shape):
     return symbols.dimensions(shape, "a size")
 
 
+def _default_mapping(_factory=None):
+    return {}  # no key is ever missed, so the factory stays a name
+
+
 _BUILDERS = {
     **numpy_pickles.BUILDERS,  # training programs keep NumPy scalars, such as the best accuracy
     Symbol("collections", "OrderedDict"): symbols.mapping,
+    Symbol("collections", "defaultdict"): _default_mapping,
     Symbol("torch", "Size"): _size,
     Symbol("torch._utils", "_rebuild_tensor"): _tensor,
     Symbol("torch._utils", "_rebuild_tensor_v2"): _tensor_v2,
@@ -285,7 +290,11 @@ _BUILDERS = {
     Symbol("torch._utils", "_rebuild_parameter_with_state"): _parameter,
 }
 for _module, _name in (
+    ("__builtin__", "bytearray"),  # so named up to protocol 2, which torch.save writes
+    ("__builtin__", "set"),
     ("argparse", "Namespace"),
+    ("builtins", "bytearray"),
+    ("builtins", "set"),
     ("collections", "Counter"),
     ("pathlib", "PosixPath"),
     ("pathlib", "WindowsPath"),
