@@ -21,6 +21,7 @@ TRAIN = [
     "matplotlib>=3.8",  # learning curves and confusion matrices
     "pillow>=10",
     "scikit-learn>=1.4",  # carries the handwritten digits of the quickstart
+    "tensorboard>=2.18",  # TensorFlow's own logs are written through it
 ]
 EXTRAS = {
     "train": TRAIN,

@@ -20,7 +20,7 @@ from keras_ghostnet.export import formats, verify
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.report import Artifact, Report, Sample, render, table
 from keras_ghostnet.steps import step
-from keras_ghostnet.training import data, digits, evaluation, trainer
+from keras_ghostnet.training import data, digits, predictions, trainer
 
 REPORT = "report.html"
 FIGURES = "report.json"

@@ -1,8 +1,8 @@
 """Checkpoints of everything a run needs to go on: whole or not there, and checked when read.
 
 A checkpoint is two files, `step-00001200.safetensors` with all variables and
-`step-00001200.json` with the SHA-256 of the first, where the run stands, and its metrics. The
-second is written last, so that a checkpoint without it was not finished.
+`step-00001200.json` with where the run stands, its metrics, and the SHA-256 of all that. The second
+is written last, so that a checkpoint without it was not finished.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from keras_ghostnet import files
 
 NAME = re.compile(r"^step-(\d{8,})\.json$")
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,12 +30,14 @@ class State:
         variables: Arrays by name: weights, optimiser, averages, random seeds.
         recipe: What the run is, as a dictionary: a checkpoint of another is refused.
         history: One dictionary an epoch, as in `metrics.csv`.
+        sums: Of the epoch that was begun: how many `steps`, and their `loss` and `accuracy`.
     """
 
     step: int
     variables: dict
     recipe: dict
     history: list
+    sums: dict
 
 
 class CheckpointError(ValueError):
@@ -47,7 +49,7 @@ class Checkpoints:
 
     Args:
         folder: Where they are; created with the first one.
-        keep: How many of the last ones are kept; older ones are removed.
+        keep: How many of the last ones are kept, beside the best epoch's; others are removed.
         log: Function of a line of text, for what the user should know.
     """
 
@@ -73,16 +75,19 @@ class Checkpoints:
             save_file(variables, partial)
         described = {
             "format": FORMAT,
-            "sha256": _sha256(arrays),
             "step": state.step,
             "scalars": [key for key, value in state.variables.items() if np.ndim(value) == 0],
             "recipe": state.recipe,
             "history": state.history,
+            "sums": state.sums,
         }
+        described["sha256"] = _sha256(arrays, described)
         with files.replacing(self.folder / f"{name}.json") as partial:
             partial.write_text(json.dumps(described, indent=1) + "\n")
+        best = max(state.history, key=lambda row: row["val_accuracy"], default={"step": None})
         for step in self.steps()[: -self.keep]:
-            self._remove(step)
+            if step != best["step"]:
+                self._remove(step)
 
     def steps(self):
         """The steps at which there are checkpoints, ascending."""
@@ -124,12 +129,13 @@ class Checkpoints:
         if described["format"] != FORMAT:
             raise CheckpointError(f"format {described['format']}, this version reads {FORMAT}")
         arrays = self._path(step, "safetensors")
-        if _sha256(arrays) != described["sha256"]:
-            raise CheckpointError(f"{arrays.name} does not have the checksum it was written with")
+        if _sha256(arrays, described) != described["sha256"]:
+            raise CheckpointError("it does not have the checksum that it was written with")
         variables = load_file(arrays)
         for name in described["scalars"]:
             variables[name] = variables[name].reshape(())
-        return State(described["step"], variables, described["recipe"], described["history"])
+        fields = {name: described[name] for name in ("step", "recipe", "history", "sums")}
+        return State(variables=variables, **fields)
 
     def _path(self, step, suffix):
         return self.folder / f"step-{step:08d}.{suffix}"
@@ -154,6 +160,10 @@ def _check_recipe(found, wanted, folder):
     )
 
 
-def _sha256(path):
+def _sha256(path, described):
+    """Of the arrays' file and of what describes it, but for the checksum itself."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256")
+    described = {key: value for key, value in described.items() if key != "sha256"}
+    digest.update(json.dumps(described, sort_keys=True).encode())
+    return digest.hexdigest()

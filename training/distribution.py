@@ -81,6 +81,38 @@ def is_chief(strategy):
     )
 
 
+def distribute(strategy, batches):
+    """Batches of a pipeline for the replicas of every worker.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`.
+        batches: Function of `(index, count)`, a worker's number and how many there are, that
+            returns a dataset of the worker's part of every global batch.
+
+    Returns:
+        A distributed dataset: its elements go to the functions that `strategy.run` runs.
+    """
+
+    def parts(context):
+        dataset = batches((context.input_pipeline_id, context.num_input_pipelines))
+        replicas = strategy.num_replicas_in_sync // context.num_input_pipelines
+        return dataset if replicas == 1 else dataset.flat_map(_split(replicas)).prefetch(2)
+
+    return strategy.distribute_datasets_from_function(parts)
+
+
+def _split(replicas):
+    """Cuts a worker's batch into one for each of its replicas."""
+
+    def split(batch):
+        def cut(array):
+            return tf.reshape(array, [replicas, array.shape[0] // replicas, *array.shape[1:]])
+
+        return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(cut, batch))
+
+    return split
+
+
 def _resolver():
     if os.environ.get("TF_CONFIG"):
         return tf.distribute.cluster_resolver.TFConfigClusterResolver()

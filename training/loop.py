@@ -1,4 +1,4 @@
-"""The training step and the evaluation, the same for every `tf.distribute` strategy.
+"""The training step, the same for every `tf.distribute` strategy.
 
 Losses are sums over examples divided by the global batch, and gradients are summed over the
 replicas, so that N replicas do what one does with the same global batch. Batch norm's moving
@@ -12,115 +12,109 @@ import keras
 import tensorflow as tf
 
 from keras_ghostnet.training import optimization
+from keras_ghostnet.training.evaluator import correct
+from keras_ghostnet.training.logits import logits
 
 
 class Loop:
-    """A model, its optimiser and the compiled steps.
+    """A model, its optimiser and the compiled step.
 
     Args:
         recipe: The `Recipe`.
         build: Function without arguments that builds the model; it must end in logits.
         steps_per_epoch: Training steps in an epoch.
         strategy: A `tf.distribute.Strategy`.
-        teacher: A Keras model to distil from, or None: it takes the same images and puts out
-            logits of the same classes.
-        distillation: Part of the loss that is the distance to the teacher, in [0, 1].
-        temperature: By which both models' logits are divided there.
+        teacher: Function without arguments that gives the Keras model to distil from, or None.
+            It takes the same images and has the same classes.
+
+    Raises:
+        ValueError: If the teacher's images or classes are others than the model's.
     """
 
-    def __init__(
-        self,
-        recipe,
-        build,
-        steps_per_epoch,
-        strategy,
-        teacher=None,
-        distillation=0.5,
-        temperature=1.0,
-    ):
-        self.recipe = recipe
-        self.strategy = strategy
-        self.teacher = teacher
-        self.distillation = distillation if teacher is not None else 0.0
-        self.temperature = temperature
+    def __init__(self, recipe, build, steps_per_epoch, strategy, teacher=None):
+        self.recipe, self.strategy = recipe, strategy
         with strategy.scope():
             self.model = build()
+            self.teacher = teacher and teacher()
             self.optimizer = optimization.optimizer(recipe, steps_per_epoch, self.model)
             self.averages = self._averages() if recipe.ema else []
+        if self.teacher:
+            self.teacher.trainable = False
+            _check_teacher(self.teacher, self.model)
         self.decayed = {id(kernel) for kernel in optimization.decayed_kernels(self.model)}
         self.classes = self.model.output_shape[-1]
         self._train = tf.function(self._train_step, jit_compile=False)
         self._gather = tf.function(self._rows, jit_compile=False)
-        self._evaluate = tf.function(self._evaluation_step, jit_compile=False)
-
-    # ------------------------------------------------------------------ data
-
-    def distribute(self, batches):
-        """Batches of a pipeline for the replicas of every worker.
-
-        Args:
-            batches: Function of `(index, count)`, a worker's number and how many there are,
-                that returns a dataset of the worker's part of every global batch.
-        """
-        strategy = self.strategy
-
-        def parts(context):
-            dataset = batches((context.input_pipeline_id, context.num_input_pipelines))
-            replicas = strategy.num_replicas_in_sync // context.num_input_pipelines
-            return dataset if replicas == 1 else dataset.flat_map(_split(replicas)).prefetch(2)
-
-        return strategy.distribute_datasets_from_function(parts)
 
     # -------------------------------------------------------------- training
 
-    def train_step(self, batch, stop=False):
+    def train_step(self, batch, stop=False, save=False):
         """One update.
 
         Args:
-            batch: An element of `distribute`.
+            batch: An element of `distribution.distribute`.
             stop: Whether this worker was told to stop. All workers learn of it in the same
                 step, so that none waits for one that has gone.
+            save: Whether this worker wants a checkpoint, which all have to write together.
 
         Returns:
-            Scalars: loss and accuracy, means over the weighted examples of the global batch,
-            and whether any worker was told to stop.
+            A float32 tensor `(4,)`: loss and accuracy, means over the weighted examples of the
+            global batch, and how many workers' replicas were told to stop and want to save.
         """
-        return self._train(batch, tf.constant(float(stop)))
+        return self._train(batch, tf.constant([stop, save], "float32"))
 
-    def _train_step(self, batch, stop):
-        sums = self.strategy.run(self._replica_step, args=(batch, stop))
-        loss, correct, weight, stop = self._sum(sums)
+    def _train_step(self, batch, requests):
+        sums = self.strategy.run(self._replica_step, args=(batch, requests))
+        loss, correct, weight, *requests = tf.unstack(self.strategy.reduce("SUM", sums, axis=None))
         for average, variable in self.averages:
             self.strategy.extended.update(average, self._move, args=(variable.value,))
-        return loss / weight, correct / weight, stop > 0
+        weight = tf.maximum(weight, 1.0)  # a batch of none but bad examples has no loss
+        return tf.stack([loss / weight, correct / weight, *requests])
 
-    def _replica_step(self, batch, stop):
-        labels, weight = batch["label"], batch["weight"]
-        with tf.GradientTape() as tape:
-            logits = tf.cast(self.model(batch["image"], training=True), "float32")
-            losses = self._losses(labels, logits, batch["image"])
-            total = tf.reduce_sum(losses * weight)
-            scaled = self.optimizer.scale_loss(total / self.recipe.batch_size)
+    def _replica_step(self, batch, requests):
         variables = self.model.trainable_weights
-        gradients = tape.gradient(scaled, [variable.value for variable in variables])
+        total, right, gradients = self._gradients(batch, variables)
         self.optimizer.apply(self._regularise(gradients, variables), variables)
-        correct = tf.reduce_sum(_correct(labels, logits) * weight)
-        return total, correct, tf.reduce_sum(weight), tf.identity(stop)
+        weight = tf.reduce_sum(batch["weight"])
+        return tf.stack([total, right, weight, *tf.unstack(requests)])
 
-    def _losses(self, labels, logits, images):
+    def _gradients(self, batch, variables):
+        """Sums of losses and of correct ones, and the loss' gradients.
+
+        The batch goes through the model in `recipe.accumulate` parts, one after the other.
+        """
+        images = tf.split(batch["image"], self.recipe.accumulate)
+        labels = tf.split(batch["label"], self.recipe.accumulate)
+        weights = tf.split(batch["weight"], self.recipe.accumulate)
+        total, right, gradients = 0.0, 0.0, None
+        for image, label, weight in zip(images, labels, weights, strict=True):
+            # Not at once, which would take the memory that the parts are to save.
+            with tf.control_dependencies(gradients or ()):
+                image = tf.identity(image)
+            with tf.GradientTape() as tape:
+                outputs = tf.cast(self.model(image, training=True), "float32")
+                loss = tf.reduce_sum(self._losses(label, outputs, image) * weight)
+                scaled = self.optimizer.scale_loss(loss / self.recipe.batch_size)
+            more = tape.gradient(scaled, [variable.value for variable in variables])
+            gradients = more if gradients is None else list(map(tf.add, gradients, more))
+            total += loss
+            right += tf.reduce_sum(correct(label, outputs) * weight)
+        return total, right, gradients
+
+    def _losses(self, labels, outputs, images):
         targets = labels if labels.shape.rank == 2 else tf.one_hot(labels, self.classes)
         losses = keras.losses.categorical_crossentropy(
-            targets, logits, from_logits=True, label_smoothing=self.recipe.label_smoothing
+            targets, outputs, from_logits=True, label_smoothing=self.recipe.label_smoothing
         )
-        if not self.distillation:
+        if not self.teacher:
             return losses
-        taught = tf.cast(self.teacher(images, training=False), "float32") / self.temperature
+        share, temperature = self.recipe.distillation, self.recipe.temperature
+        taught = logits(self.teacher, images) / temperature
         distance = keras.losses.kl_divergence(
-            tf.nn.softmax(taught), tf.nn.softmax(logits / self.temperature)
+            tf.nn.softmax(taught), tf.nn.softmax(outputs / temperature)
         )
         # Hinton et al. (2015): gradients of soft targets shrink with the temperature's square.
-        distance *= self.temperature**2
-        return (1 - self.distillation) * losses + self.distillation * distance
+        return (1 - share) * losses + share * temperature**2 * distance
 
     def _regularise(self, gradients, variables):
         """Adds the L2 term and clips; both on the gradient of the whole global batch."""
@@ -140,27 +134,6 @@ class Loop:
         return gradients
 
     # ------------------------------------------------------------ evaluation
-
-    def evaluation_step(self, batch):
-        """Sums over the weighted examples of one global batch: loss, correct ones, weight."""
-        return self._evaluate(batch)
-
-    def _evaluation_step(self, batch):
-        return self._sum(self.strategy.run(self._replica_evaluation, args=(batch,)))
-
-    def _replica_evaluation(self, batch):
-        labels, weight = batch["label"], batch["weight"]
-        logits = tf.cast(self.model(batch["image"], training=False), "float32")
-        losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-        correct = _correct(labels, logits)
-        return (
-            tf.reduce_sum(losses * weight),
-            tf.reduce_sum(correct * weight),
-            tf.reduce_sum(weight),
-        )
-
-    def _sum(self, sums):
-        return [self.strategy.reduce("SUM", value, axis=None) for value in sums]
 
     @contextlib.contextmanager
     def evaluated_weights(self):
@@ -272,20 +245,13 @@ class Loop:
         average.assign_sub((1 - self.recipe.ema) * (average - value))
 
 
-def _split(replicas):
-    """Cuts a worker's batch into one for each of its replicas."""
-
-    def split(batch):
-        def cut(array):
-            return tf.reshape(array, [replicas, array.shape[0] // replicas, *array.shape[1:]])
-
-        return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(cut, batch))
-
-    return split
-
-
-def _correct(labels, logits):
-    if labels.shape.rank == 2:  # mixed labels: the larger part counts
-        labels = tf.argmax(labels, axis=-1, output_type=tf.int32)
-    predicted = tf.argmax(logits, axis=-1, output_type=labels.dtype)
-    return tf.cast(predicted == labels, "float32")
+def _check_teacher(teacher, model):
+    for what, found, wanted in (
+        ("takes images", teacher.input_shape[1:], model.input_shape[1:]),
+        ("puts out", teacher.output_shape[1:], model.output_shape[1:]),
+    ):
+        if any(None not in pair and len(set(pair)) > 1 for pair in zip(found, wanted, strict=True)):
+            raise ValueError(
+                f"The teacher {teacher.name!r} {what} of shape {found}, {model.name!r} of "
+                f"{wanted}. Distillation needs a teacher of the same images and classes."
+            )

@@ -1,64 +1,127 @@
-"""Shows how far training is: a bar on a terminal, a line for every epoch elsewhere."""
+"""Shows how far training is: a bar on a terminal, now and then a line elsewhere."""
 
+import collections
 import time
 
-import keras
-import rich.console
-import rich.progress
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+RECENT = 50  # steps that the rate is taken over
+LINE_SECONDS = 60.0  # between lines within an epoch where there is no terminal
 
 
-class ProgressCallback(keras.callbacks.Callback):
-    """One bar over all epochs with the time left, or plain lines if there is no terminal.
-
-    Keras' own progress bar starts anew in every epoch and rewrites lines in log files too.
+class TrainingProgress:
+    """One bar over all steps of a run, with loss, accuracy, images a second and the time left.
 
     Args:
-        console: A `rich.console.Console`; None takes standard output.
+        console: A `rich.console.Console`.
+        batch_size: Images in a step.
+        steps_per_epoch, epochs: Of the run.
+        start: The step from which this process goes on.
     """
 
-    def __init__(self, console=None):
-        super().__init__()
-        self.console = console or rich.console.Console(highlight=False)
+    def __init__(self, console, *, batch_size, steps_per_epoch, epochs, start=0):
+        self.console, self.batch_size = console, batch_size
+        self.steps_per_epoch, self.epochs = steps_per_epoch, epochs
+        self.recent = collections.deque(maxlen=RECENT)
+        self.first = None  # time and number of the first step; before it the graph is built
         self.bar = None
-
-    def on_train_begin(self, logs=None):
-        self.start = time.perf_counter()
-        if self.console.is_terminal:
-            self.bar = rich.progress.Progress(
-                rich.progress.TextColumn("{task.description}"),
-                rich.progress.BarColumn(),
-                rich.progress.TaskProgressColumn(),
-                rich.progress.TimeRemainingColumn(),
-                console=self.console,
+        if console.is_terminal:
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TaskProgressColumn(),
+                console=console,
                 transient=True,
                 # Output that is held back must not come out through the bar.
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
-            total = self.params["epochs"] * self.params["steps"]
-            # TensorFlow builds the training graph now, which takes as long as some epochs.
-            self.task = self.bar.add_task("preparing the first step", total=total)
+            self.task = self.bar.add_task(
+                "preparing the first step", total=epochs * steps_per_epoch, completed=start
+            )
+
+    def __enter__(self):
+        if self.bar:
             self.bar.start()
+        self.spoken = time.monotonic()
+        return self
 
-    def on_train_batch_end(self, batch, logs=None):
-        if self.bar:
-            self.bar.advance(self.task)
-
-    def on_epoch_end(self, epoch, logs=None):
-        done, epochs = epoch + 1, self.params["epochs"]
-        text = f"epoch {done}/{epochs}  loss {logs['loss']:.3f}"
-        if "val_accuracy" in logs:
-            text += f"  held-out accuracy {logs['val_accuracy']:.2%}"
-        if self.bar:
-            self.bar.update(self.task, description=text)
-        else:
-            left = (time.perf_counter() - self.start) / done * (epochs - done)
-            self.console.print(f"  {text}  {left:.0f} s left", soft_wrap=True)
-
-    def on_train_end(self, logs=None):
-        self.close()
-
-    def close(self):
-        """Takes the bar away; `train` calls it when training stops with an error too."""
+    def __exit__(self, *_):
         if self.bar:
             self.bar.stop()
+
+    def step(self, number, loss, accuracy):
+        """After every step.
+
+        Args:
+            number: Steps that were taken, over all epochs.
+            loss, accuracy: Of the step.
+        """
+        now = time.monotonic()
+        self.first = self.first or (now, number)
+        self.recent.append(now)
+        if self.bar is None and now - self.spoken < LINE_SECONDS:
+            return
+        epoch, step = divmod(number - 1, self.steps_per_epoch)
+        text = (
+            f"epoch {epoch + 1}/{self.epochs} step {step + 1}/{self.steps_per_epoch}  "
+            f"loss {loss:.3f}  accuracy {accuracy:.1%}{self._rate(number)}"
+        )
+        if self.bar:
+            self.bar.update(self.task, completed=number, description=text)
+        else:
+            self.say(text)
+
+    def evaluating(self):
+        """Before the held-out images are gone through."""
+        self.recent.clear()  # the rate is of training steps alone
+        if self.bar:
+            self.bar.update(self.task, description="evaluating the held-out images")
+
+    def epoch(self, row):
+        """After every epoch.
+
+        Args:
+            row: As in `metrics.csv`.
+        """
+        text = (
+            f"epoch {row['epoch']}/{self.epochs}  loss {row['loss']:.3f}  held-out accuracy "
+            f"{row['val_accuracy']:.2%}"
+        )
+        if row["images_per_second"]:
+            text += f"  {row['images_per_second']:.0f} images/s"
+        if row["epoch"] < self.epochs:
+            text += self._left(row["step"])
+        self.say(text)
+
+    def say(self, text):
+        """Prints a line; a bar stays below it."""
+        self.spoken = time.monotonic()
+        self.console.print(text, soft_wrap=True)
+
+    def _rate(self, number):
+        if len(self.recent) < 2:
+            return ""
+        seconds = (self.recent[-1] - self.recent[0]) / (len(self.recent) - 1)
+        return f"  {self.batch_size / seconds:.0f} images/s{self._left(number)}"
+
+    def _left(self, number):
+        """The time left, by the time that all steps took until now, evaluations too."""
+        since, first = self.first or (0.0, number)
+        if number == first:
+            return ""
+        seconds = (time.monotonic() - since) / (number - first)
+        return f"  {duration(seconds * (self.epochs * self.steps_per_epoch - number))} left"
+
+
+def duration(seconds):
+    """Seconds as people say them: `"40 s"`, `"12 min"`, `"3 h 05 min"`, `"2 d 4 h"`."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d} min"
+    return f"{hours // 24} d {hours % 24} h"

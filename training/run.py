@@ -1,27 +1,26 @@
 """One training run in one folder: begun, continued where it stopped, and finished."""
 
-import csv
 import dataclasses
+import importlib.util
 import json
-import math
 import pathlib
-import platform
-import signal
 import time
 
 import keras
 import tensorflow as tf
 from rich.console import Console
 
-from keras_ghostnet import files, specs
-from keras_ghostnet.registry import from_spec
-from keras_ghostnet.training import distribution
+from keras_ghostnet.training import classifiers, distribution, run_folder
 from keras_ghostnet.training.checkpoints import Checkpoints, State
 from keras_ghostnet.training.data import Pipeline, open_source
+from keras_ghostnet.training.evaluator import Evaluator
 from keras_ghostnet.training.loop import Loop
-from keras_ghostnet.version import __version__
+from keras_ghostnet.training.progress import TrainingProgress
+from keras_ghostnet.training.signals import on_signals
+from keras_ghostnet.training.step_watch import NO_SUMS, StepWatch
 
 SPLITS = ("train", "val")
+PACKAGES = {"matplotlib": "matplotlib", "PIL": "pillow", "tensorboard": "tensorboard"}
 
 
 class Stopped(Exception):
@@ -31,22 +30,25 @@ class Stopped(Exception):
 class Run:
     """A run of a recipe over a data source.
 
-    The folder holds `config.json`, `checkpoints/`, `metrics.csv` (a row for every epoch),
-    `bad_examples.csv` if there are any, `model.keras` (the best epoch's) and `last.keras`, and
-    at the end `metrics.json`. Only the chief worker writes.
+    What the folder holds is listed in `keras_ghostnet.training.run_folder`. Only the chief worker
+    writes, but for `bad_examples.csv`, to which every worker adds what it meets.
 
     Args:
         recipe: The `Recipe`.
         data: A source as `keras_ghostnet.training.data.open_source` takes it.
         run_dir: The folder. A run in it continues; one of another recipe is refused.
         strategy: A name of `keras_ghostnet.training.distribution.STRATEGIES`.
+        teacher: A Keras classifier to distil from, instead of the recipe's; None for that.
         deterministic: Whether to take slower ops whose results do not vary: then a continued
             run ends with the very weights of one that was never stopped.
         checkpoint_steps: Steps between checkpoints, beside those at the end of every epoch.
-        keep: How many checkpoints are kept.
+        checkpoint_minutes: Minutes after which there is a checkpoint at the latest.
+        keep: How many of the last checkpoints are kept, beside the best one.
+        bad_limit: The part of the examples that may be impossible to use, in [0, 1].
         console: A `rich.console.Console`; None takes standard output.
 
     Raises:
+        ImportError: If a package is missing that only training needs.
         ValueError: If recipe, data or strategy do not fit, or the folder is another run's.
         OSError: If data cannot be read, or the folder cannot be written.
     """
@@ -58,15 +60,21 @@ class Run:
         run_dir,
         *,
         strategy="auto",
+        teacher=None,
         deterministic=False,
         checkpoint_steps=1000,
+        checkpoint_minutes=15.0,
         keep=3,
+        bad_limit=0.001,
         console=None,
     ):
-        self.recipe = recipe
-        self.folder = pathlib.Path(run_dir)
+        _check_packages()
+        for name, value in (("checkpoint_steps", checkpoint_steps), ("keep", keep)):
+            if value < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}.")
+        self.recipe, self.bad_limit = recipe, bad_limit
         self.console = console or Console(highlight=False)
-        self.checkpoint_steps = checkpoint_steps
+        self.checkpoint_steps, self.checkpoint_minutes = checkpoint_steps, checkpoint_minutes
         self.described = {"data": str(data), **dataclasses.asdict(recipe)}
         self.described = json.loads(json.dumps(self.described))  # as a checkpoint gives it back
         keras.utils.set_random_seed(recipe.seed)
@@ -74,18 +82,25 @@ class Run:
             tf.config.experimental.enable_op_determinism()
         self.strategy = distribution.strategy(strategy)
         self.chief = distribution.is_chief(self.strategy)
-        replicas = self.strategy.num_replicas_in_sync
-        if recipe.batch_size % replicas:
-            raise ValueError(
-                f"`batch_size` must be a multiple of the {replicas} replicas. "
-                f"Received: batch_size={recipe.batch_size}."
-            )
+        _check_batch(recipe, self.strategy.num_replicas_in_sync)
+        folder = pathlib.Path(run_dir)
+        self.checkpoints = Checkpoints(folder / run_folder.CHECKPOINTS, keep, self._say)
+        self.state = self.checkpoints.latest(self.described)  # refused now, before long work
+        self.folder = run_folder.RunFolder(folder, self.chief)
         self.train, self.held_out = (self._pipeline(data, split) for split in SPLITS)
         self.steps = self.train.steps_per_epoch(recipe.batch_size)
-        self.checkpoints = Checkpoints(self.folder / "checkpoints", keep, self._say)
-        self.loop = Loop(recipe, self._build, self.steps, self.strategy)
-        self.step, self.history = 0, []
-        self.stop = False
+        self.loop = Loop(recipe, self._build, self.steps, self.strategy, self._teacher(teacher))
+        self.evaluator = Evaluator(self.loop.model, self.strategy)
+        self.step, self.history, self.sums = 0, [], dict(NO_SUMS)
+        self.stop, self.saved = False, time.monotonic()
+        self.config = {
+            "run": self.described,
+            "strategy": type(self.strategy).__name__,
+            "replicas": self.strategy.num_replicas_in_sync,
+            "deterministic": deterministic,
+            "classes": list(self.train.class_names),
+            "examples": {"train": self.train.examples, "val": self.held_out.examples},
+        }
 
     def _pipeline(self, data, split):
         recipe = self.recipe
@@ -96,24 +111,18 @@ class Run:
             augmentation=recipe.augmentation,
             seed=recipe.seed,
             crop=recipe.crop,
-            bad_examples=self.folder / "bad_examples.csv" if self.chief else None,
+            bad_limit=self.bad_limit,
+            bad_examples=self.folder.path / run_folder.BAD,
         )
 
     def _build(self):
-        recipe = self.recipe
-        policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(recipe.precision)
-        try:
-            options = dict(
-                input_shape=(recipe.image_size, recipe.image_size, 3), weights=recipe.weights
-            )
-            model = _classifier(recipe, len(self.train.class_names), options)
-        finally:
-            keras.config.set_dtype_policy(policy)
-        for layer in model._flatten_layers():
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.synchronized = recipe.synchronized_bn
-        return model
+        return classifiers.build(self.recipe, len(self.train.class_names))
+
+    def _teacher(self, model):
+        if model is not None:
+            return lambda: classifiers.copy(model)
+        path = self.recipe.teacher
+        return None if path is None else lambda: classifiers.load(path)
 
     # -------------------------------------------------------------- the run
 
@@ -121,183 +130,155 @@ class Run:
         """Trains to the end, from the last checkpoint if there is one.
 
         Returns:
-            A dictionary: what `metrics.json` holds.
+            A dictionary: what `metrics.json` holds, the rows of the `best` and the `last` epoch.
 
         Raises:
             Stopped: On SIGTERM or SIGINT, after a checkpoint was written.
             FloatingPointError: If the loss is not finite any more; the last checkpoint holds.
+            ConnectionError: If another worker is gone.
             ValueError: If too many examples cannot be used.
+            OSError: If the folder cannot be written to; the last checkpoint holds.
         """
         self._continue()
-        self._describe()
-        with _signals(self._stop):
-            while len(self.history) < self.recipe.epochs:
-                self._epoch(len(self.history))
+        self.folder.config(self.config)
+        self.progress = TrainingProgress(
+            self.console if self.chief else Console(quiet=True),
+            batch_size=self.recipe.batch_size,
+            steps_per_epoch=self.steps,
+            epochs=self.recipe.epochs,
+            start=self.step,
+        )
+        try:
+            with on_signals(self._stop), self.progress:
+                while len(self.history) < self.recipe.epochs:
+                    self._epoch(len(self.history))
+        except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+            raise ConnectionError(
+                f"Another worker is gone after step {self.step}: {error.message.splitlines()[0]} "
+                "Start all workers again: they continue at the last checkpoint."
+            ) from error
+        finally:
+            self.folder.curve(self.history)
+            self.folder.close()
         return self._finish()
 
     def _continue(self):
-        state = self.checkpoints.latest(self.described)
-        if state is None:
-            return
-        self.loop.restore(state.variables)
-        self.step, self.history = state.step, state.history
-        done, within = divmod(self.step, self.steps)
-        self._say(f"Continuing after {done} epochs and {within} steps")
+        state, self.state = self.state, None
+        step = tf.constant(state.step if state else 0, "float64")
+        mean = self.strategy.reduce("MEAN", self.strategy.run(lambda: tf.identity(step)), axis=None)
+        if float(mean) != float(step):
+            raise ValueError(
+                f"The workers do not see the same checkpoints in {self.checkpoints.folder}: the "
+                "run's folder must be on a file system that all of them share."
+            )
+        if state:
+            self.loop.restore(state.variables)
+            self.step, self.history, self.sums = state.step, state.history, state.sums
+            epochs = len(self.history)
+            within = self.step - epochs * self.steps
+            self._say(f"Continuing after {epochs} epochs and {within} steps")
 
     def _epoch(self, epoch):
-        recipe, start, within = self.recipe, time.perf_counter(), self.step - epoch * self.steps
-        sums, first = [], self.step
+        watch = StepWatch(self)
 
         def batches(shard):
             return self.train.batches(
-                epoch, global_batch=recipe.batch_size, start_step=within, shard=shard
+                epoch,
+                global_batch=self.recipe.batch_size,
+                start_step=self.step - epoch * self.steps,
+                shard=shard,
             )
 
         with self.train.explained():
-            for batch in self.loop.distribute(batches):
-                loss, accuracy, stop = self.loop.train_step(batch, self.stop)
+            for batch in distribution.distribute(self.strategy, batches):
+                if not self.step:
+                    self._picture(batch)
+                result = self.loop.train_step(batch, self.stop, self._is_checkpoint_due())
                 self.step += 1
-                sums.append((float(loss), float(accuracy)))
-                if not math.isfinite(sums[-1][0]):
-                    raise FloatingPointError(self._not_finite(sums[-1][0], batch))
-                if bool(stop):
+                stop, save = watch.follow(result, batch)
+                if stop or save or self._is_checkpoint_step():
+                    watch.finish()
                     self._save()
-                    raise Stopped(
-                        f"Stopped after step {self.step}; the same command continues there."
-                    )
-                if self.step % self.checkpoint_steps == 0 and self.step % self.steps:
-                    self._save()
-        seconds = time.perf_counter() - start
-        held_out = self.evaluate()
-        self._record(epoch, sums, held_out, seconds, self.step - first)
-        self._save()
-
-    def evaluate(self):
-        """Loss and accuracies over the held-out examples, each counted once.
-
-        Returns:
-            A dictionary: `val_loss`, `val_accuracy`.
-        """
-        replicas = self.strategy.num_replicas_in_sync
-        size = -(-self.recipe.batch_size // replicas) * replicas
-
-        def batches(shard):
-            return self.held_out.batches(0, global_batch=size, shard=shard)
-
-        totals = [0.0, 0.0, 0.0]
-        with self.loop.evaluated_weights(), self.held_out.explained():
-            for batch in self.loop.distribute(batches):
-                sums = self.loop.evaluation_step(batch)
-                totals = [total + float(value) for total, value in zip(totals, sums, strict=True)]
-        loss, correct, weight = totals
-        return {"val_loss": loss / weight, "val_accuracy": correct / weight}
-
-    def _record(self, epoch, sums, held_out, seconds, steps):
-        losses, accuracies = zip(*sums, strict=True)
-        rate = self.loop.optimizer.learning_rate
-        row = {
-            "epoch": epoch + 1,
-            "step": self.step,
-            "learning_rate": float(rate),
-            "loss": sum(losses) / len(losses),
-            "accuracy": sum(accuracies) / len(accuracies),
-            **held_out,
-            "images_per_second": steps * self.recipe.batch_size / seconds,
-        }
-        best = all(row["val_accuracy"] > old["val_accuracy"] for old in self.history)
-        self.history.append(row)
-        left = (self.recipe.epochs - epoch - 1) * seconds * self.steps / steps
-        self._say(
-            f"epoch {epoch + 1}/{self.recipe.epochs}  loss {row['loss']:.3f}  held-out accuracy "
-            f"{row['val_accuracy']:.2%}  {row['images_per_second']:.0f} images/s  {left:.0f} s left"
-        )
+                if stop:
+                    raise self._stopped()
+        stop, _ = watch.finish()
+        if stop:  # the held-out images wait until the run continues
+            self._save()
+            raise self._stopped()
+        self.progress.evaluating()
         with self.loop.evaluated_weights() as model:
-            if self.chief:
-                for name in ("model.keras", "last.keras") if best else ("last.keras",):
-                    with files.replacing(self.folder / name) as partial:
-                        model.save(partial)
-        if self.chief:
-            with files.replacing(self.folder / "metrics.csv") as partial:
-                _write_csv(partial, self.history)
+            held_out = self.evaluator.evaluate(self.held_out, self.recipe.batch_size)
+            row = {
+                "epoch": epoch + 1,
+                "step": self.step,
+                "learning_rate": float(self.loop.optimizer.learning_rate),
+                **self._means(),
+                **{f"val_{key}": held_out[key] for key in ("loss", "accuracy", "top5")},
+                "images_per_second": watch.images_per_second(),
+            }
+            self.history.append(row)
+            self.sums = dict(NO_SUMS)
+            self.folder.epoch(self.history, model)
+        self._save()
+        self.progress.epoch(row)
+
+    def _means(self):
+        """Loss and accuracy of training over the epoch."""
+        steps = self.sums["steps"]
+        return {name: self.sums[name] / steps for name in ("loss", "accuracy")}
+
+    def _is_checkpoint_step(self):
+        return self.step % self.checkpoint_steps == 0 and self.step % self.steps
+
+    def _is_checkpoint_due(self):
+        """Whether too much time has passed: by the chief's clock, and then all know."""
+        return self.chief and time.monotonic() - self.saved > 60 * self.checkpoint_minutes
 
     def _save(self):
         variables = self.loop.state()  # all workers together
         if self.chief:
-            self.checkpoints.save(State(self.step, variables, self.described, self.history))
+            self.checkpoints.save(
+                State(self.step, variables, self.described, self.history, self.sums)
+            )
+        self.saved = time.monotonic()
 
-    def _describe(self):
-        if not self.chief:
-            return
-        config = {
-            "run": self.described,
-            "versions": {
-                "keras_ghostnet": __version__,
-                "keras": keras.__version__,
-                "tensorflow": tf.__version__,
-                "python": platform.python_version(),
-            },
-            "classes": list(self.train.class_names),
-            "replicas": self.strategy.num_replicas_in_sync,
+    def _picture(self, batch):
+        local = {
+            name: self.strategy.experimental_local_results(batch[name])[0].numpy()
+            for name in ("image", "label")
         }
-        with files.replacing(self.folder / "config.json") as partial:
-            partial.write_text(json.dumps(config, indent=2) + "\n")
+        self.folder.training_batch(local, self.train.class_names)
 
     def _finish(self):
         best = max(self.history, key=lambda row: row["val_accuracy"])
         metrics = {"last": self.history[-1], "best": best}
-        if self.chief:
-            with files.replacing(self.folder / "metrics.json") as partial:
-                partial.write_text(json.dumps(metrics, indent=2) + "\n")
+        self.folder.metrics(metrics)
         return metrics
 
     def _stop(self):
         self.stop = True
 
+    def _stopped(self):
+        return Stopped(f"Stopped after step {self.step}; the same command continues there.")
+
     def _say(self, text):
         if self.chief:
             self.console.print(text, soft_wrap=True)
 
-    def _not_finite(self, loss, batch):
-        local = self.strategy.experimental_local_results(batch["index"])
-        indices = [int(index) for part in local for index in part]
-        keys = [self.train.source.key(index) for index in indices[:5] if index >= 0]
-        return (
-            f"The loss is {loss} in step {self.step}, on {', '.join(keys)} and others. The last "
-            "checkpoint holds the state before. Look at these images, or lower `learning_rate`."
+
+def _check_packages():
+    missing = [name for module, name in PACKAGES.items() if not importlib.util.find_spec(module)]
+    if missing:
+        raise ImportError(
+            f"Training needs packages that are not installed: {', '.join(missing)}. Install them "
+            'with: pip install "keras_ghostnet[train]"'
         )
 
 
-def _classifier(recipe, classes, options):
-    """The model; with pretrained weights, their backbone below a classifier of one's own."""
-    spec = specs.find(recipe.model)
-    top = dict(classes=classes, classifier_activation=None, dropout_rate=recipe.dropout_rate)
-    if recipe.weights is None:
-        return from_spec(spec, **top, **options)
-    backbone = from_spec(spec, include_top=False, pooling="avg", **options)
-    x = keras.layers.Dropout(recipe.dropout_rate, name="dropout")(backbone.output)
-    logits = keras.layers.Dense(classes, name="predictions", dtype="float32")(x)
-    return keras.Model(backbone.input, logits, name=spec.name)
-
-
-class _signals:
-    """Calls a function on SIGTERM or SIGINT, within the body."""
-
-    def __init__(self, function):
-        self.function = function
-
-    def __enter__(self):
-        self.before = {
-            number: signal.signal(number, lambda *_: self.function())
-            for number in (signal.SIGTERM, signal.SIGINT)
-        }
-
-    def __exit__(self, *_):
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-
-def _write_csv(path, rows):
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+def _check_batch(recipe, replicas):
+    if recipe.batch_size % (replicas * recipe.accumulate):
+        parts = f" times {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
+        raise ValueError(
+            f"`batch_size` must be a multiple of the {replicas} replicas{parts}. "
+            f"Received: batch_size={recipe.batch_size}."
+        )

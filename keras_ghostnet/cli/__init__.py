@@ -19,6 +19,7 @@ COMMANDS = (
     "convert_weights",
     "recipes",
     "train",
+    "evaluate",
     "make_records",
 )
 

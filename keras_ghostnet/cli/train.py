@@ -6,7 +6,9 @@ a folder of TFRecords that `ghostnet make-records` wrote, tfds:NAME, or digits.
 
 import sys
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from keras_ghostnet.quiet import quiet
 
@@ -37,6 +39,27 @@ def arguments(parser):
         metavar="N",
         help="steps between checkpoints, beside those after every epoch (default: 1000)",
     )
+    parser.add_argument(
+        "--checkpoint_minutes",
+        type=float,
+        default=15.0,
+        metavar="N",
+        help="minutes after which there is a checkpoint at the latest (default: 15)",
+    )
+    parser.add_argument(
+        "--keep",
+        type=int,
+        default=3,
+        metavar="N",
+        help="checkpoints that are kept, beside the best (default: 3)",
+    )
+    parser.add_argument(
+        "--bad_limit",
+        type=float,
+        default=0.001,
+        metavar="PART",
+        help="part of the images that may be unusable before the run stops (default: 0.001)",
+    )
 
 
 def run(args):
@@ -45,18 +68,41 @@ def run(args):
 
     recipe = recipes.override(recipes.find(args.recipe), args.set)
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    options = {
+        name: getattr(args, name)
+        for name in (
+            "strategy", "deterministic", "checkpoint_steps", "checkpoint_minutes", "keep",
+            "bad_limit",
+        )
+    }  # fmt: skip
     try:
         with quiet(unless=()):
-            Run(
-                recipe,
-                args.data,
-                args.run_dir,
-                strategy=args.strategy,
-                deterministic=args.deterministic,
-                checkpoint_steps=args.checkpoint_steps,
-                console=console,
-            ).go()
+            training = Run(recipe, args.data, args.run_dir, console=console, **options)
+            metrics = training.go()
     except Stopped as stopped:
         print(stopped)
         return 130
-    print(f"Done: {args.run_dir}")
+    if training.chief:
+        console.print(_table(metrics))
+        console.print(f"Done: {args.run_dir}", soft_wrap=True)
+
+
+def _table(metrics):
+    """The best and the last epoch, with the files that hold them."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for column in ("epoch", "loss", "held-out loss", "top-1", "top-5"):
+        table.add_column(column, justify="right")
+    table.add_column("model")
+    for name, file in (("best", "model.keras"), ("last", "last.keras")):
+        row = metrics[name]
+        table.add_row(
+            name,
+            str(row["epoch"]),
+            f"{row['loss']:.3f}",
+            f"{row['val_loss']:.3f}",
+            f"{row['val_accuracy']:.2%}",
+            f"{row['val_top5']:.2%}",
+            file,
+        )
+    return table

@@ -10,14 +10,15 @@ from keras_ghostnet.training.checkpoints import CheckpointError, Checkpoints, St
 RECIPE = {"name": "test", "learning_rate": 0.1, "milestones": [1, 2]}
 
 
-def state(step):
+def state(step, accuracies=(0.5,)):
     variables = {
         "model/kernel": np.arange(12, dtype="float32").reshape(3, 4) + step,
         "model/view": np.arange(24.0).reshape(4, 6).T[::2],
         "optimizer/iterations": np.array(step, "int64"),
         "seed": np.array([1, 2], "uint32"),
     }
-    return State(step, variables, RECIPE, [{"epoch": 1, "loss": 0.5}])
+    history = [{"epoch": n, "step": n, "val_accuracy": a} for n, a in enumerate(accuracies, 1)]
+    return State(step, variables, RECIPE, history, {"steps": 2, "loss": 1.0, "accuracy": 0.5})
 
 
 @pytest.fixture
@@ -46,11 +47,26 @@ def test_none_yet(checkpoints):
 
 
 def test_the_last_few_are_kept(checkpoints):
-    for step in (1, 2, 30, 4_000_000_000):
+    for step in (2, 3, 30, 4_000_000_000):
         checkpoints.save(state(step))
-    assert checkpoints.steps() == [2, 30, 4_000_000_000]
+    assert checkpoints.steps() == [3, 30, 4_000_000_000]
     assert len(list(checkpoints.folder.iterdir())) == 6
     assert checkpoints.latest(RECIPE).step == 4_000_000_000
+
+
+def test_the_best_is_kept(checkpoints):
+    accuracies = (0.3, 0.7, 0.7, 0.5, 0.4, 0.8, 0.1)
+    for step in range(1, 6):
+        checkpoints.save(state(step, accuracies[:step]))
+    assert checkpoints.steps() == [2, 3, 4, 5]
+    for step in (6, 7):
+        checkpoints.save(state(step, accuracies[:step]))
+    assert checkpoints.steps() == [5, 6, 7]
+
+
+def break_history(folder):
+    path = folder / "step-00000002.json"
+    path.write_text(path.read_text().replace("0.5", "0.6", 1))
 
 
 def break_arrays(folder):
@@ -68,6 +84,7 @@ def cut_arrays(folder):
     "damage",
     [
         break_arrays,
+        break_history,
         cut_arrays,
         lambda folder: (folder / "step-00000002.safetensors").unlink(),
         lambda folder: (folder / "step-00000002.json").write_text("{"),

@@ -81,7 +81,8 @@ def test_what_a_run_leaves(whole):
     folder, output = whole
     assert "epoch 3/3" in output
     assert {path.name for path in folder.iterdir()} == {
-        "checkpoints", "config.json", "last.keras", "metrics.csv", "metrics.json", "model.keras",
+        "checkpoints", "config.json", "last.keras", "learning_curve.png", "metrics.csv", "metrics.json",
+        "model.keras", "tensorboard", "training_batch.png",
     }  # fmt: skip
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
     assert [row["step"] for row in rows] == ["3", "6", "9"]
@@ -126,7 +127,6 @@ def test_a_finished_run_has_nothing_more_to_do(whole, photos):
         (("learning_rat=1",), "Did you mean 'learning_rate'"),
         (("epochs=many",), "`epochs` takes a whole number"),
         (("schedule=linear",), "`schedule` must be one of"),
-        (("batch_size=4000",), "less than one batch"),
     ],
 )
 def test_what_is_refused(whole, photos, settings, message):
@@ -134,3 +134,10 @@ def test_what_is_refused(whole, photos, settings, message):
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_data_of_less_than_a_batch(photos, tmp_path):
+    done = train(photos, tmp_path / "run", settings=("batch_size=4000",))
+    assert done.returncode == 1
+    assert "less than one batch" in done.stderr
+    assert not (tmp_path / "run").exists()

@@ -20,6 +20,7 @@ def main(strategy_name, synchronized, out):
         )
     from keras_ghostnet import layers
     from keras_ghostnet.training import distribution
+    from keras_ghostnet.training.evaluator import Evaluator
     from keras_ghostnet.training.loop import Loop
     from keras_ghostnet.training.recipes import Recipe
 
@@ -45,11 +46,13 @@ def main(strategy_name, synchronized, out):
         return model
 
     loop = Loop(recipe, build, STEPS, strategy)
-    losses = [float(loop.train_step(batch)[0]) for batch in loop.distribute(batches)]
+    losses = [
+        float(loop.train_step(batch)[0]) for batch in distribution.distribute(strategy, batches)
+    ]
     with loop.evaluated_weights() as model:
-        sums = np.sum(
-            [[float(v) for v in loop.evaluation_step(b)] for b in loop.distribute(batches)], axis=0
-        )
+        evaluator = Evaluator(model, strategy)
+        sums = [evaluator.sums(b) for b in distribution.distribute(strategy, batches)]
+        sums = np.sum(sums, axis=0)
         saved = [weight.numpy() for weight in model.weights]
     state = loop.state()
     loop.restore(state)

@@ -37,12 +37,19 @@ class Recipe:
             beside the momentum. Not what the papers did.
         label_smoothing: Part of the target that is spread over all classes, in [0, 1).
         dropout_rate: In front of the classifier, in [0, 1).
+        accumulate: Parts in which a replica takes its batch, one after the other, with one update
+            for all: as large a batch as the recipe's where memory has no room for it. Batch norm
+            sees the parts.
         clip_norm: Global norm to which gradients are clipped; 0 for none.
         ema: Momentum of a moving average of the weights, by which evaluation goes and which is
             saved; 0 for none.
         precision: Keras' dtype policy.
         synchronized_bn: Whether batch norm takes its statistics over all replicas.
         weights: As the model's constructor: what fine-tuning starts from.
+        teacher: A `.keras` file, or a run's folder, of a classifier to distil from, which takes the
+            same images and has the same classes; None for none.
+        distillation: The distance to the teacher's part of the loss, in [0, 1].
+        temperature: By which both networks' logits are divided there.
         augmentation: What is done to training images.
         seed: Of initial weights, order, augmentation and dropout.
     """
@@ -65,11 +72,15 @@ class Recipe:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     dropout_rate: float = 0.2
+    accumulate: int = 1
     clip_norm: float = 0.0
     ema: float = 0.0
     precision: str = "float32"
     synchronized_bn: bool = False
     weights: str | None = None
+    teacher: str | None = None
+    distillation: float = 0.5
+    temperature: float = 1.0
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     seed: int = 0
 
@@ -79,12 +90,16 @@ class Recipe:
                 raise ValueError(
                     f"`{name}` must be one of {allowed}. Found: {getattr(self, name)!r}"
                 )
-        for name in ("epochs", "batch_size", "image_size"):
+        for name in ("epochs", "batch_size", "image_size", "accumulate"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1. Found: {getattr(self, name)}")
         for name in ("label_smoothing", "dropout_rate", "momentum", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be in [0, 1). Found: {getattr(self, name)}")
+        if not 0 <= self.distillation <= 1:
+            raise ValueError(f"`distillation` must be in [0, 1]. Found: {self.distillation}")
+        if not self.temperature > 0:
+            raise ValueError(f"`temperature` must be above 0. Found: {self.temperature}")
 
 
 def override(recipe, settings):

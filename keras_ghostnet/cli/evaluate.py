@@ -1,0 +1,65 @@
+"""Evaluate a model on a source: loss, top-1 and top-5, every image once.
+
+MODEL is a run's folder (its best model), a .keras file, or a name of `ghostnet models`, which is
+taken with its ImageNet weights. SOURCE is as for `ghostnet train`.
+"""
+
+import json
+import sys
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from keras_ghostnet import files
+from keras_ghostnet.quiet import quiet
+
+
+def arguments(parser):
+    parser.add_argument("model", metavar="MODEL", help="what to evaluate, see above")
+    parser.add_argument("--data", required=True, metavar="SOURCE", help="images, see above")
+    parser.add_argument("--split", default="val", help="train or val (default: val)")
+    parser.add_argument("--batch_size", type=int, default=64, metavar="N", help="default: 64")
+    parser.add_argument(
+        "--crop",
+        type=float,
+        metavar="PART",
+        help="part of the scaled image's shorter side that is seen (default: the run's, or 0.875)",
+    )
+    parser.add_argument("--seed", type=int, help="of the split (default: the run's, or 0)")
+    parser.add_argument("--strategy", default="auto", help="as for `ghostnet train`")
+    parser.add_argument(
+        "--bad_limit", type=float, default=0.001, metavar="PART", help="as for `ghostnet train`"
+    )
+    parser.add_argument("--output", metavar="FILE", help="JSON file to write the figures to")
+
+
+def run(args):
+    from keras_ghostnet.training.evaluate import evaluate
+
+    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    with quiet(unless=()):
+        result = evaluate(
+            args.model,
+            args.data,
+            split=args.split,
+            batch_size=args.batch_size,
+            crop=args.crop,
+            seed=args.seed,
+            strategy=args.strategy,
+            bad_limit=args.bad_limit,
+            console=console,
+        )
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("images", "loss", "top-1", "top-5"):
+        table.add_column(column, justify="right")
+    table.add_row(
+        f"{result['examples']:,}",
+        f"{result['loss']:.4f}",
+        f"{result['accuracy']:.2%}",
+        f"{result['top5']:.2%}",
+    )
+    console.print(table)
+    if args.output:
+        with files.replacing(args.output) as partial:
+            partial.write_text(json.dumps(result, indent=2) + "\n")

@@ -1,0 +1,87 @@
+"""The networks of a run: what is trained, what it is taught by, what was saved."""
+
+import pathlib
+
+import keras
+
+from keras_ghostnet import specs
+from keras_ghostnet.registry import from_spec
+from keras_ghostnet.training import run_folder
+
+
+def build(recipe, classes):
+    """The network that a recipe trains.
+
+    Args:
+        recipe: A `Recipe`.
+        classes: How many there are.
+
+    Returns:
+        A Keras model that ends in logits. With pretrained weights it is their backbone below a
+        classifier of its own.
+
+    Raises:
+        ValueError: If there is no such model.
+        OSError: If weights cannot be read or downloaded.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.precision)
+    try:
+        model = _classifier(recipe, classes)
+    finally:
+        keras.config.set_dtype_policy(before)
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = recipe.synchronized_bn
+    return model
+
+
+def load(path):
+    """A saved classifier.
+
+    Args:
+        path: A `.keras` file, or a run's folder: its best model.
+
+    Returns:
+        A Keras model.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If the file is not a Keras model, or one of unknown layers.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        path = path / run_folder.BEST
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no model {path}. Give a .keras file, or the folder of a run that has "
+            f"finished an epoch and holds {run_folder.BEST}."
+        )
+    return keras.models.load_model(path, compile=False)
+
+
+def copy(model):
+    """The same network with variables of its own, as the strategy in whose scope this is needs."""
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    return clone
+
+
+def _classifier(recipe, classes):
+    spec = specs.find(recipe.model)
+    shape = (recipe.image_size, recipe.image_size, 3)
+    if recipe.weights is None:
+        return from_spec(
+            spec,
+            classes=classes,
+            classifier_activation=None,
+            dropout_rate=recipe.dropout_rate,
+            input_shape=shape,
+            weights=None,
+        )
+    backbone = from_spec(
+        spec, include_top=False, pooling="avg", input_shape=shape, weights=recipe.weights
+    )
+    x = keras.layers.Dropout(recipe.dropout_rate, name="dropout")(backbone.output)
+    logits = keras.layers.Dense(classes, name="predictions", dtype="float32")(x)
+    return keras.Model(backbone.input, logits, name=spec.name)

@@ -1,0 +1,180 @@
+"""The folder of a run: all files that training leaves there."""
+
+import csv
+import json
+import pathlib
+import platform
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_ghostnet import files
+from keras_ghostnet.training import pictures
+from keras_ghostnet.version import __version__
+
+BEST, LAST = "model.keras", "last.keras"
+CHECKPOINTS, LOGS = "checkpoints", "tensorboard"
+CONFIG, METRICS, HISTORY = "config.json", "metrics.json", "metrics.csv"
+CURVE, BATCH = "learning_curve.png", "training_batch.png"
+BAD, NOT_FINITE = "bad_examples.csv", "not_finite.csv"
+CONTENTS = (BEST, LAST, CHECKPOINTS, LOGS, CONFIG, METRICS, HISTORY, CURVE, BATCH, BAD, NOT_FINITE)
+
+TAGS = {  # columns of the history, and what they are called in the TensorBoard logs
+    "loss": "training/loss",
+    "accuracy": "training/accuracy",
+    "val_loss": "held_out/loss",
+    "val_accuracy": "held_out/accuracy",
+    "val_top5": "held_out/top5",
+    "learning_rate": "learning_rate",
+    "images_per_second": "images_per_second",
+}
+PICTURED = 32  # images of the first batch
+CURVE_SECONDS = 60.0  # between pictures of the learning curve
+
+
+class RunFolder:
+    """Writes the files of a run; every one appears whole.
+
+    Args:
+        path: The folder; it is made when the first file is written.
+        enabled: False for workers other than the chief: then nothing is written.
+    """
+
+    def __init__(self, path, enabled=True):
+        self.path, self.enabled = pathlib.Path(path), enabled
+        self.drawn = float("-inf")
+        self.writer = None
+
+    @property
+    def bad_examples(self):
+        """Where the pipelines name what they cannot use; None for nowhere."""
+        return self.path / BAD if self.enabled else None
+
+    def config(self, content):
+        """Writes `config.json`: what the run is, and the versions it runs on.
+
+        Args:
+            content: A dictionary of what JSON can hold.
+        """
+        self._json(CONFIG, {**content, "versions": versions(), "command": sys.argv})
+
+    def training_batch(self, batch, class_names):
+        """Draws the first batch as the network sees it, into `training_batch.png`.
+
+        Args:
+            batch: A dictionary of `image` `(n, height, width, 3)`, normalised, and `label`.
+            class_names: The classes in the order of the labels.
+        """
+        if not self.enabled or (self.path / BATCH).exists():
+            return
+        images, labels = (np.asarray(batch[key])[:PICTURED] for key in ("image", "label"))
+        labels = labels.argmax(axis=-1) if labels.ndim == 2 else labels
+        with files.replacing(self.path / BATCH) as partial:
+            pictures.batch(images, [class_names[label] for label in labels], partial)
+        with self._events():
+            image = pictures.viewable(images)
+            tf.summary.image("training batch", image, step=0, max_outputs=PICTURED)
+
+    def scalars(self, step, values):
+        """Adds to the TensorBoard logs.
+
+        Args:
+            step: Steps that were taken.
+            values: Numbers by name.
+        """
+        if self.enabled:
+            with self._events():
+                for name, value in values.items():
+                    tf.summary.scalar(name, value, step=step)
+
+    def epoch(self, history, model):
+        """Writes what an epoch changes.
+
+        Args:
+            history: One dictionary an epoch, the last one's at the end.
+            model: The Keras model as it is to be saved.
+        """
+        if not self.enabled:
+            return
+        *earlier, row = history
+        best = all(row["val_accuracy"] > old["val_accuracy"] for old in earlier)
+        for name in (BEST, LAST) if best else (LAST,):
+            with files.replacing(self.path / name) as partial:
+                model.save(partial)
+        self._csv(HISTORY, history)
+        self.scalars(row["step"], {tag: row[name] for name, tag in TAGS.items()})
+        if time.monotonic() - self.drawn > CURVE_SECONDS:
+            self.curve(history)
+
+    def curve(self, history):
+        """Draws `learning_curve.png`."""
+        if self.enabled and history:
+            with files.replacing(self.path / CURVE) as partial:
+                pictures.learning_curve(history, partial)
+            self.drawn = time.monotonic()
+
+    def metrics(self, content):
+        """Writes `metrics.json`, the sign that a run has ended."""
+        self._json(METRICS, content)
+
+    def not_finite(self, keys, step, loss):
+        """Names the examples of the step whose loss is not finite, in `not_finite.csv`.
+
+        Args:
+            keys: What the source calls them.
+            step: The step.
+            loss: Its loss.
+        """
+        if not self.enabled:
+            return
+        self._csv(NOT_FINITE, [{"step": step, "loss": loss, "example": key} for key in keys])
+
+    def close(self):
+        """Ends the TensorBoard logs."""
+        if self.writer:
+            self.writer.close()
+
+    def _events(self):
+        self.writer = self.writer or tf.summary.create_file_writer(str(self.path / LOGS))
+        return self.writer.as_default()
+
+    def _csv(self, name, rows):
+        with files.replacing(self.path / name) as partial, partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def _json(self, name, content):
+        if self.enabled:
+            with files.replacing(self.path / name) as partial:
+                partial.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def versions():
+    """What a run's numbers depend on beside its settings: versions, by name."""
+    found = {
+        "keras_ghostnet": __version__,
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+    commit = _commit()
+    return {**found, "commit": commit} if commit else found
+
+
+def _commit():
+    """The commit of the checkout that the package runs from, marked if files were changed."""
+    checkout = pathlib.Path(__file__).resolve().parents[1]
+    if not (checkout / ".git").exists():
+        return None
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()
