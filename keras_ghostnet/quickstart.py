@@ -15,61 +15,37 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from keras_ghostnet import GhostNet, files, latency
+from keras_ghostnet import files, latency
 from keras_ghostnet.export import formats, verify
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.report import Artifact, Report, Sample, render, table
 from keras_ghostnet.steps import step
-from keras_ghostnet.training import data, digits, predictions, trainer
+from keras_ghostnet.training import predictions, recipes, run_folder
+from keras_ghostnet.training.data import Pipeline, to_arrays
+from keras_ghostnet.training.run import Run, Stopped
 
 REPORT = "report.html"
 FIGURES = "report.json"
 # All that a run directory ever holds.
-CONTENTS = {"digits", "exports", "metrics.csv", "metrics.json", "model.keras", REPORT, FIGURES}
-PACKAGES = ("PIL", "ai_edge_litert", "matplotlib", "sklearn")
+CONTENTS = {*run_folder.CONTENTS, "exports", REPORT, FIGURES}
+PACKAGES = ("PIL", "ai_edge_litert", "matplotlib", "sklearn", "tensorboard")
 CALIBRATION = 200  # images that int8 takes its ranges from, about
 SAMPLES = 24  # images in the report
 
 
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """What is trained and how.
-
-    Measured on two cores of a Xeon server that had other work too: about two minutes for all of
-    it. Held-out accuracy 99.2, 98.9 and 99.2 % for the seeds 0, 1 and 2, with which the settings
-    were chosen, and 99.4 and 100 % for the seeds 3 and 4, which chose nothing; int8 within 0.6
-    points of that.
-
-    Attributes:
-        width: GhostNet's width; half of it is plenty for ten digits.
-        image_size: The 8 x 8 images are enlarged to this side. At 32 pixels the last stage
-            sees single pixels and loses half a point; 64 takes longer and gains nothing.
-        epochs, batch_size, learning_rate: As `keras_ghostnet.training.trainer.train`.
-        seed: Of the split, the initial weights, the order and the augmentation.
-        images_per_class: For quick trials; None takes all, about 180.
-    """
-
-    width: float = 0.5
-    image_size: int = 48
-    epochs: int = 16
-    batch_size: int = 32
-    learning_rate: float = 0.05
-    seed: int = 0
-    images_per_class: int | None = None
-
-
-def quickstart(run_dir="runs/quickstart", recipe=None):
+def quickstart(run_dir="runs/quickstart", recipe=None, data="digits"):
     """Trains GhostNet on handwritten digits, exports it, checks the exports, writes a report.
 
-    The run directory holds `report.html` and its figures in `report.json`, the images in
-    `digits/`, `model.keras`, `metrics.csv`, `metrics.json`, and the artifacts in `exports/`.
-    It appears when all is done; an earlier one is replaced then, and stays as it is if this
-    run fails or is interrupted. If an artifact fails its verification, what was made until
-    then, the trained model too, is kept in a folder of that name with `.failed` at its end.
+    The run directory holds `report.html` and its figures in `report.json`, the artifacts in
+    `exports/`, and what a training run leaves (`keras_ghostnet.training.run_folder`). It appears
+    when all is done; an earlier one is replaced then, and stays as it is if this run fails or is
+    interrupted. If an artifact fails its verification, what was made until then, the trained
+    model too, is kept in a folder of that name with `.failed` at its end.
 
     Args:
         run_dir: Where to put it all.
-        recipe: A `Recipe`; None takes the default one.
+        recipe: A `keras_ghostnet.training.recipes.Recipe`; None takes the one named `digits`.
+        data: A source as `keras_ghostnet.training.data.open_source` takes it.
 
     Returns:
         The path of the report, a `pathlib.Path`.
@@ -81,7 +57,7 @@ def quickstart(run_dir="runs/quickstart", recipe=None):
         keras_ghostnet.export.verify.VerificationError: If an artifact does not compute what
             the Keras model computes.
     """
-    recipe, run_dir = recipe or Recipe(), pathlib.Path(run_dir)
+    recipe, run_dir = recipe or recipes.find("digits"), pathlib.Path(run_dir)
     _check_packages()
     _check_place(run_dir)
     _check_run_dir(run_dir)
@@ -92,7 +68,9 @@ def quickstart(run_dir="runs/quickstart", recipe=None):
     start = time.perf_counter()
     with quiet(), files.replacing(run_dir) as work:
         try:
-            artifacts = _run(work, recipe, console)
+            artifacts = _run(work, recipe, data, console)
+        except Stopped:  # half of it would be of no use
+            raise KeyboardInterrupt from None
         except verify.VerificationError as error:
             with files.replacing(failed) as kept:
                 os.replace(work, kept)
@@ -108,84 +86,71 @@ class _Trained:
     """What training leaves to be exported and reported."""
 
     model: keras.Model
-    result: trainer.TrainingResult
-    predictions: evaluation.Predictions  # on the held-out images
-    training: data.ImageFolder
-    held_out: data.ImageFolder
+    history: list
+    seconds: float
+    examples: int  # that it was trained on
+    held_out: Pipeline
+    images: np.ndarray  # the held-out ones
+    indices: np.ndarray  # their numbers in the source
+    predictions: predictions.Predictions  # on them
 
 
-def _run(work, recipe, console):
+def _run(work, recipe, data, console):
     """All steps, into the folder `work`; returns the artifacts of the report."""
     start = time.perf_counter()
     console.print("GhostNet on handwritten digits: about two minutes on two cores")
-    keras.utils.set_random_seed(recipe.seed)
-    with step(console, "Writing the digits") as done:
-        training, held_out, calibration = _data(work / "digits", recipe)
-        images, labels = data.to_arrays(held_out.batches)
-        done(f"wrote {len(training.paths):,} digits to train with, {len(labels)} to be held out")
-    trained = _train(work, recipe, training, held_out, images, labels, console)
-    artifacts = _artifacts(work, trained, images, calibration, console)
+    trained, calibration = _train(work, recipe, data, console)
+    artifacts = _artifacts(work, trained, calibration, console)
     with step(console, "Writing the report") as done:
         _write(_report(recipe, trained, artifacts, time.perf_counter() - start), work)
         done("wrote the report")
     return artifacts
 
 
-def _train(work, recipe, training, held_out, images, labels, console):
-    # Logits: a softmax would be one operator more on the device, and saturated probabilities
-    # would hide differences between the artifacts.
-    model = GhostNet(
-        recipe.width,
-        classes=len(training.class_names),
-        input_shape=images.shape[1:],
-        classifier_activation=None,
-    )
+def _train(work, recipe, data, console):
+    start = time.perf_counter()
     with step(console) as done:  # shows its own progress
-        result = trainer.train(
-            model,
-            training.batches,
-            held_out.batches,
-            epochs=recipe.epochs,
-            run_dir=work,
-            learning_rate=recipe.learning_rate,
-            keep="last",  # the held-out images choose nothing: their accuracy is a fair estimate
-            console=console,
-        )
-        done(f"trained {model.name} for {recipe.epochs} epochs")
+        run = Run(recipe, data, work, keep=1, console=console)
+        run.go()
+        done(f"trained {run.loop.model.name} for {recipe.epochs} epochs")
     with step(console, "Evaluating") as done:
-        predictions = evaluation.predict(model, images, labels)
-        done(f"recognised {predictions.accuracy:.2%} of the held-out digits")
-    return _Trained(model, result, predictions, training, held_out)
-
-
-def _data(folder, recipe):
-    """Writes the digits; returns training and held-out images, and some for calibration."""
-    digits.write_digits(folder, seed=recipe.seed, images_per_class=recipe.images_per_class)
-    options = dict(
-        image_size=(recipe.image_size, recipe.image_size),
-        batch_size=recipe.batch_size,
-        seed=recipe.seed,
+        # The last epoch's, not the best's: the held-out images choose nothing, so that their
+        # accuracy is a fair estimate.
+        model = keras.models.load_model(work / run_folder.LAST)
+        images, labels, indices = to_arrays(run.held_out)
+        predicted = predictions.predict(model, images, labels)
+        done(f"recognised {predicted.accuracy:.2%} of the held-out digits")
+    trained = _Trained(
+        model,
+        run.history,
+        time.perf_counter() - start,
+        run.train.examples,
+        run.held_out,
+        images,
+        indices,
+        predicted,
     )
-    training = data.image_folder(folder / "train", training=True, **options)
-    # Quantization is calibrated on images as they are in use: not augmented.
-    images, _ = data.to_arrays(data.image_folder(folder / "train", **options).batches)
-    every = max(1, len(images) // CALIBRATION)  # they are in the order of their classes
-    return training, data.image_folder(folder / "val", **options), images[::every]
+    return trained, _calibration(run.train)
 
 
-def _artifacts(work, trained, images, calibration, console):
+def _calibration(pipeline):
+    """Some of the training images as they are in use: not augmented."""
+    plain = Pipeline(pipeline.source, image_size=pipeline.size, training=False, crop=pipeline.crop)
+    images, _, _ = to_arrays(plain)
+    return images[:: max(1, len(images) // CALIBRATION)]  # they are in the order of their classes
+
+
+def _artifacts(work, trained, calibration, console):
     """Exports, verifies and times; returns a list of `keras_ghostnet.report.Artifact`."""
-    model, predictions = trained.model, trained.predictions
+    model, images, predicted = trained.model, trained.images, trained.predictions
     checks = {}
-    paths = {"keras": work / "model.keras"}
+    paths = {"keras": work / run_folder.LAST}
     functions = {"keras": lambda: model.predict_on_batch(images[:1])}
     for fmt in formats.FORMATS:
         with step(console, f"Exporting {fmt.name}") as done:
             path = formats.export_model(model, fmt, work / "exports", calibration)
             runner = formats.load(path, fmt)
-            check = verify.verify(
-                path, fmt, images, predictions.labels, predictions.outputs, runner
-            )
+            check = verify.verify(path, fmt, images, predicted.labels, predicted.outputs, runner)
             checks[fmt.name], paths[fmt.name] = check, path
             functions[fmt.name] = runner.single(images[0])
             done(f"exported and verified {fmt.name}")
@@ -195,7 +160,7 @@ def _artifacts(work, trained, images, calibration, console):
         done("measured the latency of each")
 
     # What the others are held against.
-    checks["keras"] = verify.Verification(0.0, 1.0, 1.0, predictions.accuracy)
+    checks["keras"] = verify.Verification(0.0, 1.0, 1.0, predicted.accuracy)
     return [
         Artifact(
             name=name,
@@ -219,14 +184,14 @@ def _runtime(path):
 
 
 def _report(recipe, trained, artifacts, seconds):
-    model, predictions = trained.model, trained.predictions
-    count, held_out = len(trained.training.paths), len(predictions.labels)
+    model, predicted = trained.model, trained.predictions
+    count, held_out = trained.examples, len(predicted.labels)
     int8 = artifacts[-1]
     return Report(
         title="GhostNet on handwritten digits",
         summary=(
-            f"After {trained.result.seconds:.0f} seconds of training the network recognises "
-            f"{predictions.accuracy:.1%} of {held_out} digits that it has not "
+            f"After {trained.seconds:.0f} seconds of training the network recognises "
+            f"{predicted.accuracy:.1%} of {held_out} digits that it has not "
             f"seen. In eight bits it takes {int8.bytes / 1e6:.1f} MB and "
             f"{int8.latency.median:.2f} ms an image, and recognises {int8.accuracy:.1%}."
         ),
@@ -238,11 +203,11 @@ def _report(recipe, trained, artifacts, seconds):
             "Seed": recipe.seed,
             "Time in all": f"{seconds:.0f} s",
         },
-        history=trained.result.history,
+        history=trained.history,
         training_note=(
             "Label smoothing of 0.1 keeps the loss above 0.50 even for a perfect network."
         ),
-        confusion=evaluation.confusion_matrix(predictions),
+        confusion=predictions.confusion_matrix(predicted),
         class_names=trained.held_out.class_names,
         samples=_samples(trained),
         artifacts=artifacts,
@@ -252,18 +217,19 @@ def _report(recipe, trained, artifacts, seconds):
 
 def _samples(trained):
     """All mistakes that fit, then what the network was least sure of."""
-    predictions, names = trained.predictions, trained.held_out.class_names
-    confidence = evaluation.softmax(predictions.outputs).max(axis=-1)
-    right = predictions.classes == predictions.labels
+    predicted, pipeline = trained.predictions, trained.held_out
+    confidence = predictions.softmax(predicted.outputs).max(axis=-1)
+    right = predicted.classes == predicted.labels
     samples = []
-    for index in np.lexsort((confidence, right))[:SAMPLES]:
-        image = keras.utils.load_img(trained.held_out.paths[index], color_mode="grayscale")
+    for number in np.lexsort((confidence, right))[:SAMPLES]:
+        path = pipeline.source.key(trained.indices[number])
+        image = keras.utils.load_img(path, color_mode="grayscale")
         samples.append(
             Sample(
                 image=np.asarray(image, "uint8"),
-                label=names[predictions.labels[index]],
-                predicted=names[predictions.classes[index]],
-                confidence=float(confidence[index]),
+                label=pipeline.class_names[predicted.labels[number]],
+                predicted=pipeline.class_names[predicted.classes[number]],
+                confidence=float(confidence[number]),
             )
         )
     return samples
