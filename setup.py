@@ -23,14 +23,18 @@ TRAIN = [
     "scikit-learn>=1.4",  # carries the handwritten digits of the quickstart
     "tensorboard>=2.18",  # TensorFlow's own logs are written through it
 ]
+# TFMOT knows tf_keras alone, which has to be of TensorFlow's own minor version.
+QUANTIZE = ["tensorflow-model-optimization>=0.8", "tf_keras>=2.18"]
+ONNX = ["tf2onnx>=1.16.1", "onnx>=1.16", "onnxruntime>=1.19"]
+SERVING = ["tensorflow-serving-api>=2.18"]
+TOOLS = ["build>=1.2", "pytest>=8", "ruff>=0.9", "setuptools>=77"]
 EXTRAS = {
     "train": TRAIN,
-    # TFMOT knows tf_keras alone, which has to be of TensorFlow's own minor version.
-    "quantize": ["tensorflow-model-optimization>=0.8", "tf_keras>=2.18"],
+    "quantize": QUANTIZE,
     "tflite": TFLITE,
-    "onnx": ["tf2onnx>=1.16.1", "onnx>=1.16", "onnxruntime>=1.19"],
-    "serving": ["tensorflow-serving-api>=2.18"],
-    "test": [*TRAIN, *TFLITE, "build>=1.2", "pytest>=8", "ruff>=0.9", "setuptools>=77"],
+    "onnx": ONNX,
+    "serving": SERVING,
+    "test": [*TRAIN, *QUANTIZE, *TFLITE, *ONNX, *SERVING, *TOOLS],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 

@@ -7,16 +7,38 @@ from keras_ghostnet.quiet import quiet
 SIGNATURE = "serving_default"
 
 
-def export(model, path, dtype="float32", calibration=None):
-    """Writes a SavedModel with one signature, `serving_default`, for any batch size.
+def export(model, path, dtype="float32", calibration=None, **options):
+    """Writes a SavedModel that needs neither Keras nor this package, for any batch size.
 
     Args:
-        model: A Keras model.
+        model: A Keras classifier of RGB images of a fixed size.
         path: The folder to create.
         dtype, calibration: Not used; every format's `export` takes them.
+        **options: As `keras_ghostnet.export.serving.signatures.signatures`, which tells the
+            signatures: `labels`, `top_k`, `crop`, `max_pixels`.
+
+    Raises:
+        ValueError: If the model or an option does not fit.
     """
+    import tensorflow as tf
+
+    from keras_ghostnet.export.serving.signatures import signatures
+
     with quiet():
-        model.export(path, format="tf_saved_model", verbose=False)
+        functions = {
+            name: function.get_concrete_function()
+            for name, function in signatures(model, **options).items()
+        }
+        _check(functions)
+        # Keras' own export tracks layers and variables, and so stores every weight twice.
+        module = tf.Module()
+        module.weights = [variable.value for variable in model.weights]
+        tf.saved_model.save(
+            module,
+            str(path),
+            functions,
+            tf.saved_model.SaveOptions(experimental_custom_gradients=False),
+        )
 
 
 def load(path, threads=1):
@@ -30,7 +52,7 @@ def load(path, threads=1):
 
 
 class Runner:
-    """Runs the signature of a SavedModel, without Keras."""
+    """Runs the default signature of a SavedModel, without Keras."""
 
     def __init__(self, path):
         import tensorflow as tf
@@ -58,3 +80,16 @@ class Runner:
 
     def _run(self, tensor):
         return self.signature(**{self.input: tensor})[self.output].numpy()
+
+
+def _check(functions):
+    """Refuses functions compiled by XLA: TF Serving on a CPU is built without it, or slow."""
+    for function in functions.values():
+        for definition in function.graph.as_graph_def().library.function:
+            if definition.attr["_XlaMustCompile"].b:
+                raise ValueError(
+                    f"The model has a function that XLA must compile, {definition.signature.name}: "
+                    "Keras' own grouped convolutions do. Replace "
+                    "`keras.layers.Conv2D(groups=...)` by `keras_ghostnet.layers.GroupedConv2D`, "
+                    "and do not call the model's parts with `jit_compile=True`."
+                )

@@ -7,7 +7,7 @@ import pytest
 from keras_ghostnet import create_model
 from keras_ghostnet.export.formats import FORMATS, export_model
 from keras_ghostnet.quiet import quiet
-from keras_ghostnet.training.evaluation import predict
+from keras_ghostnet.training.predictions import predict
 
 SHAPE = (64, 64, 3)
 

@@ -7,7 +7,7 @@ import pytest
 from keras_ghostnet import preprocess_input
 from keras_ghostnet.export import formats
 from keras_ghostnet.export.verify import VerificationError, compare, verify
-from keras_ghostnet.training.evaluation import predict
+from keras_ghostnet.training.predictions import predict
 
 TFLITE = formats.find("tflite_float32")
 

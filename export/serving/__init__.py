@@ -1,0 +1,1 @@
+"""What TensorFlow Serving takes: signatures, warm-up records, layout; and a session like its."""

@@ -1,0 +1,129 @@
+"""From an image file's bytes to the network's input, within the graph, as evaluation does it.
+
+A file that cannot be used fails nothing: it yields an error text, as it may share a batch with
+the files of others.
+"""
+
+import tensorflow as tf
+
+from keras_ghostnet.training.data import decoding, images
+
+MAX_PIXELS = 50_000_000  # 150 MB decoded; a PNG of a few kilobytes can hold a thousand times that
+PNG = b"\x89PNG\r\n\x1a\n"
+# The orientation among the entries, of 12 bytes each, of the Exif directory that follows its
+# header at once, as cameras write it; in either byte order.
+ENTRIES = r"\C\C(?:\C{12}){0,40}?"
+EXIF = (
+    r"(?s)\C*?Exif\x00\x00(?:"
+    rf"II\*\x00\x08\x00\x00\x00{ENTRIES}\x12\x01\x03\x00\x01\x00\x00\x00([\x01-\x08])\x00"
+    rf"|MM\x00\*\x00\x00\x00\x08{ENTRIES}\x01\x12\x00\x03\x00\x00\x00\x01\x00([\x01-\x08])"
+    r")\C*"
+)
+
+
+def evaluation_image(encoded, size, crop=0.875, max_pixels=MAX_PIXELS):
+    """Decodes, crops and normalises an image, or says why that is impossible.
+
+    Args:
+        encoded: A JPEG's or PNG's bytes, a scalar string tensor.
+        size: `(height, width)` of the result.
+        crop: As `keras_ghostnet.training.data.images.center_crop`.
+        max_pixels: Images of more are refused by their header, before they are decoded.
+
+    Returns:
+        The image, float32 `(*size, 3)`, and the error, a scalar string that is empty if there is
+        none; with an error the image is all 0.
+    """
+
+    def nothing(error):
+        return tf.zeros((*size, images.CHANNELS)), error
+
+    def usable(encoded):
+        return images.normalise(images.center_crop(_decode(encoded), size, crop)), ""
+
+    def attempt(encoded):
+        error = _error(encoded, max_pixels)
+        return tf.cond(error == "", lambda: usable(encoded), lambda: nothing(error))
+
+    def damaged(encoded):
+        count = tf.strings.as_string(tf.strings.length(encoded))
+        return nothing(
+            tf.strings.join(
+                ["The image cannot be decoded: its ", count, " bytes are damaged or cut off."]
+            )
+        )
+
+    # Only a dataset can go on after an op that fails.
+    file = tf.data.Dataset.from_tensors(encoded)
+    results = file.map(attempt).ignore_errors().concatenate(file.map(damaged))
+    return results.take(1).get_single_element()
+
+
+def orientation(encoded):
+    """A JPEG's Exif orientation, an int32 scalar from 1 to 8; 1 if there is none."""
+    header = tf.strings.substr(encoded, 0, decoding.HEADER)
+    value = tf.strings.regex_replace(header, EXIF, r"\1\2")
+    value = tf.where(tf.strings.regex_full_match(header, EXIF), value, b"\x01")
+    return tf.cast(tf.io.decode_raw(value, tf.uint8)[0], tf.int32)
+
+
+def turn(image, orientation):
+    """Turns an image `(height, width, channels)` as its Exif orientation says."""
+    image = tf.cond(orientation > 4, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
+    for axis, orientations in ((0, (3, 4, 7, 8)), (1, (2, 3, 6, 7))):
+        mirrored = tf.reduce_any(orientation == orientations)
+        image = tf.cond(mirrored, lambda i=image, a=axis: tf.reverse(i, [a]), lambda i=image: i)
+    return image
+
+
+def _decode(encoded):
+    return tf.cond(
+        decoding.is_jpeg(encoded),
+        lambda: turn(decoding.decode_plain(encoded), orientation(encoded)),
+        lambda: decoding.decode_plain(encoded),
+    )
+
+
+def _error(encoded, max_pixels):
+    """Why a file is not to be decoded, a string; empty if nothing is known against it.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If its header is damaged.
+    """
+    is_jpeg = decoding.is_jpeg(encoded)
+    is_png = tf.strings.substr(encoded, 0, len(PNG)) == PNG
+
+    def size():
+        height, width = tf.unstack(
+            tf.cond(is_jpeg, lambda: _jpeg_size(encoded), lambda: _png_size(encoded))
+        )
+        shape = tf.strings.join([tf.strings.as_string(width), tf.strings.as_string(height)], " x ")
+        return tf.where(
+            height <= max_pixels // tf.maximum(width, 1),  # the product may exceed 64 bits
+            "",
+            tf.strings.join(
+                ["The image has ", shape, f" pixels; the limit is {max_pixels} in all. Shrink it."]
+            ),
+        )
+
+    return tf.case(
+        [
+            (encoded == "", lambda: tf.constant("The image is empty: 0 bytes.")),
+            (
+                ~is_jpeg & ~is_png,
+                lambda: tf.constant("Not an image that is served: neither JPEG nor PNG."),
+            ),
+        ],
+        default=size,
+    )
+
+
+def _jpeg_size(encoded):
+    return tf.cast(tf.io.extract_jpeg_shape(encoded)[:2], tf.int64)
+
+
+def _png_size(encoded):
+    """Height and width of the header chunk, which the format demands to be the first."""
+    numbers = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False)
+    unsigned = tf.cast(tf.bitcast(tf.ensure_shape(numbers, [2]), tf.uint32), tf.int64)
+    return tf.reverse(unsigned, [0])
