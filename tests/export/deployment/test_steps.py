@@ -1,0 +1,210 @@
+"""Each step alone, on networks made for it: where it applies, and where it must not."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_ghostnet.export.deployment.flatten import flatten
+from keras_ghostnet.export.deployment.fold_batch_norm import fold_batch_norms
+from keras_ghostnet.export.deployment.fold_gate import fold_gates
+from keras_ghostnet.export.deployment.identities import KINDS, remove_identities
+from keras_ghostnet.export.deployment.pooling import split_pooling
+from keras_ghostnet.export.deployment.reshapes import remove_reshapes
+from keras_ghostnet.export.deployment.slices import remove_slices
+from keras_ghostnet.export.deployment.tracing import for_tracing
+
+SHAPE = (8, 8, 4)
+
+
+def network(function, shape=SHAPE):
+    """A model of a function of its input, with random weights everywhere."""
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, function(inputs))
+    random = np.random.default_rng(0)
+    for weight in model.weights:
+        positive = weight.name in ("gamma", "moving_variance")
+        low, high = (0.5, 1.5) if positive else (-1, 1)
+        weight.assign(random.uniform(low, high, weight.shape))
+    return model
+
+
+def after(step, model, tolerance=1e-9):
+    """Kinds of the layers that a step leaves of a model, its result being the same function."""
+    found = for_tracing(step(flatten(model)).to_model("float64"))
+    x = np.random.default_rng(1).normal(size=(3, *model.input_shape[1:]))
+    exact = for_tracing(flatten(model).to_model("float64"))
+    expected = np.asarray(exact(x, training=False))
+    np.testing.assert_allclose(found(x, training=False), expected, atol=tolerance * expected.std())
+    return [type(operation).__name__ for operation in found.operations[1:]]
+
+
+LINEAR = {
+    "pointwise": lambda: layers.Conv2D(6, 1),
+    "strided": lambda: layers.Conv2D(6, 3, strides=2, padding="same", use_bias=False),
+    "grouped": lambda: layers.Conv2D(6, 3, groups=2, use_bias=False),
+    "depthwise": lambda: layers.DepthwiseConv2D(3, depth_multiplier=2, use_bias=False),
+    "dense": lambda: layers.Dense(6),
+}
+
+
+@pytest.mark.parametrize("kind", LINEAR)
+def test_a_batch_norm_goes_into_the_layer_before(kind):
+    model = network(lambda x: layers.BatchNormalization()(LINEAR[kind]()(x)))
+    assert "BatchNormalization" not in after(fold_batch_norms, model)
+
+
+@pytest.mark.parametrize("options", [dict(scale=False), dict(center=False)])
+def test_batch_norms_without_gamma_or_beta(options):
+    model = network(lambda x: layers.BatchNormalization(**options)(layers.Conv2D(6, 3)(x)))
+    assert after(fold_batch_norms, model) == ["Conv2D"]
+
+
+@pytest.mark.parametrize("kind", ["pointwise", "grouped", "depthwise", "dense"])
+def test_a_batch_norm_goes_into_the_layers_after_else(kind):
+    def branches(x):
+        x = layers.BatchNormalization()(layers.ReLU()(x))
+        return layers.Concatenate()([LINEAR[kind]()(x), LINEAR[kind]()(x)])
+
+    assert "BatchNormalization" not in after(fold_batch_norms, network(branches))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: layers.Conv2D(6, 3, padding="same")(layers.BatchNormalization()(x)),
+        lambda x: layers.BatchNormalization()(layers.Conv2D(6, 3, activation="relu")(x)),
+        lambda x: layers.BatchNormalization()(layers.ZeroPadding2D()(layers.Conv2D(6, 3)(x))),
+        lambda x: layers.BatchNormalization(axis=1)(layers.Conv2D(6, 3)(x)),
+        lambda x: [y := layers.Conv2D(4, 1)(x), layers.BatchNormalization()(y) + y][1],
+        lambda x: [y := layers.BatchNormalization()(x), layers.Conv2D(4, 1)(y) + y][1],
+    ],
+    ids=["padding", "activation", "padded", "axis", "before used twice", "after not all linear"],
+)
+def test_a_batch_norm_that_cannot_be_folded_stays(function):
+    assert "BatchNormalization" in after(fold_batch_norms, network(function))
+
+
+def gate(x, form):
+    """Squeeze-and-excitation, with the hard sigmoid written in one way or another."""
+    y = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    if form == "in the layer":
+        return layers.Multiply()([x, layers.Conv2D(4, 1, activation="hard_sigmoid")(y)])
+    y = layers.Conv2D(4, 1)(y)
+    if form == "operation":
+        return x * keras.ops.hard_sigmoid(y)
+    if form == "relu6":
+        return x * (keras.ops.relu6(y + 3) / 6)
+    return x * (layers.ReLU(6.0)(y + 3.0) * (1.0 / 6.0))
+
+
+FORMS = ["in the layer", "operation", "relu6", "MobileNetV3"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", LINEAR)
+def test_gates(form, kind):
+    # Keras' Rescaling, which the step does away with, rounds 1/6 to float32.
+    found = after(fold_gates, network(lambda x: LINEAR[kind]()(gate(x, form))), tolerance=1e-6)
+    assert "ReLU" in found
+    assert not {"Rescaling", "Activation"} & set(found)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_factor_that_no_layer_takes_stays(form):
+    found = after(fold_gates, network(lambda x: layers.Softmax()(gate(x, form))), tolerance=1e-6)
+    assert found.count("Rescaling") == 1
+    assert "Activation" not in found
+
+
+def test_a_factor_goes_through_padding_pooling_and_relu():
+    def between(x):
+        x = layers.MaxPooling2D()(layers.ZeroPadding2D()(layers.ReLU()(gate(x, "operation"))))
+        return layers.DepthwiseConv2D(3)(x)
+
+    assert "Rescaling" not in after(fold_gates, network(between), tolerance=1e-6)
+
+
+def test_hard_swish_stays():
+    def swish(x):
+        y = layers.Conv2D(4, 1)(x)
+        return layers.Conv2D(4, 1)(y * keras.ops.hard_sigmoid(y))
+
+    assert "Activation" in after(fold_gates, network(swish))
+
+
+@pytest.mark.parametrize("pool", [layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_pooling_of_a_concatenation(pool, keepdims):
+    def pooled(x):
+        parts = [layers.Conv2D(n, 1)(x) for n in (2, 3)]
+        x = pool(keepdims=keepdims)(layers.Concatenate()(parts))
+        return layers.Concatenate()([x, x])
+
+    found = after(split_pooling, network(pooled))
+    assert found.count(pool.__name__) == 2
+    assert found.count("Concatenate") == 2
+
+
+def test_pooling_of_maps_that_are_needed_anyway_stays():
+    def used(x):
+        x = layers.Concatenate()([x, layers.ReLU()(x)])
+        return x * layers.GlobalAveragePooling2D(keepdims=True)(x)
+
+    assert after(split_pooling, network(used)).count("GlobalAveragePooling2D") == 1
+
+
+RESHAPES = {
+    "features": lambda x: layers.Flatten()(layers.GlobalAveragePooling2D()(x)),
+    "head": lambda x: layers.Flatten()(
+        layers.ReLU()(layers.Conv2D(5, 1)(layers.GlobalAveragePooling2D(keepdims=True)(x)))
+    ),
+    "gate": lambda x: layers.Reshape((1, 1, 4))(layers.GlobalAveragePooling2D()(x)) * x,
+    "dense": lambda x: layers.Dense(3)(layers.Flatten()(x)),
+    "one place": lambda x: layers.Flatten()(layers.Conv2D(5, 8)(x)),
+    "operation": lambda x: keras.ops.reshape(layers.Conv2D(5, 8)(x), (-1, 5)),
+}
+
+
+@pytest.mark.parametrize("kind", RESHAPES)
+def test_reshapes(kind):
+    assert not {"Flatten", "Reshape"} & set(after(remove_reshapes, network(RESHAPES[kind])))
+
+
+def test_a_flatten_that_something_else_uses_stays():
+    assert "Flatten" in after(remove_reshapes, network(lambda x: layers.Flatten()(x)))
+
+
+def test_slices_of_channels():
+    def split(x):
+        x = layers.ReLU()(layers.Conv2D(6, 3, use_bias=False)(x) + layers.Conv2D(6, 3)(x))
+        a, b = keras.ops.split(x, [2], axis=-1)
+        pooled = layers.GlobalAveragePooling2D(keepdims=True)(x)
+        return layers.Concatenate()([layers.ReLU()(b) * pooled[..., :4], a])
+
+    found = after(remove_slices, network(split))
+    assert found.count("Cropping2D") == 1  # of the pooled features, which no convolution makes
+    assert found.count("Conv2D") == 4
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: [y := layers.Conv2D(6, 3)(x), y[..., :4] * y[..., 1:5]][1],
+        lambda x: [y := layers.Conv2D(6, 3)(x), layers.Concatenate()([y, y[..., :3]])][1],
+        lambda x: layers.Conv2D(6, 3, groups=2)(x)[..., 1:],
+        lambda x: layers.Conv2D(6, 3)(x)[:, 1:],
+    ],
+    ids=["overlapping", "whole is used", "grouped", "rows"],
+)
+def test_slices_that_stay(function):
+    assert "Cropping2D" in after(remove_slices, network(function))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_identities(kind):
+    arguments = {"RandomFlip": (), "Identity": (), "ActivityRegularization": ()}
+    arguments["RandomTranslation"] = (0.2, 0.2)
+    shape = {"1": (8, 4), "3": (8, 8, 8, 4)}.get(kind.__name__[-2], SHAPE)
+    model = network(lambda x: layers.ReLU()(kind(*arguments.get(kind.__name__, (0.2,)))(x)), shape)
+    assert after(remove_identities, model) == ["ReLU"]

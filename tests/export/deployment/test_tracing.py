@@ -1,0 +1,44 @@
+"""Grouped convolutions for exporters."""
+
+import keras
+import pytest
+import tensorflow as tf
+
+from keras_ghostnet import create_model
+from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.layers import GroupedConv2D
+from tests.export.deployment.compare import error, randomize
+
+
+@pytest.fixture(scope="module")
+def deployed():
+    options = dict(classes=10, input_shape=(32, 32, 3), classifier_activation=None)
+    return deploy(randomize(create_model("g_ghost_regnetx_002", **options)))
+
+
+def operations(model):
+    function = tf.function(lambda x: model(x, training=False))
+    graph = function.get_concrete_function(tf.TensorSpec((1, 32, 32, 3))).graph
+    return [operation.type for operation in graph.get_operations()]
+
+
+def test_what_it_is_for(deployed):
+    assert any(type(layer) is keras.layers.Conv2D and layer.groups > 1 for layer in deployed.layers)
+    assert any("PartitionedCall" in kind for kind in operations(deployed))
+
+
+def test_grouped_convolutions_become_plain_operations(deployed):
+    traced = for_tracing(deployed)
+    found = operations(traced)
+    assert not any("PartitionedCall" in kind for kind in found)
+    assert found.count("Conv2D") == sum(
+        isinstance(layer, keras.layers.Conv2D) for layer in deployed.layers
+    )
+    assert [layer.name for layer in traced.layers] == [layer.name for layer in deployed.layers]
+    assert error(deployed, traced) < 1e-5
+    assert any(isinstance(layer, GroupedConv2D) for layer in traced.layers)
+
+
+def test_a_model_without_them_is_given_back():
+    model = deploy(create_model("ghostnet_050"))
+    assert for_tracing(model) is model
