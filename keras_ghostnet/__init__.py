@@ -4,6 +4,7 @@ from keras_ghostnet.quiet import quiet_command
 
 with quiet_command():  # TensorFlow greets at its import; the `ghostnet` command does not
     from keras_ghostnet import layers, weights
+    from keras_ghostnet.cifar import GhostResNet56, GhostVGG16
     from keras_ghostnet.counting import count_macs, count_parameters
     from keras_ghostnet.g_ghostnet import (
         GGhostRegNetX002,
@@ -39,6 +40,8 @@ __all__ = [
     "GGhostRegNetX120",
     "GGhostRegNetX160",
     "GGhostRegNetX320",
+    "GhostResNet56",
+    "GhostVGG16",
     "count_macs",
     "count_parameters",
     "create_model",

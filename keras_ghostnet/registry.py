@@ -1,14 +1,17 @@
 """Models by name."""
 
 from keras_ghostnet import g_ghostnet, specs
+from keras_ghostnet.cifar import GhostResNet56, GhostVGG16
 from keras_ghostnet.ghostnet import GhostNet
+
+CIFAR = {"ghost_vgg": GhostVGG16, "ghost_resnet": GhostResNet56}
 
 
 def list_models():
     """The names that `create_model` knows, smallest first within a family.
 
     Returns:
-        A list of strings: `"ghostnet_050"` ... `"g_ghost_regnetx_320"`.
+        A list of strings: `"ghostnet_050"` ... `"ghost_resnet56"`.
     """
     return list(specs.SPECS)
 
@@ -18,7 +21,8 @@ def create_model(name, **kwargs):
 
     Args:
         name: One of `list_models()`.
-        **kwargs: The arguments of `GhostNet`, but for `width`, which the name tells.
+        **kwargs: The arguments of the model's constructor by keyword, such as `classes` and
+            `input_shape`; those of `GhostNet` for all models, but for `width`.
 
     Returns:
         A `keras.Model` whose `.name` is `name` (unless `kwargs` names it otherwise).
@@ -35,7 +39,7 @@ def from_spec(spec, **kwargs):
     """Builds the model of a specification.
 
     Args:
-        spec: `GhostNetSpec` of any width, or `GGhostSpec`.
+        spec: `GhostNetSpec` of any width, `GGhostSpec` or `CifarSpec`.
         **kwargs: As `create_model`.
 
     Returns:
@@ -43,4 +47,6 @@ def from_spec(spec, **kwargs):
     """
     if spec.family == "ghostnet":
         return GhostNet(spec.width, **kwargs)
+    if spec.family in CIFAR:
+        return CIFAR[spec.family](spec.ratio, spec.cheap_kernel_size, **kwargs)
     return getattr(g_ghostnet, f"GGhostRegNetX{spec.size}")(**kwargs)

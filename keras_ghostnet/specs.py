@@ -1,9 +1,10 @@
-"""Both families as tables: the rows of the papers, and everything that is derived from them.
+"""All families as tables: the rows of the papers, and everything that is derived from them.
 
 C-GhostNet: *GhostNet: More Features from Cheap Operations*, Han et al., CVPR 2020
 (arXiv 1911.11907), Table 1. G-GhostNet: *GhostNets on Heterogeneous Devices via Cheap
 Operations*, Han et al., IJCV 2022 (arXiv 2201.03297), section 4, on RegNetX (Radosavovic et
-al., CVPR 2020). Where paper and authors' code differ, the code is followed.
+al., CVPR 2020). Where paper and authors' code differ, the code is followed. VGG-16 and ResNet-56
+for CIFAR, made of ghost modules: section 4.1 of the C-GhostNet paper.
 
 This module imports nothing but the standard library: a specification can be read, compared
 and tested without Keras.
@@ -256,6 +257,58 @@ def g_ghost_regnetx(size):
     )
 
 
+# --------------------------------------------------------------------- networks for CIFAR
+
+# fmt: off
+VGG16_STAGES = (  # output channels of the 3x3 convolutions; a 2x2 max pooling ends each stage
+    ( 64,  64),       # 32 x 32
+    (128, 128),       # 16 x 16
+    (256, 256, 256),  #  8 x 8
+    (512, 512, 512),  #  4 x 4
+    (512, 512, 512),  #  2 x 2
+)
+RESNET56_STAGES = (
+    # channels  blocks of two 3x3 convolutions; from the second stage on the first has stride 2
+    (16, 9),  # 32 x 32
+    (32, 9),  # 16 x 16
+    (64, 9),  #  8 x 8
+)
+# fmt: on
+VGG16_HEAD = 512  # units of the dense layer after the pooling
+RESNET56_STEM = 16  # 3x3 convolution of stride 1
+
+
+@dataclasses.dataclass(frozen=True)
+class CifarSpec:
+    """A network for CIFAR whose 3x3 convolutions are ghost modules.
+
+    Attributes:
+        name: The model's name, e.g. `"ghost_vgg16"`; with a ratio of 1 it is the plain network.
+        family: `"ghost_vgg"` or `"ghost_resnet"`.
+        stages: `VGG16_STAGES` or `RESNET56_STAGES`.
+        ratio: How many maps come of one intrinsic map, `s` in the paper.
+        cheap_kernel_size: Size of the depthwise convolutions that make them, `d` in the paper.
+    """
+
+    name: str
+    family: str
+    stages: tuple
+    ratio: int
+    cheap_kernel_size: int
+
+
+def ghost_vgg16(ratio=2, cheap_kernel_size=3):
+    """The specification of Ghost-VGG-16; the defaults are the paper's."""
+    name = "vgg16" if ratio == 1 else "ghost_vgg16"
+    return CifarSpec(name, "ghost_vgg", VGG16_STAGES, ratio, cheap_kernel_size)
+
+
+def ghost_resnet56(ratio=2, cheap_kernel_size=1):
+    """The specification of Ghost-ResNet-56; the defaults have the paper's size and cost."""
+    name = "resnet56" if ratio == 1 else "ghost_resnet56"
+    return CifarSpec(name, "ghost_resnet", RESNET56_STAGES, ratio, cheap_kernel_size)
+
+
 # ------------------------------------------------------------------- name -> specification
 
 SPECS = {
@@ -263,6 +316,8 @@ SPECS = {
     for spec in (
         *(ghostnet(width) for width in (0.5, 1.0, 1.3)),
         *(g_ghost_regnetx(size) for size in REGNETX),
+        ghost_vgg16(),
+        ghost_resnet56(),
     )
 }
 
@@ -274,7 +329,7 @@ def find(name):
         name: A key of `SPECS`, e.g. `"ghostnet_130"`.
 
     Returns:
-        A `GhostNetSpec` or a `GGhostSpec`.
+        A `GhostNetSpec`, a `GGhostSpec` or a `CifarSpec`.
 
     Raises:
         ValueError: If no model bears that name; the message suggests the nearest.

@@ -1,4 +1,4 @@
-"""The constructors' contract, in the manner of `keras.applications`, for both families."""
+"""The constructors' contract, in the manner of `keras.applications`: GhostNet, G-GhostNet."""
 
 import inspect
 
@@ -106,9 +106,10 @@ def test_every_public_name_is_there():
 def test_models_are_listed_smallest_first_and_created_by_name():
     names = keras_ghostnet.list_models()
     assert names[:4] == ["ghostnet_050", "ghostnet_100", "ghostnet_130", "g_ghost_regnetx_002"]
-    assert len(names) == 15
+    assert names[-2:] == ["ghost_vgg16", "ghost_resnet56"]
+    assert len(names) == 17
     names.clear()
-    assert len(keras_ghostnet.list_models()) == 15
+    assert len(keras_ghostnet.list_models()) == 17
     model = keras_ghostnet.create_model("ghostnet_050", include_top=False, pooling="avg")
     assert (model.name, model.output_shape) == ("ghostnet_050", (None, 480))
 

@@ -7,7 +7,8 @@ import pytest
 
 import keras_ghostnet
 
-# The papers' parameters in full; multiply-adds at 224 x 224 as precisely as they are published.
+# The papers' parameters in full; multiply-adds as precisely as they are published, at 224 x 224
+# but for the networks for CIFAR.
 PARAMETERS = {
     "ghostnet_050": 2_587_292,
     "ghostnet_100": 5_182_508,
@@ -24,6 +25,8 @@ PARAMETERS = {
     "g_ghost_regnetx_120": 30_627_208,
     "g_ghost_regnetx_160": 32_381_704,
     "g_ghost_regnetx_320": 62_815_448,
+    "ghost_vgg16": 7_650_986,
+    "ghost_resnet56": 430_090,
 }
 MACS = {
     "ghostnet_050": "42.33 M",
@@ -33,6 +36,8 @@ MACS = {
     "g_ghost_regnetx_040": "2.23 G",
     "g_ghost_regnetx_080": "4.15 G",
     "g_ghost_regnetx_160": "9.00 G",
+    "ghost_vgg16": "158 M",
+    "ghost_resnet56": "63 M",
 }
 FEATURES = {
     "ghostnet_050": 480,
@@ -40,7 +45,13 @@ FEATURES = {
     "ghostnet_130": 1248,
     "g_ghost_regnetx_002": 368,
     "g_ghost_regnetx_320": 2520,
+    "ghost_vgg16": 512,
+    "ghost_resnet56": 64,
 }
+# Sizes of the feature maps, one after another: by default five strides of 2, of which the first
+# has its padding in a layer of its own.
+IMAGENET = (224, 226, 112, 56, 28, 14, 7)
+SIZES = {"ghost_vgg16": (32, 16, 8, 4, 2, 1), "ghost_resnet56": (32, 16, 8)}
 # stage3_block2/ghost1/primary_conv/kernel, stage4/raw5/bn2/beta, stem_conv/kernel, head/bias
 VARIABLE = re.compile(
     r"(stem|final)_(conv|bn)/\w+"
@@ -48,6 +59,8 @@ VARIABLE = re.compile(
     r"|stage\d_block\d/se/(reduce|expand)/(kernel|bias)"
     r"|(stage\d_block\d|stage\d/(base|end|raw\d+))/((conv|bn)[123]|shortcut_(conv|bn))/\w+"
     r"|stage\d/(mix_(conv|bn)[12]|cheap_(conv|bn))/\w+"
+    r"|stage\d_ghost\d/(primary|cheap)_(conv|bn)/\w+"
+    r"|head_bn/\w+"
     r"|(head|predictions)/(kernel|bias)"
 )
 
@@ -93,13 +106,13 @@ def test_multiply_adds_are_the_published_ones(model):
 
 def test_shapes_from_image_to_classes(model):
     model, name = model
-    assert model.input_shape == (None, 224, 224, 3)
-    assert model.output_shape == (None, 1000)
-    # Five strides of 2, one after another; the first has its padding in a layer of its own.
+    expected = SIZES.get(name, IMAGENET)
+    assert model.input_shape == (None, expected[0], expected[0], 3)
+    assert model.output_shape == (None, 10 if name in SIZES else 1000)
     sizes = [layer.output.shape[1] for layer in model.layers if len(layer.output.shape) == 4]
-    assert list(dict.fromkeys(sizes)) == [224, 226, 112, 56, 28, 14, 7]
+    assert tuple(dict.fromkeys(sizes)) == expected
     pooled = model.get_layer("avg_pool")
-    assert pooled.input.shape[1:3] == (7, 7)
+    assert pooled.input.shape[1:3] == (expected[-1], expected[-1])
     assert pooled.output.shape[-1] == FEATURES.get(name, pooled.output.shape[-1])
 
 

@@ -208,6 +208,7 @@ def test_specifications_are_found_by_name():
     assert list(specs.SPECS) == [
         *("ghostnet_050", "ghostnet_100", "ghostnet_130"),
         *(f"g_ghost_regnetx_{size}" for size in REGNETX),
+        *("ghost_vgg16", "ghost_resnet56"),
     ]
     for name, spec in specs.SPECS.items():
         assert specs.find(name) is spec

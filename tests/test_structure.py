@@ -54,6 +54,7 @@ def test_imports_point_one_way(name, path):
 MODELS = (
     "keras_ghostnet",
     "keras_ghostnet.builder",
+    "keras_ghostnet.cifar",
     "keras_ghostnet.counting",
     "keras_ghostnet.g_ghostnet",
     "keras_ghostnet.ghostnet",

@@ -1,11 +1,13 @@
 """The building blocks as Keras layers, to be put into networks of one's own."""
 
+from keras_ghostnet.layers.basic_block import GhostBasicBlock
 from keras_ghostnet.layers.convolution import GroupedConv2D
 from keras_ghostnet.layers.ghost import GhostBottleneck, GhostModule, SqueezeExcite
 from keras_ghostnet.layers.regnet import GGhostStage, RegNetBlock
 
 __all__ = [
     "GGhostStage",
+    "GhostBasicBlock",
     "GhostBottleneck",
     "GhostModule",
     "GroupedConv2D",

@@ -22,6 +22,8 @@ SAMPLES = {
         layers.SqueezeExcite,
         dict(ratio=0.5, divisor=2, activation="tanh", gate_activation="sigmoid"),
     ),
+    "basic_block": (layers.GhostBasicBlock, dict(filters=CHANNELS)),
+    "basic_block_strided": (layers.GhostBasicBlock, dict(filters=12, strides=2)),
     "bottleneck": (layers.GhostBottleneck, dict(expansion=12, filters=CHANNELS)),
     "bottleneck_strided": (
         layers.GhostBottleneck,

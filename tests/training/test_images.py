@@ -153,6 +153,23 @@ def test_resizing_by_a_lot_is_that_of_pillow():
     np.testing.assert_allclose(images.resize(PICTURE, (20, 30)), expected, atol=1.6)
 
 
+def test_pad_crop_takes_every_part_of_the_padded_image():
+    image = FLOAT[:20, :24] + 1  # nowhere black
+    padded = np.pad(image, ((2, 2), (2, 2), (0, 0)))
+    parts = {padded[y : y + 20, x : x + 24].tobytes(): (y, x) for y in range(5) for x in range(5)}
+    found = [parts[images.pad_crop(image, (i, 0), 2).numpy().tobytes()] for i in range(400)]
+    assert set(found) == set(parts.values())  # all 25 offsets
+    assert max(map(found.count, parts.values())) < 40  # 16 times each, about
+
+
+def test_pad_crop_comes_after_the_resizing():
+    settings = Augmentation(area=None, pad_crop=4)
+    for key in range(5):
+        taken = augmentation.take(tf.constant(PICTURE), (key, 0), SIZE, settings)
+        expected = images.pad_crop(images.resize(PICTURE, SIZE), (key, 0), 4)
+        np.testing.assert_array_equal(taken, expected)
+
+
 def test_warp_shifts_and_turns():
     moved = images.warp(FLOAT, [1, 0, 5, 0, 1, -3], value=-1.0)
     np.testing.assert_allclose(moved[3:, :-5], FLOAT[:-3, 5:], atol=1e-3)
@@ -285,6 +302,7 @@ EVERYTHING = Augmentation(
 )
 OPERATIONS = {
     "decode_random_crop": lambda seed: images.decode_random_crop(ENCODED, seed, SIZE),
+    "pad_crop": lambda seed: images.pad_crop(FLOAT, seed, 4),
     "flip": lambda seed: images.flip(FLOAT, seed),
     "color_jitter": lambda seed: images.color_jitter(FLOAT, seed, 0.4),
     "shift_rotate_zoom": lambda seed: images.shift_rotate_zoom(FLOAT, seed, (0.1, 0.1, 0.1)),
@@ -321,6 +339,8 @@ def test_digits_are_taken_whole():
     [
         dict(area=(0.0, 1.0)),
         dict(ratio=(2.0, 1.0)),
+        dict(pad_crop=4),  # without area=None
+        dict(pad_crop=-1),
         dict(color_jitter=1.0),
         dict(rand_augment=(2, 11)),
         dict(erasing=-0.1),

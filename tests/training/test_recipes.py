@@ -1,15 +1,10 @@
 """Recipes: what they hold, how they are changed, and the formulas behind them."""
 
-import itertools
-
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_ghostnet import list_models
 from keras_ghostnet.training import optimization, recipes
-from keras_ghostnet.training.loop import Loop
 
 NAMES = list(recipes.RECIPES)
 
@@ -30,6 +25,17 @@ def test_authors_recipe_of_c_ghostnet():
     assert (recipe.warmup_epochs, recipe.l2, recipe.label_smoothing) == (5, 4e-5, 0.1)
     assert recipe.augmentation.area == (0.08, 1.0)
     assert recipes.find("ghostnet_050_imagenet").augmentation.area == (0.49, 1.0)
+
+
+@pytest.mark.parametrize("model", ["ghost_vgg16", "ghost_resnet56"])
+def test_authors_recipe_for_cifar(model):
+    recipe = recipes.find(f"{model}_cifar10")
+    assert (recipe.model, recipe.image_size, recipe.crop) == (model, 32, 1.0)
+    assert (recipe.batch_size, recipe.momentum, recipe.l2) == (128, 0.9, 1e-4)
+    rate = optimization.learning_rate(recipe, 390)
+    epochs = (0, 199, 201, 299, 301, 374, 376, 399)
+    expected = [0.1] * 2 + [0.01] * 2 + [0.001] * 2 + [1e-4] * 2
+    np.testing.assert_allclose([float(rate(390 * epoch)) for epoch in epochs], expected, rtol=1e-5)
 
 
 def test_unknown_recipe():
@@ -92,61 +98,3 @@ def test_kernels_that_are_decayed(name):
     if name == "ghostnet_050":
         # stem, 16 x 2 primary convolutions, 7 x 2 of SE, 5 shortcuts, final, head, classifier
         assert len(decayed) == 1 + 32 + 14 + 5 + 1 + 1 + 1
-
-
-def one_step(*settings, pixel=0.0):
-    """The weight before and after three steps of a linear model; black images give no gradient."""
-    recipe = recipes.override(
-        recipes.find("smoke"),
-        ["batch_size=2", "learning_rate=0.5", "schedule=constant", "ema=0", "clip_norm=0", "l2=0",
-         *settings],
-    )  # fmt: skip
-
-    def build():
-        inputs = keras.Input((1, 1, 3))
-        x = keras.layers.Conv2D(3, 1, use_bias=False, name="conv")(inputs)
-        return keras.Model(inputs, keras.layers.Flatten()(x))
-
-    loop = Loop(recipe, build, 10, tf.distribute.get_strategy())
-    before = loop.model.get_weights()[0].copy()
-    batch = {
-        "image": tf.fill((2, 1, 1, 3), pixel),
-        "label": tf.constant([0, 1]),
-        "weight": tf.ones(2),
-    }
-    history = [before]
-    for _ in range(3):
-        loop.train_step(batch)
-        history.append(loop.model.get_weights()[0].copy())
-    return history, loop
-
-
-def test_l2_is_added_to_the_gradient_before_the_momentum():
-    history, _ = one_step("l2=0.1", "momentum=0.9")
-    weight, velocity = history[0].astype("float64"), 0.0
-    for value in history[1:]:
-        velocity = 0.9 * velocity - 0.5 * 0.1 * weight
-        weight = weight + velocity
-        np.testing.assert_allclose(value, weight, rtol=1e-5)
-
-
-def test_decoupled_decay_is_beside_the_momentum():
-    history, _ = one_step("weight_decay=0.1", "momentum=0.9")
-    for step, value in enumerate(history):
-        np.testing.assert_allclose(value, history[0] * (1 - 0.5 * 0.1) ** step, rtol=1e-5)
-
-
-def test_clipping_holds_the_global_norm():
-    history, _ = one_step("clip_norm=1e-3", "momentum=0", pixel=1.0)
-    for before, after in itertools.pairwise(history):
-        np.testing.assert_allclose(np.linalg.norm(after - before), 0.5 * 1e-3, rtol=1e-3)
-
-
-def test_moving_average():
-    history, loop = one_step("l2=0.1", "ema=0.75")
-    average = history[0]
-    for value in history[1:]:
-        average = 0.75 * average + 0.25 * value
-    with loop.evaluated_weights() as model:
-        np.testing.assert_allclose(model.get_weights()[0], average, rtol=1e-5)
-    np.testing.assert_array_equal(loop.model.get_weights()[0], history[-1])

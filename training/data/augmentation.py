@@ -15,6 +15,8 @@ class Augmentation:
         area: The range of the random crop's area, as a part of the image's; None takes no
             crop: the image is resized as a whole, without keeping its aspect ratio.
         ratio: The range of the crop's width divided by its height.
+        pad_crop: Without a crop of `area`: black pixels that are put around the resized image,
+            of which a part of its size is then taken at random; 4 is usual for CIFAR.
         flip: Whether to mirror every second image; not for digits or letters.
         color_jitter: Brightness, contrast and saturation change by up to this part, in [0, 1).
         rand_augment: Layers and magnitude (0 to 10) of RandAugment.
@@ -30,6 +32,7 @@ class Augmentation:
 
     area: tuple | None = (0.08, 1.0)
     ratio: tuple = (3 / 4, 4 / 3)
+    pad_crop: int = 0
     flip: bool = True
     color_jitter: float = 0.4
     rand_augment: tuple = (0, 9)
@@ -42,6 +45,7 @@ class Augmentation:
         ranges = {
             "area": self.area is None or 0 < self.area[0] <= self.area[1] <= 1,
             "ratio": 0 < self.ratio[0] <= self.ratio[1],
+            "pad_crop": self.pad_crop == 0 or (self.pad_crop > 0 and self.area is None),
             "color_jitter": 0 <= self.color_jitter < 1,
             "rand_augment": self.rand_augment[0] >= 0
             and 0 <= self.rand_augment[1] <= rand_augment.HIGHEST,
@@ -78,7 +82,8 @@ def take(picture, seed, size, settings):
         Float32 `(*size, 3)` in [0, 255].
     """
     if settings.area is None:
-        return images.resize(images.decoded(picture), size)
+        image = images.resize(images.decoded(picture), size)
+        return images.pad_crop(image, seed, settings.pad_crop) if settings.pad_crop else image
     crop = images.random_crop if picture.dtype == tf.uint8 else images.decode_random_crop
     return crop(picture, seed, size, settings.area, settings.ratio)
 

@@ -73,6 +73,19 @@ def random_window(shape, seed, area, ratio):
     return tf.concat([begin[:2], tf.where(extent[:2] < 0, shape[:2], extent[:2])], axis=0)
 
 
+def pad_crop(image, seed, padding):
+    """Puts black pixels around an image and takes a part of its former size, anywhere in it.
+
+    Args:
+        image: See above, of known shape.
+        seed: See above.
+        padding: Pixels on each side.
+    """
+    y, x = tf.unstack(tf.random.stateless_uniform([2], seed, 0, 2 * padding + 1, tf.int32))
+    padded = tf.pad(image, [[padding, padding], [padding, padding], [0, 0]])
+    return tf.slice(padded, [y, x, 0], image.shape)
+
+
 def resize(image, size):
     """Resizes an image, bicubic; antialiased where it shrinks by a lot.
 

@@ -1,4 +1,4 @@
-"""Reads the example of a given number: from image files, or from TFRecords.
+"""Reads the example of a given number: from image files, or from TFRecords; CIFAR's is `cifar`.
 
 Each reader has `load(index)` in TensorFlow, which gives the encoded image, a scalar string, and its
 label, int32, or fails if that example cannot be read; `read(index)` in Python, which says why;

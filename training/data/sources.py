@@ -5,7 +5,7 @@ import json
 import pathlib
 
 from keras_ghostnet.training import digits
-from keras_ghostnet.training.data import listing, readers, shards
+from keras_ghostnet.training.data import cifar, listing, readers, shards
 
 CLASSES_FILE = "classes.json"
 DIGITS_CACHE = pathlib.Path("~/.cache/keras_ghostnet/digits")
@@ -18,7 +18,7 @@ class Source:
     Attributes:
         name: What was opened, and the split: `"photos/train"`.
         class_names: The classes in the order of the labels.
-        reader: `readers.Files` or `readers.Records`: reads example i's bytes and label.
+        reader: As `readers` describes them: reads example i's bytes and label.
     """
 
     name: str
@@ -41,8 +41,9 @@ def open_source(text, split, *, seed=0, held_out=0.1):
     Args:
         text: A folder of images (`train/CLASS/*` and `val/CLASS/*`, or `CLASS/*`, or ImageNet
             as Kaggle lays it out); a folder of TFRecords in TensorFlow's ImageNet layout
-            (`train-00000-of-00008`, with `classes.json` beside them); `"tfds:NAME"`; or
-            `"digits"`, the handwritten digits that scikit-learn carries.
+            (`train-00000-of-00008`, with `classes.json` beside them); the folder of CIFAR-10 or
+            CIFAR-100 in their binary version; `"tfds:NAME"`; or `"digits"`, the handwritten
+            digits that scikit-learn carries.
         split: `"train"` or `"val"`.
         seed: Decides which images are held out, for a folder without splits of its own.
         held_out: The part of every class that is held out then, in (0, 1).
@@ -51,9 +52,9 @@ def open_source(text, split, *, seed=0, held_out=0.1):
         A `Source`.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
+        FileNotFoundError: If there is no such folder, or a file of CIFAR is missing.
         ImportError: If `tfds:` or `digits` need a package that is missing.
-        ValueError: If the split is unknown or missing, or the folder holds neither.
+        ValueError: If the split is unknown or missing, or the folder holds none of these.
     """
     text = str(text)
     if split not in listing.SPLITS:
@@ -65,6 +66,8 @@ def open_source(text, split, *, seed=0, held_out=0.1):
     folder = pathlib.Path(text)
     if any(folder.glob("*-of-*")):
         return _records(folder, split)
+    if version := cifar.find(folder):
+        return _cifar(folder, version, split)
     images = listing.list_images(folder, seed=seed, held_out=held_out)
     if split not in images.splits:
         raise _missing(folder, split, images.splits)
@@ -114,6 +117,12 @@ def _records(folder, split):
         found = (name for name in listing.SPLITS if shards.shard_paths(folder, name))
         raise _missing(folder, split, found)
     return Source(f"{folder}/{split}", class_names, readers.Records(paths, first_label=first_label))
+
+
+def _cifar(folder, version, split):
+    class_names = cifar.read_classes(folder, version)
+    reader = cifar.Images(folder, version, split, len(class_names))
+    return Source(f"{folder}/{split}", class_names, reader)
 
 
 def _tfds(name, split):

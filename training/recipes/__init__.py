@@ -1,10 +1,10 @@
 """Recipes: training settings with where they come from. One file for each source."""
 
 from keras_ghostnet import specs
-from keras_ghostnet.training.recipes import digits, fine_tuning, g_ghostnet, ghostnet, smoke
+from keras_ghostnet.training.recipes import cifar, digits, fine_tuning, g_ghostnet, ghostnet, smoke
 from keras_ghostnet.training.recipes.recipe import Recipe, override
 
-MODULES = (ghostnet, g_ghostnet, fine_tuning, digits, smoke)
+MODULES = (ghostnet, g_ghostnet, cifar, fine_tuning, digits, smoke)
 RECIPES = {recipe.name: recipe for module in MODULES for recipe in module.RECIPES}
 
 __all__ = ["RECIPES", "Recipe", "documentation", "find", "override"]

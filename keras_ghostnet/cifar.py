@@ -1,0 +1,242 @@
+"""VGG-16 and ResNet-56 for CIFAR whose convolutions are ghost modules, and the plain networks.
+
+*GhostNet: More Features from Cheap Operations*, Han et al., CVPR 2020 (arXiv 1911.11907),
+section 4.1. The authors published no code of these two. What they left open follows from their
+figures:
+
+- VGG-16 has a hidden dense layer of 512 units, as in S. Zagoruyko's *92.45 % on CIFAR-10 in Torch*
+  (2015), and its first convolution is a ghost module too: so it has the parameters and the
+  convolutions' multiply-adds of all rows of the paper, those of other s and d included. With one
+  dense layer, or with a plain first convolution, several rows differ.
+- ResNet-56 has shortcuts without parameters: with projections it would have 0.86 M and 126 M
+  multiply-adds. The 0.43 M and 63 M of its Ghost network are those of 1x1 cheap operations; 3x3
+  ones make 0.44 M and 65 M. Its first convolution is plain, as the first author says of their
+  experiments in general (TingsongYu/ghostnet_cifar10#1): here the figures allow it.
+"""
+
+import os
+import textwrap
+import warnings
+
+import keras
+
+from keras_ghostnet import builder, specs
+from keras_ghostnet.layers import GhostModule
+from keras_ghostnet.layers.basic_block import GhostBasicBlock
+from keras_ghostnet.layers.convolution import batch_norm, kernel_initializer
+
+IMAGE_SIZE = 32
+WEIGHTS = (".weights.h5", ".keras")
+
+# What both constructors' docstrings share.
+ARGUMENTS = """\
+include_top: Whether the network ends in its classifier.
+weights: None (random), or the path of a file that the same network was saved to, `.weights.h5`
+    or `.keras`. There are no published weights.
+input_tensor: A Keras tensor to build the network on, instead of a new input.
+input_shape: `(height, width, channels)`, or channels first if Keras is set so; sizes may be
+    None, else at least 32. None means `(32, 32, 3)` with the classifier, `(None, None, 3)`
+    without it, or the shape of `input_tensor`.
+pooling: Without the classifier: None puts out the last feature maps, `"avg"` or `"max"`
+    their mean or maximum over all places.
+classes: How many classes the classifier tells apart.
+classifier_activation: Any Keras activation for the classifier; None puts out logits.
+dropout_rate: Dropout in front of the classifier, in [0, 1).
+name: The model's name; None takes the name in the registry."""
+
+RESULTS = """\
+Call arguments:
+    inputs: Batch of RGB images as `keras_ghostnet.preprocess_input` makes them, values about
+        -2.2 to 2.7: `(batch, height, width, 3)`, or channels first if Keras is set so.
+
+Returns:
+    A `keras.Model`. It puts out `(batch, classes)`: probabilities, or logits without an
+    activation. Without the classifier, its last feature maps of {features} channels.
+
+Raises:
+    ValueError: If an argument is out of range, or if the weights do not fit the network.
+    FileNotFoundError: If there is no such file of weights."""
+
+
+def _document(**words):
+    """As `builder.document`, with the texts of this file."""
+    texts = {
+        "options": textwrap.indent(ARGUMENTS, "    ").lstrip(),
+        "outcome": RESULTS.format(**words),
+    }
+    return builder.document(**texts)
+
+
+@_document(features=512)
+def GhostVGG16(
+    ratio=2,
+    cheap_kernel_size=3,
+    *,
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=10,
+    classifier_activation="softmax",
+    dropout_rate=0.0,
+    name=None,
+):
+    """VGG-16 with batch norm for CIFAR, its 13 convolutions ghost modules.
+
+    Reference: [GhostNet: More Features from Cheap Operations](
+    https://arxiv.org/abs/1911.11907) (CVPR 2020), section 4.1. Accuracies are the paper's, on
+    CIFAR-10; parameters and multiply-adds are counted.
+
+    | Ratio     | Parameters | MACs    | Accuracy |
+    |-----------|------------|---------|----------|
+    | 1 (plain) |    14.99 M | 313.5 M |   93.6 % |
+    | 2         |     7.65 M | 158.1 M |   93.7 % |
+    | 3         |     5.22 M | 107.2 M |   93.4 % |
+    | 4         |     3.98 M |  80.4 M |   93.0 % |
+    | 5         |     3.27 M |  65.7 M |   92.9 % |
+
+    Args:
+        ratio: How many maps come of one intrinsic map, an integer; 1 makes plain convolutions.
+        cheap_kernel_size: Size of the depthwise convolutions that make them, odd.
+        {options}
+
+    {outcome}
+    """
+    return _build(
+        specs.ghost_vgg16(ratio, cheap_kernel_size),
+        _vgg_backbone,
+        _vgg_head,
+        include_top=include_top,
+        weights=weights,
+        input_tensor=input_tensor,
+        input_shape=input_shape,
+        pooling=pooling,
+        classes=classes,
+        classifier_activation=classifier_activation,
+        dropout_rate=dropout_rate,
+        name=name,
+    )
+
+
+def _vgg_backbone(x, spec):
+    for stage, row in enumerate(spec.stages, start=1):
+        for number, filters in enumerate(row, start=1):
+            x = GhostModule(
+                filters,
+                kernel_size=3,
+                ratio=spec.ratio,
+                cheap_kernel_size=spec.cheap_kernel_size,
+                name=f"stage{stage}_ghost{number}",
+            )(x)
+        x = keras.layers.MaxPooling2D(2, padding="same", name=f"stage{stage}_pool")(x)
+    return x
+
+
+def _vgg_head(x, spec):
+    dense = keras.layers.Dense(
+        specs.VGG16_HEAD, use_bias=False, kernel_initializer=kernel_initializer(), name="head"
+    )
+    return keras.layers.ReLU(name="head_relu")(batch_norm("head_bn", "channels_last")(dense(x)))
+
+
+@_document(features=64)
+def GhostResNet56(
+    ratio=2,
+    cheap_kernel_size=1,
+    *,
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=10,
+    classifier_activation="softmax",
+    dropout_rate=0.0,
+    name=None,
+):
+    """ResNet-56 for CIFAR, the convolutions of its 27 blocks ghost modules.
+
+    Reference: [GhostNet: More Features from Cheap Operations](
+    https://arxiv.org/abs/1911.11907) (CVPR 2020), section 4.1. Accuracies are the paper's, on
+    CIFAR-10; parameters and multiply-adds are counted. The paper's are those of the second row.
+
+    | Ratio     | Cheap kernel | Parameters | MACs    | Accuracy |
+    |-----------|--------------|------------|---------|----------|
+    | 1 (plain) |              |     0.85 M | 125.5 M |   93.0 % |
+    | 2         |            1 |     0.43 M |  63.2 M |   92.7 % |
+    | 2         |            3 |     0.44 M |  65.3 M |          |
+
+    Args:
+        ratio: How many maps come of one intrinsic map, an integer; 1 makes plain convolutions.
+        cheap_kernel_size: Size of the depthwise convolutions that make them, odd.
+        {options}
+
+    {outcome}
+    """
+    return _build(
+        specs.ghost_resnet56(ratio, cheap_kernel_size),
+        _resnet_backbone,
+        lambda x, spec: x,
+        include_top=include_top,
+        weights=weights,
+        input_tensor=input_tensor,
+        input_shape=input_shape,
+        pooling=pooling,
+        classes=classes,
+        classifier_activation=classifier_activation,
+        dropout_rate=dropout_rate,
+        name=name,
+    )
+
+
+def _resnet_backbone(x, spec):
+    x = builder.conv_bn_relu(x, specs.RESNET56_STEM, 3, "stem")
+    for stage, (filters, blocks) in enumerate(spec.stages, start=1):
+        for number in range(1, blocks + 1):
+            x = GhostBasicBlock(
+                filters,
+                strides=2 if stage > 1 and number == 1 else 1,
+                ratio=spec.ratio,
+                cheap_kernel_size=spec.cheap_kernel_size,
+                name=f"stage{stage}_block{number}",
+            )(x)
+    return x
+
+
+def _build(spec, backbone, head, *, weights, input_tensor, input_shape, **arguments):
+    """`builder.build` for small images, with weights from files of this package alone."""
+    if arguments["include_top"] and input_tensor is None and input_shape is None:
+        input_shape = builder.square(3, IMAGE_SIZE)
+    path = None if weights is None else _weights_path(weights)
+    model = builder.build(
+        spec,
+        backbone,
+        head,
+        weights=None,
+        input_tensor=input_tensor,
+        input_shape=input_shape,
+        **arguments,
+    )
+    if path is not None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what it skips before it raises
+                model.load_weights(path)
+        except Exception as error:  # Keras raises what its layers and h5py raise
+            raise ValueError(f"The weights in {path} do not fit {model.name}: {error}") from error
+    return model
+
+
+def _weights_path(weights):
+    """The path of a file of weights, if it is one that Keras can tell by its name."""
+    if not isinstance(weights, (str, os.PathLike)) or not os.fspath(weights).endswith(WEIGHTS):
+        raise ValueError(
+            "`weights` must be None or the path of a file that ends in "
+            f"{' or '.join(WEIGHTS)}. Received: weights={weights!r}. There are no published "
+            "weights of this network."
+        )
+    path = os.path.expanduser(os.fspath(weights))
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"`weights`: there is no file {path!r}.")
+    return path
