@@ -8,7 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 TORCH ?= torch==2.13.0
 
 .PHONY: help install quickstart test test-all test-quickstart test-wheel test-timm test-backends \
-	bench-input bench-startup lint format clean
+	test-load test-accuracy test-arm fault-test arm-check bench-deployment bench-input \
+	bench-startup bench-training scaling lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -29,7 +30,8 @@ quickstart: install ## train, evaluate, export, verify, measure, report: minutes
 test: install lint ## the tests
 	$(BIN)/python -m pytest
 
-test-all: test test-quickstart test-wheel test-timm test-backends ## everything that is tested
+test-all: test test-quickstart test-wheel test-timm test-backends test-load test-accuracy test-arm \
+	fault-test ## everything that is tested
 
 test-quickstart: install ## the whole quickstart, with what it must reach
 	$(BIN)/python -m pytest -m quickstart
@@ -44,6 +46,31 @@ test-timm: install ## against timm in PyTorch, which are installed beside
 test-backends: install ## logits on JAX and PyTorch, which are installed beside
 	$(PIP) install '$(TORCH)' jax
 	$(BIN)/python -m pytest -m backends
+
+test-load: install ## 10,000 requests from 16 threads to the served model
+	$(BIN)/python -m pytest -m load
+
+test-accuracy: install ## quantized networks of both families against their float originals
+	$(BIN)/python -m pytest -m accuracy
+
+test-arm: install ## the ARM commands' own tests (QEMU)
+	$(BIN)/python -m pytest -m arm
+
+fault-test: install ## kills, full disks, lost workers: what a run must survive
+	@$(BIN)/python -m tests.faults
+
+arm-check: install ## TFLite files on an emulated Cortex-A76 against this machine (QEMU)
+	@$(BIN)/python -m keras_ghostnet.export.arm.check
+
+scaling: install ## what to expect of 1 to 1,024 accelerators
+	@$(BIN)/python -m keras_ghostnet.training.scaling
+
+bench-training: install ## the training step against timm in PyTorch and against the bare step
+	$(PIP) install '$(TORCH)' timm
+	@$(BIN)/python tests/benchmarks/training.py
+
+bench-deployment: install ## what each step of the deployment graph saves
+	@$(BIN)/python -m tests.benchmarks.deployment
 
 bench-input: install ## the input pipeline against torchvision's (TORCH_PYTHON=a Python that has it)
 	@$(BIN)/python tests/benchmarks/input.py

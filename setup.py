@@ -57,7 +57,7 @@ setup(
         "keras_ghostnet.training": "training",
         "keras_ghostnet.export": "export",
     },
-    package_data={"keras_ghostnet": ["data/*"]},
+    package_data={"keras_ghostnet": ["data/*"], "keras_ghostnet.export.arm": ["*.c"]},
     install_requires=[
         "absl-py>=1.4",  # not 2: tensorflow-model-optimization asks for 1.x
         "h5py>=3.11",

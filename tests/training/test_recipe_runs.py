@@ -11,8 +11,8 @@ from keras_ghostnet import create_model
 from keras_ghostnet.training import recipes
 from keras_ghostnet.training.run import Run
 
-EXAMPLES = 4
-TINY = ("epochs=1", f"batch_size={EXAMPLES // 2}", "image_size=32", "warmup_epochs=0.5")
+EXAMPLES, BATCH = 16, 8
+TINY = ("epochs=1", f"batch_size={BATCH}", "image_size=64", "warmup_epochs=0.5")
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +30,14 @@ def photos(tmp_path_factory):
 
 @pytest.mark.parametrize("name", list(recipes.RECIPES))
 def test_recipe_runs(name, photos, tmp_path):
-    settings = list(TINY)
-    if recipes.find(name).weights:  # what would be downloaded
+    recipe = recipes.find(name)
+    rate = recipe.learning_rate * BATCH / recipe.batch_size  # the linear rule
+    settings = [*TINY, f"learning_rate={rate}"]
+    if recipe.weights:  # what would be downloaded
         path = tmp_path / "given.weights.h5"
-        create_model(recipes.find(name).model).save_weights(path)
+        create_model(recipe.model).save_weights(path)
         settings.append(f"weights={path}")
-    recipe = recipes.override(recipes.find(name), settings)
+    recipe = recipes.override(recipe, settings)
     run = Run(recipe, photos, tmp_path / "run", strategy="one_device", console=Console(quiet=True))
     metrics = run.go()
     assert metrics["last"]["step"] == 2

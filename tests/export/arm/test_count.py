@@ -11,7 +11,7 @@ from keras_ghostnet.quiet import quiet
 
 MAPS = """\
 1000-3000 r-xp 00000400 08:01 12 /lib/a library.so
-3000-4000 rw-p 00000000 00:00 0 
+3000-4000 rw-p 00000000 00:00 0
 5000-6000 r-xp 00000000 08:01 13 /lib/b.so
 block 1010 30
 block 1010 12

@@ -9,7 +9,7 @@ from keras_ghostnet.export.arm import sysroot, tools
 
 def test_missing_programs_are_named_with_their_packages(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(tools.ToolError, match="qemu-aarch64.*apt-get install gcc.* qemu-user"):
+    with pytest.raises(tools.ToolError, match=r"qemu-aarch64.*apt-get install gcc.* qemu-user"):
         tools.find("cc", "qemu-aarch64")
 
 

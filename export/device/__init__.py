@@ -1,0 +1,1 @@
+"""What runs on a device: `run.py`, one file that needs only NumPy and LiteRT there."""
