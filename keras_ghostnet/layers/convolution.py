@@ -8,7 +8,8 @@ import functools
 
 import keras
 
-PACKAGE = "keras_ghostnet"  # the scope of every registered class
+from keras_ghostnet.layers.normalization import PACKAGE, FusedBatchNormalization
+
 BN_EPSILON = 1e-5  # torch's default, which all public checkpoints were trained with
 BN_MOMENTUM = 0.9  # Keras' sense: the part of the old average that is kept
 
@@ -111,7 +112,7 @@ def channel_axis(data_format):
 
 def batch_norm(name, data_format, **part):
     """Batch norm with the package's epsilon and momentum; `part` as `convolution`."""
-    return keras.layers.BatchNormalization(
+    return FusedBatchNormalization(
         axis=channel_axis(data_format),
         epsilon=BN_EPSILON,
         momentum=BN_MOMENTUM,
