@@ -27,7 +27,7 @@ TRAIN = [
 QUANTIZE = ["tensorflow-model-optimization>=0.8", "tf_keras>=2.18"]
 ONNX = ["tf2onnx>=1.16.1", "onnx>=1.16", "onnxruntime>=1.19"]
 SERVING = ["tensorflow-serving-api>=2.18"]
-TOOLS = ["build>=1.2", "pytest>=8", "ruff>=0.9", "setuptools>=77"]
+TOOLS = ["build>=1.2", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.9", "setuptools>=77"]
 EXTRAS = {
     "train": TRAIN,
     "quantize": QUANTIZE,

@@ -1,7 +1,12 @@
 """The README's code runs as it stands, and its figures are those of the code."""
 
+import json
+import os
 import pathlib
 import re
+import shutil
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -11,6 +16,7 @@ import keras_ghostnet
 from keras_ghostnet import cli
 from keras_ghostnet.weights import REGISTRY, registry
 from tests.golden.checkpoints import Golden
+from tests.training.runs import free_ports
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -83,3 +89,48 @@ def test_links_between_documents():
     for path in DOCUMENTS:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def shell_blocks(text):
+    return re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+# What a command of the README is given here beside: a minute is not enough for twenty epochs.
+TINY = ("weights=none", "model=ghostnet_050", "image_size=32", "epochs=1", "batch_size=4")
+
+
+def test_the_readme_s_training_commands_run(desk):
+    """Images of one's own, TFRecords of them, two workers over those."""
+    wrapper = desk / "bin" / "ghostnet"
+    wrapper.parent.mkdir()
+    tiny = " ".join(f"--set {setting}" for setting in TINY)
+    command = pathlib.Path(sys.executable).with_name("ghostnet")
+    wrapper.write_text(
+        f'#!/bin/sh\ncase $1 in train) exec {command} "$@" {tiny};; *) exec {command} "$@";; esac\n'
+    )
+    wrapper.chmod(0o755)
+    shutil.rmtree(desk / "photos")
+    for index in range(12):
+        path = desk / "photos" / ("train", "val")[index % 3 == 2] / ("ant", "bee")[index % 2]
+        path.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(index).uniform(0, 255, (60, 80, 3))
+        keras.utils.save_img(path / f"{index}.jpg", pixels)
+    blocks = [block for block in shell_blocks(README) if "photos" in block or "records" in block]
+    assert len(blocks) == 3
+    ports = iter(free_ports(2))
+    script = re.sub(r"localhost:\d+", lambda _: f"localhost:{next(ports)}", "".join(blocks))
+    path = f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", script],
+        cwd=desk,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for run in ("photos", "records", "workers"):
+        assert (desk / "runs" / run / "metrics.json").exists(), done.stdout
+    config = json.loads((desk / "runs" / "workers" / "config.json").read_text())
+    assert config["replicas"] == 2

@@ -71,8 +71,11 @@ class Checkpoints:
         arrays = self.folder / f"{name}.safetensors"
         # safetensors writes an array's memory as it lies: views and scalars need their own.
         variables = {key: np.ascontiguousarray(value) for key, value in state.variables.items()}
-        with files.replacing(arrays) as partial:
-            save_file(variables, partial)
+        try:
+            with files.replacing(arrays) as partial:
+                save_file(variables, partial)
+        except safetensors.SafetensorError as error:  # its own, also for what the system says
+            raise OSError(f"{arrays} cannot be written: {error}") from error
         described = {
             "format": FORMAT,
             "step": state.step,

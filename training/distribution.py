@@ -6,6 +6,7 @@ import os
 import tensorflow as tf
 
 from keras_ghostnet import specs
+from keras_ghostnet.training import slurm
 
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
@@ -42,7 +43,7 @@ def strategy(name="auto"):
             raise ValueError(
                 "The strategy 'multi_worker' needs a cluster: set TF_CONFIG, or start under SLURM."
             )
-        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=_resolver())
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=_resolver(gpus))
     resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", ""))
     tf.config.experimental_connect_to_cluster(resolver)
     tf.tpu.experimental.initialize_tpu_system(resolver)
@@ -66,7 +67,7 @@ def workers():
                 '{"cluster": {"worker": ["a:1234", "b:1234"]}, "task": {"type": "worker", '
                 '"index": 0}}. Received: ' + text
             ) from error
-    return int(os.environ.get("SLURM_NTASKS", 0)) if "SLURM_PROCID" in os.environ else 0
+    return slurm.workers()
 
 
 def is_chief(strategy):
@@ -113,7 +114,7 @@ def _split(replicas):
     return split
 
 
-def _resolver():
+def _resolver(gpus):
     if os.environ.get("TF_CONFIG"):
         return tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    return tf.distribute.cluster_resolver.SlurmClusterResolver()
+    return slurm.resolver(gpus)

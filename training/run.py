@@ -154,7 +154,7 @@ class Run:
                     self._epoch(len(self.history))
         except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             raise ConnectionError(
-                f"Another worker is gone after step {self.step}: {error.message.splitlines()[0]} "
+                f"Another worker is gone after step {self.step}: {_reason(error)} "
                 "Start all workers again: they continue at the last checkpoint."
             ) from error
         finally:
@@ -198,12 +198,13 @@ class Run:
                 stop, save = watch.follow(result, batch)
                 if stop or save or self._is_checkpoint_step():
                     watch.finish()
-                    self._save()
+                    self._save(self._state(watch))
                 if stop:
                     raise self._stopped()
         stop, _ = watch.finish()
+        variables = self._state(watch)
         if stop:  # the held-out images wait until the run continues
-            self._save()
+            self._save(variables)
             raise self._stopped()
         self.progress.evaluating()
         with self.loop.evaluated_weights() as model:
@@ -219,7 +220,7 @@ class Run:
             self.history.append(row)
             self.sums = dict(NO_SUMS)
             self.folder.epoch(self.history, model)
-        self._save()
+        self._save(variables)
         self.progress.epoch(row)
 
     def _means(self):
@@ -234,8 +235,12 @@ class Run:
         """Whether too much time has passed: by the chief's clock, and then all know."""
         return self.chief and time.monotonic() - self.saved > 60 * self.checkpoint_minutes
 
-    def _save(self):
+    def _state(self, watch):
         variables = self.loop.state()  # all workers together
+        watch.check(variables)
+        return variables
+
+    def _save(self, variables):
         if self.chief:
             self.checkpoints.save(
                 State(self.step, variables, self.described, self.history, self.sums)
@@ -264,6 +269,11 @@ class Run:
     def _say(self, text):
         if self.chief:
             self.console.print(text, soft_wrap=True)
+
+
+def _reason(error):
+    """What TensorFlow says, without its names of nodes."""
+    return error.message.splitlines()[0].rpartition("}} ")[-1].removesuffix(".") + "."
 
 
 def _check_packages():

@@ -1,5 +1,6 @@
 """The folder of a run: all files that training leaves there."""
 
+import contextlib
 import csv
 import json
 import pathlib
@@ -136,11 +137,18 @@ class RunFolder:
     def close(self):
         """Ends the TensorBoard logs."""
         if self.writer:
-            self.writer.close()
+            with self._events():
+                self.writer.close()
 
+    @contextlib.contextmanager
     def _events(self):
-        self.writer = self.writer or tf.summary.create_file_writer(str(self.path / LOGS))
-        return self.writer.as_default()
+        try:
+            self.writer = self.writer or tf.summary.create_file_writer(str(self.path / LOGS))
+            with self.writer.as_default():
+                yield
+        except tf.errors.OpError as error:
+            said = error.message.splitlines()[0].rpartition("}} ")[-1]
+            raise OSError(f"{self.path / LOGS} cannot be written: {said}") from error
 
     def _csv(self, name, rows):
         with files.replacing(self.path / name) as partial, partial.open("w", newline="") as file:

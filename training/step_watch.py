@@ -3,6 +3,8 @@
 import math
 import time
 
+import numpy as np
+
 from keras_ghostnet.training.run_folder import NOT_FINITE
 
 LOGGED = 50  # steps between points of the TensorBoard logs
@@ -14,7 +16,7 @@ class StepWatch:
 
     def __init__(self, run):
         self.run = run
-        self.pending = None
+        self.pending = self.last = None
         self.start, self.steps = None, 0
 
     def follow(self, result, batch):
@@ -32,6 +34,19 @@ class StepWatch:
         before, self.pending = self.pending, None
         return self._look(*before) if before else (False, False)
 
+    def check(self, variables):
+        """Refuses a state that is not finite, as an update can leave it after a finite loss.
+
+        Args:
+            variables: Arrays by name, the state after the last step that was followed.
+
+        Raises:
+            FloatingPointError: If there is such a number in them.
+        """
+        for name, value in variables.items():
+            if not np.isfinite(value).all():
+                self._fail(f"{name} is not finite after", *self.last)
+
     def images_per_second(self):
         """Without the first step, in which the graph may be built."""
         if self.steps < 2:
@@ -39,12 +54,12 @@ class StepWatch:
         return (self.steps - 1) * self.run.recipe.batch_size / (self.end - self.start)
 
     def _look(self, step, result, index):
-        run = self.run
+        run, self.last = self.run, (step, result, index)
         loss, accuracy, stop, save = result.numpy().tolist()
         self.end = time.perf_counter()
         self.start, self.steps = self.start or self.end, self.steps + 1
         if not math.isfinite(loss):
-            self._fail(step, loss, index)
+            self._fail(f"The loss is {loss} in", step, result, index)
         for name, value in (("steps", 1), ("loss", loss), ("accuracy", accuracy)):
             run.sums[name] += value
         run.progress.step(step, loss, accuracy)
@@ -52,14 +67,13 @@ class StepWatch:
             run.folder.scalars(step, {"step/loss": loss, "step/accuracy": accuracy})
         return stop > 0, save > 0
 
-    def _fail(self, step, loss, index):
+    def _fail(self, what, step, result, index):
         run = self.run
-        local = run.strategy.experimental_local_results(index)
-        indices = [int(number) for part in local for number in part]
+        indices = run.strategy.gather(index, axis=0).numpy()  # all workers together
         keys = [run.train.source.key(number) for number in indices if number >= 0]
-        run.folder.not_finite(keys, step, loss)
+        run.folder.not_finite(keys, step, float(result[0]))
         raise FloatingPointError(
-            f"The loss is {loss} in step {step}. Its examples are listed in "
-            f"{run.folder.path / NOT_FINITE}; the first is {keys[0]}. The last checkpoint holds "
-            "the state before. Look at these images, or lower `learning_rate`."
+            f"{what} step {step}. Its examples are listed in {run.folder.path / NOT_FINITE}; the "
+            f"first is {keys[0]}. The last checkpoint holds the state before. Look at these "
+            "images, or begin anew with a lower `learning_rate`."
         )

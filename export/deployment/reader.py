@@ -7,12 +7,12 @@ import keras
 
 from keras_ghostnet.export.deployment import operations
 from keras_ghostnet.export.deployment.graph import Node, Pick, Slot
-from keras_ghostnet.layers import FusedBatchNormalization, GroupedConv2D
+from keras_ghostnet.layers import BatchNormalization, GroupedConv2D
 
 # Layers of this package that are a stock layer with the same arguments and weights.
 SAME = {
     GroupedConv2D: keras.layers.Conv2D,
-    FusedBatchNormalization: keras.layers.BatchNormalization,
+    BatchNormalization: keras.layers.BatchNormalization,
 }
 # Layers of Keras that run what is not Keras.
 OPAQUE = ("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper")

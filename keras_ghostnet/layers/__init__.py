@@ -3,11 +3,11 @@
 from keras_ghostnet.layers.basic_block import GhostBasicBlock
 from keras_ghostnet.layers.convolution import GroupedConv2D
 from keras_ghostnet.layers.ghost import GhostBottleneck, GhostModule, SqueezeExcite
-from keras_ghostnet.layers.normalization import FusedBatchNormalization
+from keras_ghostnet.layers.normalization import BatchNormalization
 from keras_ghostnet.layers.regnet import GGhostStage, RegNetBlock
 
 __all__ = [
-    "FusedBatchNormalization",
+    "BatchNormalization",
     "GGhostStage",
     "GhostBasicBlock",
     "GhostBottleneck",

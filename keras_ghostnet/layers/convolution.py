@@ -8,7 +8,7 @@ import functools
 
 import keras
 
-from keras_ghostnet.layers.normalization import PACKAGE, FusedBatchNormalization
+from keras_ghostnet.layers.normalization import PACKAGE, BatchNormalization
 
 BN_EPSILON = 1e-5  # torch's default, which all public checkpoints were trained with
 BN_MOMENTUM = 0.9  # Keras' sense: the part of the old average that is kept
@@ -112,7 +112,7 @@ def channel_axis(data_format):
 
 def batch_norm(name, data_format, **part):
     """Batch norm with the package's epsilon and momentum; `part` as `convolution`."""
-    return FusedBatchNormalization(
+    return BatchNormalization(
         axis=channel_axis(data_format),
         epsilon=BN_EPSILON,
         momentum=BN_MOMENTUM,

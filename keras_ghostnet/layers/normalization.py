@@ -7,7 +7,7 @@ FUSIBLE = ("float32", "bfloat16", "float16")
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class FusedBatchNormalization(keras.layers.BatchNormalization):
+class BatchNormalization(keras.layers.BatchNormalization):
     """Batch norm whose training step is TensorFlow's fused op.
 
     `keras.layers.BatchNormalization` computes the moments and the output of a batch by a dozen

@@ -3,15 +3,15 @@
 Both sides read 500 x 375 JPEGs from a folder, take a random crop of 224 x 224, flip and normalise
 it and make batches of 32, as PyTorch's ImageNet example does: torchvision with two worker
 processes and its default, bilinear; ours with a thread for every core, bicubic.
-Rounds alternate, so that a busy machine slows both alike. torchvision is taken from the Python
-interpreter that the environment variable TORCH_PYTHON names.
+torchvision is taken from the Python interpreter that TORCH_PYTHON names, or from this one.
 """
 
+import functools
+import itertools
 import os
 import pathlib
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,44 +19,19 @@ import time
 import numpy as np
 import PIL.Image
 import tensorflow as tf
+from sides import PEERS, TORCH_PYTHON, Side, serve
 from sklearn.datasets import load_sample_images
 
 from keras_ghostnet.training.data import Augmentation, Pipeline, make_records, open_source
 
 FILES = 384
-LINKS = 8  # names of every file: an epoch as long as that its start does not count
+LINKS = 24  # names of every file: in so long an epoch its start, most of a second, hardly counts
 SIZE = (500, 375)  # width and height in pixels
 BATCH = 32
 WORKERS = 2
 ROUNDS = 5
 TARGET = 2.5
 PLAIN = Augmentation(color_jitter=0.0)  # what the other side does
-
-# Prints a line with the images a second for every line that it is given.
-TORCHVISION = f"""
-import sys, time, torch, torchvision
-from torchvision import transforms
-dataset = torchvision.datasets.ImageFolder(
-    sys.argv[1],
-    transforms.Compose([
-        transforms.RandomResizedCrop(224),
-        transforms.RandomHorizontalFlip(),
-        transforms.ToTensor(),
-        transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    ]),
-)
-loader = torch.utils.data.DataLoader(
-    dataset, {BATCH}, shuffle=True, num_workers={WORKERS}, drop_last=True, persistent_workers=True
-)
-for _ in loader:
-    pass
-print(torch.__version__, torchvision.__version__, flush=True)
-for _ in sys.stdin:
-    start, count = time.perf_counter(), 0
-    for images, labels in loader:
-        count += len(images)
-    print(count / (time.perf_counter() - start), flush=True)
-"""
 
 
 def write_photographs(folder):
@@ -84,71 +59,64 @@ def rate(pipeline, epoch):
     return count / (time.perf_counter() - start)
 
 
-def pipelines(folder):
-    """Ours: what is compared, and what else is worth to know."""
-    make_records(folder / "photographs", folder / "records", shards=4)
-    photographs = open_source(folder / "photographs", "train")
-    records = open_source(folder / "records", "train")
-    options = {"image_size": 224, "training": True}
-    return {
-        "image files": Pipeline(photographs, augmentation=PLAIN, **options),
-        "TFRecords": Pipeline(records, augmentation=PLAIN, **options),
-        "image files, colour jitter too": Pipeline(photographs, **options),
-    }
+def photographs(folder, **options):
+    source = open_source(folder / "photographs", "train")
+    return Pipeline(source, image_size=224, training=True, **options)
+
+
+def records(folder):
+    source = open_source(folder / "records", "train")
+    return Pipeline(source, image_size=224, training=True, augmentation=PLAIN)
+
+
+# What is compared, and what else is worth to know.
+PEER, COMPARED = "torchvision", "image files"
+PIPELINES = {
+    COMPARED: functools.partial(photographs, augmentation=PLAIN),
+    "TFRecords": records,
+    "image files, colour jitter too": photographs,
+}
+
+
+def ours():
+    """Our side: a turn is an epoch."""
+    pipeline = PIPELINES[sys.argv[2]](pathlib.Path(sys.argv[1]))
+    epochs = itertools.count()
+    rate(pipeline, next(epochs))  # builds the graph and fills the file cache
+    serve(f"TensorFlow {tf.__version__}", lambda: rate(pipeline, next(epochs)))
 
 
 def main():
-    interpreter = os.environ.get("TORCH_PYTHON")
     with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        write_photographs(folder / "photographs")
-        ours = pipelines(folder)
-        for pipeline in ours.values():
-            rate(pipeline, 0)  # the first epoch builds the graph and fills the file cache
-        theirs = interpreter and subprocess.Popen(
-            [interpreter, "-c", TORCHVISION, str(folder / "photographs")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+        write_photographs(pathlib.Path(folder, "photographs"))
+        make_records(f"{folder}/photographs", f"{folder}/records", shards=4)
+        sides = {name: Side(sys.executable, __file__, folder, name) for name in PIPELINES}
+        sides[PEER] = Side(
+            TORCH_PYTHON, PEERS, "torchvision", f"{folder}/photographs", BATCH, WORKERS
         )
-        versions = theirs.stdout.readline().split() if theirs else None
-        if theirs and not versions:
-            print(f"{interpreter} cannot run torchvision", file=sys.stderr)
-            return 1
-        rows = []
-        for epoch in range(ROUNDS):
-            rows.append({name: rate(pipeline, epoch) for name, pipeline in ours.items()})
-            if theirs:
-                print("go", file=theirs.stdin, flush=True)
-                rows[-1]["torchvision"] = float(theirs.stdout.readline())
-        if theirs:
-            theirs.stdin.close()
-            theirs.wait()
-    return report(rows, versions)
+        rows = [{name: side.turn() for name, side in sides.items()} for _ in range(ROUNDS)]
+        for side in sides.values():
+            side.close()
+    return report(rows, sides)
 
 
-def report(rows, versions):
+def report(rows, sides):
     """Prints medians; whether the ratio reaches the target."""
-    for name in rows[0]:
-        line = f"{name:<32} {statistics.median(row[name] for row in rows):6.0f} images/s"
-        if versions and name != "torchvision":
-            line += f"   {statistics.median(row[name] / row['torchvision'] for row in rows):5.2f} x"
-        print(line)
+    for name in sides:
+        ratios = [row[name] / row[PEER] for row in rows]
+        print(
+            f"{name:<32} {statistics.median(row[name] for row in rows):6.0f} images/s   "
+            f"{statistics.median(ratios):5.2f} x ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+    ratio = statistics.median(row[COMPARED] / row[PEER] for row in rows)
     print(
-        f"medians of {len(rows)} alternating rounds of {FILES * LINKS} JPEGs of "
-        f"{SIZE[0]} x {SIZE[1]}; TensorFlow {tf.__version__}, {os.cpu_count()} cores, "
-        f"{platform.machine()}"
-    )
-    if not versions:
-        print("no comparison: TORCH_PYTHON names no interpreter with torchvision")
-        return 0
-    ratio = statistics.median(row["image files"] / row["torchvision"] for row in rows)
-    print(
-        f"torchvision {versions[1]} on PyTorch {versions[0]}: {WORKERS} workers, bilinear; "
-        f"ours bicubic\nimage files / torchvision = {ratio:.2f}   (at least {TARGET})"
+        f"medians of {len(rows)} alternating rounds of {FILES * LINKS} JPEGs of {SIZE[0]} x "
+        f"{SIZE[1]}; {os.cpu_count()} cores, {platform.machine()}; ours bicubic, "
+        f"{sides[COMPARED].versions}; {sides[PEER].versions}: bilinear, {WORKERS} workers\n"
+        f"{COMPARED} / {PEER} = {ratio:.2f}   (at least {TARGET})"
     )
     return 0 if ratio >= TARGET else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ours() if sys.argv[1:] else main())

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ghostnet.layers import FusedBatchNormalization
+from keras_ghostnet.layers import BatchNormalization
 
 SHAPES = {"maps": (4, 5, 6, 3), "single pixels": (4, 1, 1, 3), "one value": (1, 1, 1, 3)}
 
 
 def pair(**options):
     """The same layer fused and as Keras has it, with weights that are not their initial ones."""
-    layers = FusedBatchNormalization(**options), keras.layers.BatchNormalization(**options)
+    layers = BatchNormalization(**options), keras.layers.BatchNormalization(**options)
     rng = np.random.default_rng(0)
     values = [rng.uniform(0.5, 2, 3) for _ in range(4)]
     for layer in layers:
@@ -93,7 +93,7 @@ def test_it_is_one_op_where_it_can_be():
     assert "FusedBatchNormV3" in operations(fused, x, training=True)
     assert "FusedBatchNormV3" not in operations(stock, x, training=True)
     for options in (dict(dtype="float64"), dict(synchronized=True), dict(trainable=False)):
-        other = FusedBatchNormalization(**options)
+        other = BatchNormalization(**options)
         other.build(x.shape)
         x = tf.cast(x, other.dtype)
         assert "FusedBatchNormV3" not in operations(other, x, training=True), options
@@ -101,7 +101,7 @@ def test_it_is_one_op_where_it_can_be():
 
 @pytest.mark.parametrize("options", [dict(dtype="float64"), dict(scale=False), dict(center=False)])
 def test_what_is_not_fused_is_keras_own(options):
-    fused = FusedBatchNormalization(**options)
+    fused = BatchNormalization(**options)
     stock = keras.layers.BatchNormalization(**options)
     x = images((4, 5, 6, 3), fused.dtype)[0]
     np.testing.assert_array_equal(fused(x, training=True), stock(x, training=True))
@@ -120,7 +120,7 @@ def test_frozen_one_stays_as_it_is():
 
 
 def test_comes_back_from_its_configuration():
-    layer = FusedBatchNormalization(axis=1, epsilon=1e-4, momentum=0.8, name="bn")
+    layer = BatchNormalization(axis=1, epsilon=1e-4, momentum=0.8, name="bn")
     again = keras.layers.deserialize(keras.layers.serialize(layer))
-    assert type(again) is FusedBatchNormalization
+    assert type(again) is BatchNormalization
     assert again.get_config() == layer.get_config()

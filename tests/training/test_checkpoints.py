@@ -1,6 +1,7 @@
 """Checkpoints are whole or not there; a broken one is told of and the one before taken."""
 
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -110,6 +111,19 @@ def test_an_unfinished_one_does_not_count(checkpoints):
     checkpoints.save(state(1))
     checkpoints.save(state(2))
     (checkpoints.folder / "step-00000002.json").unlink()
+    assert checkpoints.latest(RECIPE).step == 1
+
+
+def test_what_cannot_be_written_leaves_the_earlier_ones(checkpoints):
+    checkpoints.save(state(1))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"safetensors cannot be written.*too large"):
+            checkpoints.save(state(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(list(checkpoints.folder.iterdir())) == 2
     assert checkpoints.latest(RECIPE).step == 1
 
 

@@ -1,95 +1,130 @@
-"""The same losses and weights on one device, on two, and on two workers over loopback."""
+"""The same losses and weights on one device, on several, and on workers over loopback."""
 
-import json
-import os
 import pathlib
-import socket
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 from keras_ghostnet.training import distribution
+from tests.training import runs
+from tests.training.worker import CLASSES, SIZES
 
 ROOT = pathlib.Path(__file__).parents[2]
-
-
-def start(strategy, synchronized, out, **environment):
-    words = [strategy, "synchronized" if synchronized else "local", str(out)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.training.worker", *words],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finish(processes, out):
-    for process in processes:
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, output[-3000:]
-    return dict(np.load(out))
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def train(strategy, synchronized, folder):
-    out = folder / f"{strategy}-{synchronized}.npz"
-    if strategy != "multi_worker":
-        return finish([start(strategy, synchronized, out)], out)
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
-    workers = [
-        start(
-            strategy,
-            synchronized,
-            out,
-            TF_CONFIG=json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}),
-        )
-        for index in range(2)
-    ]
-    return finish(workers, out)
-
-
-def assert_same(a, b):
-    assert a.keys() == b.keys()
-    for name in a:
-        np.testing.assert_allclose(a[name], b[name], rtol=1e-6, atol=1e-6, err_msg=name)
+MODES = ("synchronized", "local")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("distribution")
+def photos(tmp_path_factory):
+    """13 to be held out: no multiple of any number of replicas or size of batch."""
+    return runs.write_photos(tmp_path_factory.mktemp("photos"), CLASSES, train=1, val=1)
 
 
 @pytest.fixture(scope="module")
-def one(folder):
-    return train("one_device", True, folder)
+def train(photos, tmp_path_factory):
+    """Function that trains in so many processes, each once; returns what each of them wrote."""
+
+    def train(strategy, devices=1, environments=({},)):
+        folder = tmp_path_factory.mktemp(strategy)
+        words = [sys.executable, "-m", "tests.training.worker", strategy, str(devices)]
+        words += [str(photos), str(folder / "{}.npz")]
+        with runs.started(words, environments, cwd=ROOT) as processes:
+            for process in processes:
+                _, errors = process.communicate(timeout=900)
+                assert process.returncode == 0, errors[-3000:]
+        written = [dict(np.load(path)) for path in sorted(folder.iterdir(), reverse=True)]
+        assert len(written) == len(environments)
+        return written
+
+    return train
 
 
-@pytest.mark.parametrize("strategy", ["mirrored", "multi_worker"])
-def test_as_one_process_when_batch_norm_is_synchronised(strategy, one, folder):
-    assert_same(train(strategy, True, folder), one)
+@pytest.fixture(scope="module")
+def one(train):
+    return train("one_device")[0]
 
 
-def test_workers_as_mirrored_when_batch_norm_is_each_replica_s_own(one, folder):
-    mirrored = train("mirrored", False, folder)
-    assert_same(train("multi_worker", False, folder), mirrored)
-    assert abs(mirrored["losses"] - one["losses"]).max() > 1e-3  # it does make a difference
+@pytest.fixture(scope="module")
+def mirrored(train):
+    """By the number of replicas."""
+    return {count: train("mirrored", count)[0] for count in (2, 4)}
 
 
-def test_every_example_is_evaluated_once(one):
-    assert one["sums"][3] == 32
+@pytest.fixture(scope="module")
+def workers(train):
+    """All of two workers, which SLURM describes, and of four, which TF_CONFIG does."""
+    return {
+        2: train("multi_worker", 1, runs.slurm_step(2)),
+        4: train("multi_worker", 1, runs.cluster(4)),
+    }
+
+
+def part(results, mode, *kinds):
+    """Some of the results of a mode, by their name."""
+    chosen = {name: value for name, value in results.items() if name.startswith(mode + "/")}
+    if kinds:
+        chosen = {k: v for k, v in chosen.items() if k.split("/")[1] in kinds}
+    assert chosen
+    return chosen
+
+
+def assert_close(found, expected):
+    assert found.keys() == expected.keys()
+    for name in found:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_as_one_process_when_batch_norm_is_synchronised(count, one, mirrored, workers):
+    kinds = ("losses", "trained", "model", "optimizer", "average", "saved", "evaluated")
+    expected = part(one, "synchronized", *kinds)
+    assert_close(part(mirrored[count], "synchronized", *kinds), expected)
+    assert_close(part(workers[count][0], "synchronized", *kinds), expected)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_workers_as_mirrored_when_batch_norm_is_each_replica_s_own(count, one, mirrored, workers):
+    assert_close(part(workers[count][0], "local"), part(mirrored[count], "local"))
+    difference = mirrored[count]["local/losses"] - one["local/losses"]
+    assert abs(difference).max() > 1e-3  # it does make a difference
+
+
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("mode", MODES)
+def test_all_workers_hold_the_same(count, mode, workers):
+    first, *others = (part(results, mode) for results in workers[count])
+    assert any(name.endswith("kernel") for name in first)
+    for other in others:
+        assert first.keys() == other.keys()
+        for name in first:
+            np.testing.assert_array_equal(other[name], first[name], err_msg=name)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("mode", MODES)
+def test_saved_statistics_are_the_mean_of_all_replicas(count, mode, mirrored, workers):
+    for results in (mirrored[count], workers[count][0]):
+        rows = part(results, mode, "replicas")
+        assert all(len(row) == count for row in rows.values())
+        apart = max(np.ptp(row, axis=0).max() for row in rows.values())
+        assert (apart > 1e-3) == (mode == "local")
+        means = {
+            name.replace("/replicas/", "/saved/"): row.mean(axis=0) for name, row in rows.items()
+        }
+        saved = part(results, mode, "saved")
+        assert_close({name: saved[name] for name in means}, means)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_example_is_evaluated_once(mode, one, mirrored, workers):
+    for results in (one, *mirrored.values(), workers[2][0], workers[4][0]):
+        assert all(results[f"{mode}/examples/{size}"] == CLASSES for size in SIZES)
+        for size in SIZES[1:]:
+            np.testing.assert_allclose(
+                results[f"{mode}/evaluated/{size}"],
+                results[f"{mode}/evaluated/{SIZES[0]}"],
+                rtol=1e-6,
+            )
 
 
 @pytest.mark.parametrize(
@@ -111,6 +146,8 @@ def test_workers_are_counted(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}}')
     assert distribution.workers() == 3
     monkeypatch.delenv("TF_CONFIG")
-    monkeypatch.setenv("SLURM_PROCID", "0")
-    monkeypatch.setenv("SLURM_NTASKS", "4")
+    assert distribution.workers() == 0
+    monkeypatch.setenv("SLURM_PROCID", "0")  # a batch script, in which srun has begun nothing
+    assert distribution.workers() == 0
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
     assert distribution.workers() == 4

@@ -2,69 +2,30 @@
 
 import csv
 import json
-import os
-import pathlib
+import re
 import signal
-import subprocess
-import sys
-import time
 
 import keras
 import numpy as np
 import pytest
-from PIL import Image
 
-from keras_ghostnet.training.checkpoints import Checkpoints
-
-GHOSTNET = pathlib.Path(sys.executable).with_name("ghostnet")
-SETTINGS = ("model=ghostnet_050", "epochs=3", "batch_size=8", "image_size=32", "learning_rate=0.02")
+from keras_ghostnet.training.data import Pipeline, open_source
+from tests.training import runs
+from tests.training.runs import SETTINGS, train
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Twelve images to train with and five to be held out for each of two classes."""
-    folder = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 12), ("val", 5)):
-        for label, name in enumerate(("dark", "light")):
-            (folder / split / name).mkdir(parents=True)
-            for number in range(count):
-                pixels = rng.integers(0, 120, (40, 44, 3)) + 130 * label
-                path = folder / split / name / f"{number}.png"
-                Image.fromarray(pixels.astype("uint8")).save(path)
-    return folder
-
-
-def command(photos, run_dir, *more, settings=SETTINGS):
-    words = [GHOSTNET, "train", "--recipe", "smoke", "--data", photos, "--run_dir", run_dir]
-    words += [word for setting in settings for word in ("--set", setting)]
-    return [*map(str, words), "--deterministic", "--checkpoint_steps", "2", *more]
-
-
-def train(*arguments, **options):
-    return subprocess.run(command(*arguments, **options), capture_output=True, text=True)
+    return runs.write_photos(tmp_path_factory.mktemp("photos"))
 
 
 def kill_after(steps, number, photos, run_dir):
     """Starts a run, and sends it a signal once it has a checkpoint of that step or a later one."""
-    process = subprocess.Popen(
-        command(photos, run_dir), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    checkpoints = Checkpoints(run_dir / "checkpoints")
-    deadline = time.monotonic() + 200
-    while process.poll() is None and max(checkpoints.steps(), default=0) < steps:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.kill(process.pid, number)
-    output, _ = process.communicate(timeout=100)
-    return process.returncode, output
-
-
-def variables(run_dir):
-    state = Checkpoints(run_dir / "checkpoints").latest(
-        json.loads((run_dir / "config.json").read_text())["run"]
-    )
-    return state.step, state.variables
+    with runs.started(runs.command(photos, run_dir)) as (process,):
+        runs.wait_for_step(steps, run_dir, process)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=100)
+        return process.returncode, output
 
 
 @pytest.fixture(scope="module")
@@ -81,15 +42,15 @@ def test_what_a_run_leaves(whole):
     folder, output = whole
     assert "epoch 3/3" in output
     assert {path.name for path in folder.iterdir()} == {
-        "checkpoints", "config.json", "last.keras", "learning_curve.png", "metrics.csv", "metrics.json",
-        "model.keras", "tensorboard", "training_batch.png",
+        "checkpoints", "config.json", "last.keras", "learning_curve.png", "metrics.csv",
+        "metrics.json", "model.keras", "tensorboard", "training_batch.png",
     }  # fmt: skip
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
     assert [row["step"] for row in rows] == ["3", "6", "9"]
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["best"]["val_accuracy"] == max(float(row["val_accuracy"]) for row in rows)
     config = json.loads((folder / "config.json").read_text())
-    assert (config["run"]["batch_size"], config["classes"]) == (8, ["dark", "light"])
+    assert (config["run"]["batch_size"], config["classes"]) == (8, ["class00", "class01"])
     model = keras.models.load_model(folder / "last.keras")
     assert model.output_shape == (None, 2)
 
@@ -104,20 +65,43 @@ def test_stopped_and_killed_runs_end_with_the_very_same_state(whole, photos, tmp
     done = train(photos, run_dir)
     assert done.returncode == 0, done.stderr
     assert "Continuing after" in done.stdout
-    (step, ours), (other, theirs) = variables(run_dir), variables(whole[0])
-    assert step == other == 9
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+    assert runs.state(run_dir).step == 9
+    runs.assert_same_state(run_dir, whole[0])
 
 
 def test_a_finished_run_has_nothing_more_to_do(whole, photos):
     folder, _ = whole
-    before = variables(folder)[1]
+    before = runs.state(folder).variables
     done = train(photos, folder)
     assert done.returncode == 0, done.stderr
-    for name, value in variables(folder)[1].items():
+    for name, value in runs.state(folder).variables.items():
         np.testing.assert_array_equal(value, before[name])
+
+
+@pytest.mark.parametrize("checkpoint_steps", [1, 1000])
+def test_what_is_not_finite_stops_a_run(photos, tmp_path, checkpoint_steps):
+    # One good epoch of three steps. The fourth step's rate is such that numbers overflow soon.
+    run_dir = tmp_path / "run"
+    more = ("schedule=step", "milestones=1", "decay=1e30", "epochs=2")
+    done = train(
+        photos, run_dir, "--checkpoint_steps", str(checkpoint_steps), settings=(*SETTINGS, *more)
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    told = re.search(r"(?:is not finite after|The loss is \w+ in) step (\d)\.", done.stderr)
+    step = int(told[1])
+    assert 4 <= step <= 6
+    named = [row["example"] for row in csv.DictReader((run_dir / "not_finite.csv").open())]
+    assert f"listed in {run_dir / 'not_finite.csv'}; the first is {named[0]}." in done.stderr
+    order = Pipeline(open_source(photos, "train"), image_size=32, training=True).order(1)
+    batch = order[8 * (step - 4) : 8 * (step - 3)]
+    assert [open_source(photos, "train").key(index) for index in batch] == named
+    state = runs.state(run_dir)
+    assert state.step == (step - 1 if checkpoint_steps == 1 else 3)
+    assert all(np.isfinite(value).all() for value in state.variables.values())
+    for name in ("model.keras", "last.keras"):
+        weights = keras.models.load_model(run_dir / name).get_weights()
+        assert all(np.isfinite(weight).all() for weight in weights)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""A short training in a process of its own: `python -m tests.training.worker STRATEGY SYNC OUT`.
+"""A short training in a process of its own: started by test_distribution.
 
-In float64, so that what is left of a difference is not rounding but a fault.
+Once with batch norm synchronised and once without, each evaluated on photographs. In float64, so
+that what is left of a difference is not rounding but a fault. Every worker writes a file.
 """
 
 import sys
@@ -9,59 +10,78 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-BATCH, STEPS, CLASSES = 8, 4, 5
+BATCH, STEPS, CLASSES = 8, 4, 13
+SIZES = (8, 5, 32)  # of batches of evaluation
 
 
-def main(strategy_name, synchronized, out):
-    if strategy_name == "mirrored":
-        (cpu,) = tf.config.list_physical_devices("CPU")
-        tf.config.set_logical_device_configuration(
-            cpu, [tf.config.LogicalDeviceConfiguration()] * 2
-        )
-    from keras_ghostnet import layers
+def main(strategy_name, devices, photos, out):
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * devices
+    )
     from keras_ghostnet.training import distribution
+
+    strategy = distribution.strategy(strategy_name)
+    results = {}
+    for kind in ("synchronized", "local"):
+        for name, value in train(strategy, photos, kind == "synchronized").items():
+            results[f"{kind}/{name}"] = value
+    chief = distribution.is_chief(strategy)
+    np.savez(out.format("chief" if chief else strategy.cluster_resolver.task_id), **results)
+
+
+def train(strategy, photos, synchronized):
+    """Everything that can be known of a training and of the evaluation after it, by name."""
+    from keras_ghostnet.training import distribution
+    from keras_ghostnet.training.data import Pipeline, open_source
     from keras_ghostnet.training.evaluator import Evaluator
     from keras_ghostnet.training.loop import Loop
     from keras_ghostnet.training.recipes import Recipe
 
-    strategy = distribution.strategy(strategy_name)
     recipe = Recipe(
         name="test", model="ghostnet_050", epochs=1, batch_size=BATCH, learning_rate=0.05,
         warmup_epochs=0.5, l2=1e-3, label_smoothing=0.1, ema=0.5, clip_norm=2.0,
     )  # fmt: skip
-
-    def build():
-        keras.utils.set_random_seed(3)
-        keras.config.set_dtype_policy("float64")
-        # Every kind of weight that a GhostNet has, in a network that is compiled quickly.
-        inputs = keras.Input((32, 32, 3))
-        x = layers.GhostModule(8, kernel_size=3, strides=2)(inputs)
-        x = layers.GhostBottleneck(16, 12, strides=2, se_ratio=0.25)(x)
-        x = layers.RegNetBlock(12, 4, strides=2)(x)
-        x = keras.layers.GlobalAveragePooling2D()(x)
-        model = keras.Model(inputs, keras.layers.Dense(CLASSES)(x))
-        for layer in model._flatten_layers():
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.synchronized = synchronized
-        return model
-
-    loop = Loop(recipe, build, STEPS, strategy)
+    keras.backend.clear_session()  # the same names for every network
+    loop = Loop(recipe, lambda: network(synchronized), STEPS, strategy)
     losses = [
         float(loop.train_step(batch)[0]) for batch in distribution.distribute(strategy, batches)
     ]
-    with loop.evaluated_weights() as model:
-        evaluator = Evaluator(model, strategy)
-        sums = [evaluator.sums(b) for b in distribution.distribute(strategy, batches)]
-        sums = np.sum(sums, axis=0)
-        saved = [weight.numpy() for weight in model.weights]
+    results = {"losses": losses, "trained": loop.optimizer.iterations.numpy()}
     state = loop.state()
+    for name, value in state.items():  # this worker's own view of what all share
+        results[name] = value
+    with loop.evaluated_weights() as model:
+        for variable in model.variables:
+            results[f"saved/{variable.path}"] = variable.numpy()
+        evaluator = Evaluator(model, strategy)
+        pipeline = Pipeline(open_source(photos, "val"), image_size=32, training=False)
+        for size in SIZES:
+            found = evaluator.evaluate(pipeline, size)
+            results[f"evaluated/{size}"] = [found[name] for name in ("loss", "accuracy", "top5")]
+            results[f"examples/{size}"] = found["examples"]
     loop.restore(state)
-    assert all(
-        np.array_equal(a, b) for a, b in zip(state.values(), loop.state().values(), strict=True)
-    )
-    if distribution.is_chief(strategy):
-        weights = {str(i): value for i, value in enumerate(saved)}
-        np.savez(out, losses=losses, sums=sums, trained=loop.optimizer.iterations, **weights)
+    for name, value in loop.state().items():
+        np.testing.assert_array_equal(value, state[name], err_msg=name)
+    return results
+
+
+def network(synchronized):
+    """Every kind of weight that a GhostNet has, in a network that is compiled quickly."""
+    from keras_ghostnet import layers
+
+    keras.utils.set_random_seed(3)
+    keras.config.set_dtype_policy("float64")
+    inputs = keras.Input((32, 32, 3))
+    x = layers.GhostModule(8, kernel_size=3, strides=2)(inputs)
+    x = layers.GhostBottleneck(16, 12, strides=2, se_ratio=0.25)(x)
+    x = layers.RegNetBlock(12, 4, strides=2)(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(CLASSES)(x))
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = synchronized
+    return model
 
 
 def batches(shard):
@@ -78,4 +98,4 @@ def batches(shard):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2] == "synchronized", sys.argv[3])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4])

@@ -230,5 +230,6 @@ def normalise(image):
 
 
 def _in_range(image):
-    # Bicubic interpolation overshoots at edges; an image file holds no such values.
-    return tf.clip_by_value(image, 0.0, 255.0)
+    # Bicubic interpolation overshoots at edges; an image file holds no such values. As one op:
+    # `tf.clip_by_value` is two, and takes twice the time.
+    return tf.raw_ops.ClipByValue(t=image, clip_value_min=0.0, clip_value_max=255.0)

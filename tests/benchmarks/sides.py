@@ -1,0 +1,61 @@
+"""Sides of a comparison, each a process of its own, that take turns in one run.
+
+So a busy machine slows all alike, and their pools of threads do not meet.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+# The Python that has PyTorch: this one, unless the environment says otherwise.
+TORCH_PYTHON = os.environ.get("TORCH_PYTHON") or sys.executable
+PEERS = pathlib.Path(__file__).with_name("peers.py")
+
+
+class Side:
+    """A process that works when it is told to.
+
+    Args:
+        *command: Starts it. It answers as `serve` does.
+
+    Attributes:
+        versions: What it said of itself at its start.
+    """
+
+    def __init__(self, *command):
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.versions = self._answer()
+
+    def turn(self):
+        """Lets it work once; returns images a second."""
+        print("go", file=self.process.stdin, flush=True)
+        return float(self._answer())
+
+    def close(self):
+        """Ends it."""
+        self.process.communicate()
+
+    def _answer(self):
+        answer = self.process.stdout.readline().strip()
+        if not answer:
+            sys.exit(f"{' '.join(self.process.args)} failed:\n{self.process.communicate()[1]}")
+        return answer
+
+
+def serve(versions, turn):
+    """The other end of `Side`.
+
+    Args:
+        versions: A text for people, of one line.
+        turn: Function that works once and returns images a second.
+    """
+    print(versions, flush=True)
+    for _ in sys.stdin:
+        print(turn(), flush=True)

@@ -1,0 +1,209 @@
+"""The time of a training step on any number of accelerators, from what it computes and sends."""
+
+import dataclasses
+import math
+
+# Of arXiv 1706.02677: up to such a batch the linear rule for the rate holds, with such a warm-up.
+LARGEST_BATCH, WARMUP_EPOCHS = 8192, 5
+# Keras' synchronised batch norm reduces sum, sum of squares and count one after the other, and
+# the gradients of the first two.
+SYNC_REDUCTIONS = 5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Network:
+    """What of a network and its recipe matters here.
+
+    Attributes:
+        name: The model.
+        gradients: Trainable parameters.
+        norms: Channels of every batch norm.
+        epochs, batch, learning_rate, warmup_epochs: Of the recipe.
+        rate: Images a second that one accelerator trains.
+        largest: Images a second are measured, and accelerators filled, with such a batch.
+        least: Images on a replica below which batch norm should be synchronised.
+    """
+
+    name: str
+    gradients: int
+    norms: tuple
+    epochs: int
+    batch: int
+    learning_rate: float
+    warmup_epochs: float
+    rate: float
+    largest: int
+    least: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """The machines: assumptions, each an option of the command.
+
+    Attributes:
+        per_host: Accelerators of a host.
+        inner_bandwidth: Bytes a second between accelerators of a host, one way.
+        inner_latency: Seconds for a message between them.
+        outer_bandwidth: Bytes a second between hosts, one way, for all accelerators of a host.
+        outer_latency: Seconds for a message between hosts.
+        gradient_bytes: Of one parameter's gradient when it is sent: 4 for float32.
+        overlap: The part of the computing during which gradients are on their way too, in [0, 1].
+        least_step: Seconds of a step however small its batch, in which kernels are started.
+        cores: Of a host, which prepare images.
+        input_rate: Images a second that one core prepares.
+    """
+
+    per_host: int = 8
+    inner_bandwidth: float = 100e9
+    inner_latency: float = 10e-6
+    outer_bandwidth: float = 12.5e9
+    outer_latency: float = 20e-6
+    gradient_bytes: int = 4
+    overlap: float = 0.0
+    least_step: float = 15e-3
+    cores: int = 64
+    input_rate: float = 800.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Step:
+    """One training step on some accelerators.
+
+    Attributes:
+        accelerators: How many.
+        replica_batch: Images of each.
+        synchronized: Whether batch norm is.
+        compute: Seconds of computing.
+        communication: Seconds of reductions that computing does not hide.
+        input: Seconds in which a host prepares its part of the batch, beside the other two.
+        efficiency: Images a second over those of as many accelerators that do nothing but
+            compute, with a full batch.
+    """
+
+    accelerators: int
+    replica_batch: int
+    synchronized: bool
+    compute: float
+    communication: float
+    input: float
+    efficiency: float
+
+    @property
+    def batch(self):
+        """Images of the step."""
+        return self.accelerators * self.replica_batch
+
+    @property
+    def seconds(self):
+        """Time of the step: images are prepared while the step before computes."""
+        return max(self.compute + self.communication, self.input)
+
+    @property
+    def rate(self):
+        """Images a second."""
+        return self.batch / self.seconds
+
+    @property
+    def bound(self):
+        """What takes the most time."""
+        if self.input > self.compute + self.communication:
+            return "input"
+        return "compute" if self.compute >= self.communication else "all-reduce"
+
+
+def all_reduce(size, ranks, bandwidth, latency):
+    """Seconds to sum arrays over ranks: by a ring, or by two trees where that is faster.
+
+    A ring sends 2 (n - 1) / n of the bytes in 2 (n - 1) messages one after the other; two trees,
+    each with half of the bytes, send all of them twice in 2 log2(n) messages, as NCCL does.
+
+    Args:
+        size: Bytes of the array.
+        ranks: How many hold one.
+        bandwidth: Bytes a second, one way.
+        latency: Seconds for a message.
+    """
+    if ranks == 1:
+        return 0.0
+    ring = 2 * (ranks - 1) * (latency + size / ranks / bandwidth)
+    tree = 2 * math.ceil(math.log2(ranks)) * latency + 2 * size / bandwidth
+    return min(ring, tree)
+
+
+def hierarchical_all_reduce(size, accelerators, cluster):
+    """Seconds to sum arrays over the accelerators of hosts, then over the hosts.
+
+    Within a host every accelerator sums its part; the parts of all of them go over the host's
+    network at once, and back within the host.
+
+    Args:
+        size: Bytes of the array.
+        accelerators: How many, of which every host but the only one is full.
+        cluster: A `Cluster`.
+    """
+    inner = min(accelerators, cluster.per_host)
+    seconds = all_reduce(size, inner, cluster.inner_bandwidth, cluster.inner_latency)
+    hosts = hosts_for(accelerators, cluster)
+    return seconds + all_reduce(size, hosts, cluster.outer_bandwidth, cluster.outer_latency)
+
+
+def hosts_for(accelerators, cluster):
+    """How many hosts that many accelerators are in."""
+    return -(-accelerators // cluster.per_host)
+
+
+def step(network, cluster, accelerators, largest_batch=LARGEST_BATCH):
+    """The step that is recommended on that many accelerators.
+
+    Every accelerator is filled until the batch of all is the largest for which the rule for the
+    learning rate holds; after that each gets less. Where it gets too little, batch norm is
+    synchronised.
+
+    Args:
+        network: A `Network`.
+        cluster: A `Cluster`.
+        accelerators: How many.
+        largest_batch: Of the step.
+
+    Returns:
+        A `Step`.
+    """
+    replica_batch = max(1, min(network.largest, largest_batch // accelerators))
+    synchronized = accelerators > 1 and replica_batch < network.least
+    compute = max(replica_batch / network.rate, cluster.least_step)
+    size = network.gradients * cluster.gradient_bytes
+    reduction = hierarchical_all_reduce(size, accelerators, cluster)
+    communication = max(0.0, reduction - cluster.overlap * compute)
+    if synchronized:
+        communication += SYNC_REDUCTIONS * sum(
+            hierarchical_all_reduce(4 * channels, accelerators, cluster)
+            for channels in network.norms
+        )
+    images = replica_batch * min(accelerators, cluster.per_host)
+    prepared = images / (cluster.cores * cluster.input_rate)
+    seconds = max(compute + communication, prepared)
+    return Step(
+        accelerators=accelerators,
+        replica_batch=replica_batch,
+        synchronized=synchronized,
+        compute=compute,
+        communication=communication,
+        input=prepared,
+        efficiency=replica_batch / seconds / network.rate,
+    )
+
+
+def learning_rate(network, batch):
+    """The recipe's peak rate, in proportion to the batch."""
+    return network.learning_rate * batch / network.batch
+
+
+def warmup_epochs(network, batch):
+    """The recipe's warm-up; for a larger batch than its own, five epochs at least."""
+    return max(network.warmup_epochs, WARMUP_EPOCHS if batch > network.batch else 0)
+
+
+def cores_needed(network, cluster, accelerators=None):
+    """Cores of a host that prepare images as fast as its accelerators train."""
+    accelerators = min(accelerators or cluster.per_host, cluster.per_host)
+    return math.ceil(accelerators * network.rate / cluster.input_rate)
