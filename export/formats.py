@@ -1,7 +1,8 @@
 """The formats a model can be exported to: one row here and one module each.
 
-A format's module has two functions: `export(model, path, dtype, calibration)` writes the
-artifact, `load(path, threads)` returns a runner that runs it in its own runtime, and that has
+A format's module has two functions: `export(model, path, dtype, calibration, **options)` writes
+the artifact of a deployment model, `load(path, threads)` returns a runner that runs it in its own
+runtime, and that has
 
     runner(images)         outputs `(n, classes)`, float32, of images `(n, height, width, 3)`
     runner.single(image)   a function without arguments that runs one image, to be timed
@@ -9,9 +10,11 @@ artifact, `load(path, threads)` returns a runner that runs it in its own runtime
 
 import dataclasses
 import importlib
+import importlib.util
 import pathlib
 
-from keras_ghostnet import files
+from keras_ghostnet import files, specs
+from keras_ghostnet.export.deployment import deploy, for_tracing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,11 +25,14 @@ class Format:
         name: What users call it.
         suffix: What follows the model's name in the artifact's name.
         module: The module of `keras_ghostnet.export` that writes and runs it.
-        dtype: Of weights, inputs and outputs: `"float32"` or `"int8"`.
+        dtype: Of the weights: `"float32"`, `"float16"` or `"int8"`.
         max_error: The largest difference to the Keras model's outputs that passes, in standard
             deviations of those outputs.
+        max_typical_error: The same for the median over the images of an image's error.
         min_cosine: The least cosine between all outputs of both that passes.
         min_agreement: The least part of the images for which both must choose the same class.
+        extra: The extras of this package that install what it needs, with commas.
+        options: The names of what its `export` takes besides.
     """
 
     name: str
@@ -34,37 +40,103 @@ class Format:
     module: str
     dtype: str
     max_error: float
+    max_typical_error: float
     min_cosine: float
     min_agreement: float
+    extra: str
+    options: tuple = ()
+
+    @property
+    def is_calibrated(self):
+        """Whether it takes the ranges of its activations from images."""
+        return self.dtype == "int8" and "train_data" not in self.options
 
 
-# What a sound export reaches on digits: float error 1e-6 to 1e-5, by rounding alone; int8 error
-# about 0.4 and cosine 0.9995. One row of wrong padding makes 1.3 and 0.991 of it.
+_SERVING = ("labels", "top_k", "crop", "max_pixels")
+_FOLD = ("fold_preprocessing",)
+_LAYOUT = ("layout",)
+
+# What a sound export reaches on digits, GhostNet and G-GhostNet: float errors of 1e-6 to 1e-5 by
+# rounding alone, 1e-2 with weights of 16 bits; in int8 typical errors of 0.03 and 0.065 and cosines
+# of 0.9994 and 0.996, but errors up to 3 on an image beyond the ranges. Wrong padding of the first
+# convolution alone makes 0.10 and 0.989 of it, of any other more. QAT does not only round.
 # fmt: off
 FORMATS = (
-    #      name              suffix             module         dtype      error   cosine   agreement
-    Format("saved_model",    "_saved_model",    "saved_model", "float32",  1e-3, 0.99999, 0.999),
-    Format("tflite_float32", "_float32.tflite", "tflite",      "float32",  1e-3, 0.99999, 0.999),
-    Format("tflite_int8",    "_int8.tflite",    "tflite",      "int8",      1.0,   0.995,  0.97),
+    #      name               suffix               module         dtype      error  typical cosine
+    #                                                                        agreed, extra, options
+    Format("saved_model",     "_saved_model",      "saved_model", "float32",  1e-3, 1e-4, 0.99999,
+           0.999, "serving", _SERVING),
+    Format("tflite_fp32",     "_fp32.tflite",      "tflite",      "float32",  1e-3, 1e-4, 0.99999,
+           0.999, "tflite", _FOLD),
+    Format("tflite_fp16",     "_fp16.tflite",      "tflite",      "float16",   0.1, 0.02,  0.9999,
+           0.99, "tflite", _FOLD),
+    Format("tflite_int8",     "_int8.tflite",      "tflite",      "int8",      5.0, 0.08,    0.99,
+           0.97, "tflite", ("io", *_FOLD)),
+    Format("tflite_int8_qat", "_int8_qat.tflite",  "tflite_qat",  "int8",      5.0, 0.15,    0.98,
+           0.97, "quantize,tflite", ("io", "train_data", "trained", "console")),
+    Format("onnx_fp32",       "_fp32.onnx",        "onnx",        "float32",  1e-3, 1e-4, 0.99999,
+           0.999, "onnx", _LAYOUT),
+    Format("onnx_fp16",       "_fp16.onnx",        "onnx",        "float16",   0.1, 0.02,  0.9999,
+           0.99, "onnx", _LAYOUT),
+    Format("onnx_int8",       "_int8.onnx",        "onnx",        "int8",      5.0, 0.08,    0.99,
+           0.97, "onnx", _LAYOUT),
+    Format("tensorrt",        "_fp16.engine",      "tensorrt",    "float16",   0.1, 0.02,  0.9999,
+           0.99, "onnx,tensorrt"),
 )
 # fmt: on
+
+# What the extras bring, as Python calls it.
+PACKAGES = {
+    "onnx": ("onnx", "onnxruntime", "tf2onnx"),
+    "quantize": ("tf_keras", "tensorflow_model_optimization"),
+    "serving": ("tensorflow_serving",),
+    "tensorrt": ("tensorrt", "cuda"),  # not an extra: the wheels fetch from elsewhere
+    "tflite": ("ai_edge_litert",),
+}
 
 
 def find(name):
     """The format of a name.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none; the message suggests the nearest.
     """
-    for fmt in FORMATS:
-        if fmt.name == name:
-            return fmt
-    names = ", ".join(fmt.name for fmt in FORMATS)
-    raise ValueError(f"There is no format {name!r}. Choose one of: {names}.")
+    known = {fmt.name: fmt for fmt in FORMATS}
+    if name not in known:
+        raise ValueError(f"There is no format {name!r}.{specs.suggest(name, known)}")
+    return known[name]
 
 
-def export_model(model, fmt, directory, calibration=None):
-    """Exports a model. The artifact appears whole or not at all.
+def missing(fmt):
+    """The packages that a format needs and that are not installed, a list of their names."""
+    needed = (name for extra in fmt.extra.split(",") for name in PACKAGES[extra])
+    return [name for name in needed if importlib.util.find_spec(name) is None]
+
+
+def require(fmt):
+    """Tells at once whether something is missing.
+
+    Raises:
+        ImportError: If a package is; the message says how to install it.
+    """
+    lacking = missing(fmt)
+    if not lacking:
+        return
+    if "tensorrt" in lacking:
+        from keras_ghostnet.export.tensorrt.dependencies import INSTALL as advice
+    else:
+        advice = f'Install with: pip install "keras_ghostnet[{fmt.extra}]"'
+    verb = "is" if len(lacking) == 1 else "are"
+    raise ImportError(
+        f"{fmt.name} needs {' and '.join(lacking)}, which {verb} not installed. {advice}"
+    )
+
+
+def export_model(model, fmt, directory, calibration=None, **options):
+    """Exports a model in its deployment form. The artifact appears whole or not at all.
+
+    It is not verified: `keras_ghostnet.export.verify.verify` does that, and
+    `keras_ghostnet.export.artifacts.export_artifacts` both.
 
     Args:
         model: A Keras model with one input of a fixed image size.
@@ -72,23 +144,46 @@ def export_model(model, fmt, directory, calibration=None):
         directory: Where the artifact goes; its name is the model's with the format's suffix.
         calibration: Images `(n, height, width, 3)` as the model sees them in use, from the
             training data, a hundred or more; an int8 format takes its ranges from them.
+        **options: Those of the format.
 
     Returns:
         The artifact's path.
 
     Raises:
-        ValueError: If an int8 format gets no calibration images, or the artifact is not what
-            the format promises.
+        ImportError: If what the format needs is not installed.
+        ValueError: If an int8 format gets no calibration images, the format has no such option,
+            or the artifact is not what the format promises.
     """
-    if fmt.dtype == "int8" and (calibration is None or not len(calibration)):
+    path = pathlib.Path(directory) / f"{model.name}{fmt.suffix}"
+    with files.replacing(path) as partial:
+        write(for_tracing(deploy(model)), fmt, partial, calibration, **options)
+    return path
+
+
+def write(deployed, fmt, path, calibration=None, **options):
+    """Writes the artifact of a model that is deployed already.
+
+    Args:
+        deployed: As `keras_ghostnet.export.deployment.for_tracing` returns it.
+        fmt, calibration, **options: As `export_model`.
+        path: The file or folder to create.
+
+    Raises:
+        ImportError: If what the format needs is not installed.
+        ValueError: As `export_model`.
+    """
+    unknown = sorted(set(options) - set(fmt.options))
+    if unknown:
+        raise ValueError(
+            f"{fmt.name} has no option {unknown[0]!r}. "
+            f"It takes: {', '.join(fmt.options) or 'none'}."
+        )
+    if fmt.is_calibrated and (calibration is None or not len(calibration)):
         raise ValueError(
             f"{fmt.name} needs calibration images: some hundred from the training data, "
             "preprocessed as in training."
         )
-    path = pathlib.Path(directory) / f"{model.name}{fmt.suffix}"
-    with files.replacing(path) as partial:
-        _module(fmt).export(model, partial, fmt.dtype, calibration)
-    return path
+    _module(fmt).export(deployed, path, fmt.dtype, calibration, **options)
 
 
 def load(path, fmt, threads=1):

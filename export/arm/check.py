@@ -94,6 +94,7 @@ def export(folder):
 
     from keras_ghostnet import create_model
     from keras_ghostnet.export import tflite
+    from keras_ghostnet.export.deployment import deploy, for_tracing
     from keras_ghostnet.quiet import quiet
 
     random = np.random.default_rng(0)
@@ -108,6 +109,7 @@ def export(folder):
             # and XNNPACK refuses the scales of the int8 network.
             for _ in range(20):
                 model(images, training=True)
+            model = for_tracing(deploy(model))
         for dtype in DTYPES:
             paths.append(folder / f"{name}_{dtype}.tflite")
             tflite.export(model, paths[-1], dtype, images)

@@ -24,7 +24,7 @@ max_enqueued_batches { value: 64 }
 """
 
 
-def export_version(model, root, *, version=None, **options):
+def export_version(model, root, *, version=None, check=None, **options):
     """Exports a model as a new version, and enters it into the server's settings.
 
     A version appears whole or not at all, so that a running server may watch the folder. Settings
@@ -34,6 +34,8 @@ def export_version(model, root, *, version=None, **options):
         model: As `keras_ghostnet.export.saved_model.export`; its name is the served model's.
         root: The folder of all models.
         version: A number from 1 that is not taken; None takes the next one.
+        check: Function of the complete folder, called before a server can see it; what it raises
+            leaves everything as it was. None checks nothing.
         **options: As `keras_ghostnet.export.serving.signatures.signatures`.
 
     Returns:
@@ -55,6 +57,8 @@ def export_version(model, root, *, version=None, **options):
     with files.replacing(path) as partial:
         saved_model.export(model, partial, **options)
         warmup.write(partial, model.name)
+        if check:
+            check(partial)
         _check_free(path)  # another process may have taken it meanwhile
     _write(root / MODELS, config)
     if not (root / BATCHING).exists():

@@ -20,14 +20,20 @@ COMMANDS = (
     "recipes",
     "train",
     "evaluate",
+    "export",
+    "verify",
+    "quantize",
     "make_records",
 )
 
 
 def entry_point():
     """What the console command calls."""
-    with quiet():  # the backend looks for its devices, aloud, at its first operation
-        keras.ops.zeros(1)
+    with quiet():  # the backend looks for its devices aloud
+        if sys.argv[1:2] == ["train"]:  # which has to join its cluster before any operation
+            importlib.import_module("tensorflow").config.list_physical_devices()
+        else:
+            keras.ops.zeros(1)
     app.run(main, flags_parser=parse)
 
 

@@ -1,15 +1,22 @@
-"""Two small classifiers and images for the exports."""
+"""Small classifiers and images for the exports."""
+
+import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
 
-from keras_ghostnet import create_model
-from keras_ghostnet.export.formats import FORMATS, export_model
+from keras_ghostnet import create_model, layers
+from keras_ghostnet.export import preprocessing
+from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.formats import find, write
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.predictions import predict
+from tests.export.command import FORMATS, export
 
 SHAPE = (64, 64, 3)
+EXPORTED = tuple(map(find, ("saved_model", "tflite_fp32", "tflite_fp16", "tflite_int8")))
 
 
 def settle(model, images):
@@ -22,12 +29,18 @@ def settle(model, images):
     return model
 
 
+def patches(count, size):
+    """Smooth patches of colour, and noise, as pixels: uint8 `(count, size, size, 3)`."""
+    random = np.random.default_rng(0)
+    coarse = random.normal(size=(count, 4, 4, 3)).repeat(size // 4, 1).repeat(size // 4, 2)
+    images = coarse + 0.2 * random.normal(size=(count, size, size, 3))
+    return preprocessing.to_pixels(images)
+
+
 @pytest.fixture(scope="session")
 def images():
-    """`(32, 64, 64, 3)`: smooth patches of colour, and noise."""
-    random = np.random.default_rng(0)
-    patches = random.normal(size=(32, 4, 4, 3)).repeat(16, axis=1).repeat(16, axis=2)
-    return (patches + 0.2 * random.normal(size=(32, *SHAPE))).astype("float32")
+    """`(32, 64, 64, 3)`, normalised."""
+    return preprocessing.normalise(patches(32, 64))
 
 
 def build(name, images, **kwargs):
@@ -42,12 +55,6 @@ def model(request, images):
 
 
 @pytest.fixture(scope="session")
-def ghostnet(images):
-    """With softmax, which users get by default."""
-    return build("ghostnet_050", images)
-
-
-@pytest.fixture(scope="session")
 def reference(model, images):
     """The Keras model's `Predictions`, with made-up labels."""
     return predict(model, images, np.arange(len(images)) % 10)
@@ -57,4 +64,63 @@ def reference(model, images):
 def artifacts(model, images, tmp_path_factory):
     """The model in every format: a dict of the format's name and the path."""
     folder = tmp_path_factory.mktemp("artifacts")
-    return {fmt.name: export_model(model, fmt, folder, images) for fmt in FORMATS}
+    deployed, paths = for_tracing(deploy(model)), {}
+    for fmt in EXPORTED:
+        paths[fmt.name] = folder / f"{model.name}{fmt.suffix}"
+        write(deployed, fmt, paths[fmt.name], images)
+    return paths
+
+
+@pytest.fixture(scope="session")
+def small():
+    """A network of a few layers, all kinds of C-GhostNet's among them, that sees two classes."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((32, 32, 3))
+    x = keras.layers.ZeroPadding2D(1, name="pad")(inputs)
+    x = keras.layers.Conv2D(8, 3, strides=2, use_bias=False, name="stem")(x)
+    x = keras.layers.BatchNormalization(name="stem_bn")(x)
+    x = keras.layers.ReLU(name="stem_relu")(x)
+    x = layers.GhostBottleneck(16, 12, strides=2, se_ratio=0.25, name="block")(x)
+    x = layers.GhostModule(24, name="ghost")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="predictions")(x), name="small")
+    images = preprocessing.normalise(patches(64, 32))
+    settle(model, images)
+    kernel, bias = model.layers[-1].get_weights()
+    # As many of either class, and the better to be told apart.
+    outputs = model.predict(images, verbose=0)
+    bias[0] -= np.median(outputs[:, 0] - outputs[:, 1])
+    model.layers[-1].set_weights([kernel, bias])
+    return model
+
+
+@pytest.fixture(scope="session")
+def run_dir(small, tmp_path_factory):
+    """The folder of a run: the small network, and photos of the classes that it sees in them."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    pixels = patches(160, 32)
+    outputs = small.predict(preprocessing.normalise(pixels), verbose=0)
+    margin = outputs[:, 1] - outputs[:, 0]
+    clear = np.flatnonzero(np.abs(margin) > np.median(np.abs(margin)))
+    for number, index in enumerate(clear):
+        split = "val" if number % 2 else "train"
+        path = folder / "photos" / split / ("ant", "bee")[int(margin[index] > 0)]
+        path.mkdir(parents=True, exist_ok=True)
+        keras.utils.save_img(path / f"{index}.png", pixels[index], scale=False)
+    small.save(folder / "model.keras")
+    run = {"data": str(folder / "photos"), "crop": 1.0, "seed": 0}
+    (folder / "config.json").write_text(json.dumps({"run": run, "classes": ["ant", "bee"]}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported(run_dir, tmp_path_factory):
+    """A folder of all formats."""
+    out = tmp_path_factory.mktemp("exported")
+    assert export(run_dir, out, names=",".join(FORMATS)) == 0
+    return out
+
+
+@pytest.fixture
+def copied(exported, tmp_path):
+    return shutil.copytree(exported, tmp_path / "copied")

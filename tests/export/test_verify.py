@@ -4,18 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ghostnet import preprocess_input
-from keras_ghostnet.export import formats
+from keras_ghostnet.export import formats, preprocessing
+from keras_ghostnet.export.artifacts import Subject, check
+from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.images import Images
 from keras_ghostnet.export.verify import VerificationError, compare, verify
-from keras_ghostnet.training.predictions import predict
+from tests.export.conftest import patches
 
-TFLITE = formats.find("tflite_float32")
-
-
-def wrapped(model, change):
-    """The model with a change of its input in front."""
-    inputs = keras.Input(model.input_shape[1:])
-    return keras.Model(inputs, model(change(inputs)), name="changed")
+TFLITE = formats.find("tflite_fp32")
 
 
 def same_padding_at_stride_2(model):
@@ -29,29 +25,85 @@ def same_padding_at_stride_2(model):
     return clone
 
 
+def bgr(model):
+    """The network behind a convolution that turns the order of the channels."""
+    layer = keras.layers.Conv2D(3, 1, use_bias=False, name="bgr")
+    inputs = keras.Input(model.input_shape[1:])
+    turned = keras.Model(inputs, model(layer(inputs)), name="bgr")
+    layer.set_weights([np.eye(3)[None, None, ::-1]])
+    return turned
+
+
+def same_padding_of_the_stem(model):
+    """The same for the first convolution alone: the least that it can be."""
+    clone = same_padding_at_stride_2(model)
+    for layer, sound in zip(clone.layers, model.layers, strict=True):
+        if isinstance(layer, keras.layers.ZeroPadding2D) and layer.name != "pad":
+            layer.padding = sound.padding
+    return clone
+
+
 FAULTS = {
     "wrong padding": same_padding_at_stride_2,
-    "BGR": lambda model: wrapped(model, lambda images: images[..., ::-1]),
-    "normalised twice": lambda model: wrapped(
-        model, lambda images: preprocess_input(images, data_format="channels_last")
-    ),
+    "wrong padding of the stem": same_padding_of_the_stem,
+    "BGR": bgr,
+    "normalised twice": preprocessing.fold,
 }
+CHECKED = ("saved_model", "tflite_fp32", "tflite_int8", "onnx_fp32")
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_planted_faults_are_caught(fault, ghostnet, images, tmp_path):
-    reference = predict(ghostnet, images, np.zeros(len(images), int))
-    path = formats.export_model(FAULTS[fault](ghostnet), TFLITE, tmp_path)
+@pytest.fixture(scope="module")
+def subject(small):
+    pixels = patches(160, 32)
+    outputs = small.predict(preprocessing.normalise(pixels), verbose=0)
+    margin = np.abs(outputs[:, 1] - outputs[:, 0])
+    clear = margin > np.median(margin)  # as a trained network would be of most images
+    held_out = Images("patches", pixels[clear])
+    return Subject(small, ("ant", "bee"), 1.0, held_out, Images("patches", pixels))
+
+
+@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize("fault", [None, *FAULTS])
+def test_planted_faults_are_caught(fault, name, subject, tmp_path):
+    fmt = formats.find(name)
+    if formats.missing(fmt):
+        pytest.skip(f"{name} needs {formats.missing(fmt)}")
+    model = for_tracing(deploy(subject.model))
+    if fault:
+        model = FAULTS[fault](model)
+    path = tmp_path / f"small{fmt.suffix}"
+    formats.write(model, fmt, path, subject.calibration.normalised)
+    if not fault:
+        result = check(path, fmt, subject, subject.reference(), folded=False)
+        assert result.agreement == 1
+        assert result.max_error < (0.3 if fmt.dtype == "int8" else 1e-4)
+        return
     with pytest.raises(VerificationError, match="does not compute what the Keras model computes"):
-        verify(path, TFLITE, images, reference.labels, reference.outputs)
+        check(path, fmt, subject, subject.reference(), folded=False)
+
+
+@pytest.fixture(scope="module")
+def probable(small):
+    """The network with the softmax that users get by default."""
+    outputs = keras.layers.Softmax(name="softmax")(small.output)
+    return keras.Model(small.input, outputs, name="small")
+
+
+def test_a_failed_artifact_is_removed(probable, subject, tmp_path):
+    images = subject.held_out.normalised
+    reference = probable.predict(images, verbose=0)
+    path = formats.export_model(same_padding_at_stride_2(probable), TFLITE, tmp_path)
+    with pytest.raises(VerificationError, match=r"small_fp32\.tflite was removed"):
+        verify(path, TFLITE, images, None, reference)
     assert not path.exists()
 
 
-def test_a_sound_softmax_export_passes(ghostnet, images, tmp_path):
-    reference = predict(ghostnet, images, np.zeros(len(images), int))
-    path = formats.export_model(ghostnet, TFLITE, tmp_path)
-    result = verify(path, TFLITE, images, reference.labels, reference.outputs)
-    assert result.agreement == 1
+def test_a_sound_softmax_export_passes(probable, subject, tmp_path):
+    images = subject.held_out.normalised
+    reference = probable.predict(images, verbose=0)
+    path = formats.export_model(probable, TFLITE, tmp_path)
+    result = verify(path, TFLITE, images, reference.argmax(axis=-1), reference)
+    assert result.agreement == result.accuracy == 1
     assert result.max_error < 1e-4
     assert path.exists()
 
@@ -70,21 +122,22 @@ def test_figures():
     outputs = reference + np.array([[1.0, 0], [0, 0], [-5, 0], [0, 0]])
     result = compare(outputs, reference, np.array([0, 0, 0, 1]), TFLITE)
     assert result.max_error == 5 / 2  # the standard deviation is 2
+    assert result.typical_error == pytest.approx(np.sqrt(1 / 2) / 2 / 2)  # of 0, 0, 0.35, 1.77
     assert result.agreement == 0.75
     assert result.accuracy == 0.5
     assert 0 < result.cosine < 1
+    assert compare(outputs, reference, None, TFLITE).accuracy is None
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_outputs_that_are_not_finite_fail(value, tmp_path, monkeypatch):
+def test_outputs_that_are_not_finite_fail(value, tmp_path):
     path = tmp_path / "artifact"
     path.write_text("")
     reference = np.array([[1.0, -1.0], [-1.0, 1.0]])
     outputs = np.where(reference > 0, reference, value)
-    monkeypatch.setattr(formats, "load", lambda *_: lambda _: outputs)
     with pytest.raises(VerificationError):
-        verify(path, TFLITE, np.zeros((2, 8, 8, 3)), np.array([0, 1]), reference)
+        verify(path, TFLITE, np.zeros((2, 8, 8, 3)), np.array([0, 1]), reference, lambda _: outputs)
 
 
 def test_another_number_of_classes_fails():

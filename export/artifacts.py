@@ -1,0 +1,217 @@
+"""Artifacts with their proof: written, verified, and only then put in their place."""
+
+import dataclasses
+import datetime
+import functools
+import os
+import pathlib
+
+from keras_ghostnet import files
+from keras_ghostnet.export import formats, preprocessing, sidecar, tensors, verify
+from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.steps import step
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What became of one format.
+
+    Attributes:
+        format: Its name.
+        path: The artifact; None if there is none.
+        verification: A `keras_ghostnet.export.verify.Verification`; None if it was not run.
+        error: Why it failed; None if it did not.
+    """
+
+    format: str
+    path: pathlib.Path | None
+    verification: verify.Verification | None
+    error: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A model with what its artifacts are made of and held against.
+
+    Attributes:
+        model: The Keras model.
+        labels: The classes' names in the order of the outputs.
+        crop: The part of a resized image's shorter side that evaluation keeps.
+        held_out: `keras_ghostnet.export.images.Images` to verify on.
+        calibration: `Images` for the ranges of int8; None if no format takes them.
+    """
+
+    model: object
+    labels: tuple
+    crop: float
+    held_out: object
+    calibration: object = None
+
+    def reference(self):
+        """The model's outputs for the held-out images, `(n, classes)`."""
+        return self.model.predict(self.held_out.normalised, batch_size=32, verbose=0)
+
+
+def export_artifacts(subject, fmts, out, *, options=None, version=None, console):
+    """Exports a model to formats, one after the other, and verifies each.
+
+    An artifact that fails never appears, and leaves an earlier one as it was; the other formats
+    go on. With the first artifact the model itself is kept beside them, as `NAME.keras`.
+
+    Args:
+        subject: A `Subject`.
+        fmts: A list of `Format`s.
+        out: The folder.
+        options: A dictionary of options; every format gets those that it takes.
+        version: Of a SavedModel; None takes the next one.
+        console: A `rich.console.Console` for progress.
+
+    Returns:
+        A list of `Result`, one a format.
+    """
+    out, options = pathlib.Path(out), options or {}
+    with step(console, "Preparing the deployment graph") as done:
+        deployed = for_tracing(deploy(subject.model))
+        reference = subject.reference()
+        done(f"prepared {subject.model.name}: {len(deployed.layers)} layers")
+    exporter, results = _Exporter(subject, deployed, reference, out, version), []
+    for fmt in fmts:
+        chosen = {name: value for name, value in options.items() if name in fmt.options}
+        with step(console, f"Exporting {fmt.name}") as done:
+            try:
+                path, result = exporter.export(fmt, chosen)
+            except Exception as error:  # whatever a converter raises: the other formats go on
+                failed = getattr(error, "result", None)
+                results.append(Result(fmt.name, None, failed, _message(error)))
+                done(f"{fmt.name} failed")
+            else:
+                results.append(Result(fmt.name, path, result, None))
+                done(f"exported and verified {fmt.name}")
+    return results
+
+
+def check(path, fmt, subject, reference, folded):
+    """Verifies an artifact in the runtime that its users run it in.
+
+    Args:
+        path: The artifact.
+        fmt: Its `Format`.
+        subject: The `Subject`.
+        reference: What `subject.reference()` returned.
+        folded: Whether the artifact takes raw pixels.
+
+    Returns:
+        A `Verification`.
+
+    Raises:
+        VerificationError: If it does not compute what the model computes.
+    """
+    images = subject.held_out.pixels if folded else subject.held_out.normalised
+    return verify.check(_runner(path, fmt)(images), reference, subject.held_out.labels, fmt)
+
+
+def _runner(path, fmt):
+    if fmt.name != "saved_model":
+        return formats.load(path, fmt)
+    from keras_ghostnet.export.serving.session import ServingSession
+
+    return ServingSession(path)
+
+
+class _Exporter:
+    """Writes and proves one artifact after the other."""
+
+    def __init__(self, subject, deployed, reference, out, version):
+        self.subject, self.deployed, self.reference = subject, deployed, reference
+        self.out, self.version = out, version
+
+    def export(self, fmt, options):
+        """Path and `Verification` of a format's artifact, which is in its place."""
+        if fmt.name == "saved_model":
+            return self._export_version(fmt, options)
+        images = self.subject.calibration
+        path = self.out / f"{self.subject.model.name}{fmt.suffix}"
+        # Both are complete before either appears.
+        with files.replacing(sidecar.path_of(path)) as beside, files.replacing(path) as partial:
+            calibration = images.normalised if images else None
+            formats.write(self.deployed, fmt, partial, calibration, **options)
+            result = self._prove(partial, beside, fmt, options)
+        return path, result
+
+    def _export_version(self, fmt, options):
+        from keras_ghostnet.export.serving import layout
+
+        options = {"labels": self.subject.labels, "crop": self.subject.crop, **options}
+        proofs = []
+
+        def prove(partial):
+            beside = partial.with_name(f"{partial.name}.sidecar")
+            proofs.append((self._prove(partial, beside, fmt, options), beside))
+
+        try:
+            path = layout.export_version(
+                self.deployed, self.out, version=self.version, check=prove, **options
+            )
+            ((result, beside),) = proofs
+            os.replace(beside, sidecar.path_of(path))
+        finally:
+            for _, beside in proofs:
+                files.remove(beside)
+        return path, result
+
+    def _prove(self, path, beside, fmt, options):
+        """Verifies an artifact and writes its sidecar, to the path `beside`."""
+        subject, folded = self.subject, options.get("fold_preprocessing", False)
+        result = check(path, fmt, subject, self.reference, folded)
+        content = {
+            "format": fmt.name,
+            "source": self._source,
+            **tensors.describe(path),
+            "preprocessing": preprocessing.describe(subject.model, subject.crop, folded),
+            "labels": list(subject.labels),
+            "options": {key: options[key] for key in options if _is_plain(options[key])},
+            "calibration": subject.calibration.describe() if fmt.is_calibrated else None,
+            "verification": {
+                **_plain(result),
+                **subject.held_out.describe(),
+                "origin": subject.held_out.origin,
+            },
+            "versions": sidecar.versions(),
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        }
+        sidecar.write(path, content, beside)
+        return result
+
+    @functools.cached_property
+    def _source(self):
+        """Saves the model that the artifacts are held against; what sidecars say of it."""
+        model = self.subject.model
+        path = self.out / f"{model.name}.keras"
+        with files.replacing(path) as partial:
+            model.save(partial)
+        return {
+            "model": model.name,
+            "file": path.name,
+            "sha256": sidecar.model_hash(model),
+            "parameters": model.count_params(),
+        }
+
+
+def _is_plain(value):
+    return isinstance(value, str | int | float | bool)
+
+
+def _plain(result):
+    return {
+        key: value if value is None else float(f"{value:.6g}")
+        for key, value in dataclasses.asdict(result).items()
+    }
+
+
+def _message(error):
+    text = str(error).strip() or type(error).__name__
+    return (
+        text
+        if isinstance(error, ValueError | OSError | ImportError)
+        else (f"{type(error).__name__}: {text.splitlines()[0]}")
+    )

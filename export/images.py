@@ -1,0 +1,219 @@
+"""Real images for calibration and verification, as whole pixels: the same for every format."""
+
+import dataclasses
+import hashlib
+import pathlib
+
+import numpy as np
+
+from keras_ghostnet.export import preprocessing
+
+LEAST = 32  # images that ranges can be taken from
+CALIBRATION, HELD_OUT = 200, 400  # how many are taken at most
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """Some images of a source.
+
+    Attributes:
+        name: What they are.
+        pixels: RGB uint8 `(n, height, width, 3)`, resized and cropped as in evaluation.
+        labels: The true classes' indices `(n,)`; None if not known.
+        class_names: The classes of the source; None if not known.
+        origin: What `reopen` needs to find them again, a dictionary.
+    """
+
+    name: str
+    pixels: np.ndarray
+    labels: np.ndarray | None = None
+    class_names: tuple | None = None
+    origin: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def normalised(self):
+        """The networks' input, float32."""
+        return preprocessing.normalise(self.pixels)
+
+    def describe(self):
+        """Where they are from, how many they are and their hash, for a sidecar."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
+        return {"source": self.name, "images": len(self.pixels), "sha256": digest}
+
+
+def from_source(data, split, size, *, crop, seed, count):
+    """Images from all over one split of a labelled source, not augmented.
+
+    Args:
+        data: As `keras_ghostnet.training.data.open_source`.
+        split: `"train"` or `"val"`.
+        size: `(height, width)` in pixels.
+        crop: The part of the resized image's shorter side that is kept, in (0, 1].
+        seed: Of the split, for a source without splits.
+        count: How many, at most.
+
+    Returns:
+        `Images`.
+
+    Raises:
+        FileNotFoundError, ValueError: As `open_source`.
+    """
+    from keras_ghostnet.training.data import open_source
+
+    source = open_source(data, split, seed=seed)
+    # They are in the order of their classes.
+    indices = np.unique(np.linspace(0, source.examples - 1, count).round().astype(int))
+    pixels, labels = [], []
+    for index in indices:
+        try:
+            encoded, label = source.reader.read(index)
+            if 0 <= label < len(source.class_names):
+                pixels.append(_evaluated(encoded, size, crop))
+                labels.append(label)
+        except ValueError:  # it cannot be decoded; training counts and names those
+            continue
+    if not pixels:
+        raise ValueError(f"No image of {source.name} can be used.")
+    origin = dict(data=str(data), split=split, crop=crop, seed=seed, count=count)
+    return Images(
+        source.name, np.stack(pixels), np.array(labels), tuple(source.class_names), origin
+    )
+
+
+def unlabelled(path, size, *, crop):
+    """Images without classes.
+
+    Args:
+        path: A folder of images, of any depth; or a `.npy` file of pixels, uint8
+            `(n, height, width, 3)`, of the model's size.
+        size: `(height, width)` in pixels.
+        crop: The part of a file's shorter side that is kept when it is resized, in (0, 1].
+
+    Returns:
+        `Images`.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If the folder holds no images, one cannot be decoded, or the array does not
+            fit.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There are no calibration images at {path}. Check the path.")
+    origin = dict(unlabelled=str(path), crop=crop)
+    if path.is_file():
+        return Images(str(path), _array(path, size), origin=origin)
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise ValueError(f"{path} holds no images. Known: {', '.join(SUFFIXES)}.")
+    every = max(1, len(files) // (CALIBRATION + HELD_OUT))
+    pixels = np.stack([_file(file, size, crop) for file in files[::every]])
+    return Images(str(path), pixels, origin=origin)
+
+
+def halves(images):
+    """Splits unlabelled images in two: for calibration, and for verification."""
+    return tuple(
+        dataclasses.replace(images, name=f"{images.name}, {part}", pixels=images.pixels[start::2])
+        for start, part in enumerate(("every second", "the others"))
+    )
+
+
+def reopen(origin, size, *, data=None):
+    """The images that an artifact was verified on.
+
+    Args:
+        origin: `Images.origin`.
+        size: `(height, width)` in pixels.
+        data: Another source to take them from; None takes the same.
+
+    Returns:
+        `Images`.
+
+    Raises:
+        FileNotFoundError, ValueError: If the source is not there any more.
+    """
+    try:
+        if "unlabelled" in origin and data is None:
+            return halves(unlabelled(origin["unlabelled"], size, crop=origin["crop"]))[1]
+        settings = {"split": "val", "seed": 0, "count": HELD_OUT, **origin}
+        settings.pop("unlabelled", None)
+        text, split = settings.pop("data", None), settings.pop("split")
+        return from_source(text if data is None else data, split, size, **settings)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"The images that the artifacts were verified on are not there any more. {error} "
+            "Name others with --data."
+        ) from error
+
+
+def check_calibration(images):
+    """Refuses too few images to take ranges from.
+
+    Raises:
+        ValueError: If there are less than 32.
+    """
+    if len(images.pixels) < LEAST:
+        raise ValueError(
+            f"Calibration needs at least {LEAST} images, better some hundred. {images.name} gives "
+            f"{len(images.pixels)}."
+        )
+
+
+def check_trained(model, images):
+    """Refuses an untrained network: its int8 form cannot be told from a wrong one.
+
+    Args:
+        model: The Keras model.
+        images: `Images`.
+
+    Raises:
+        ValueError: If it recognises labelled images no better than by chance, or sees the same
+            class in all.
+    """
+    chosen = model.predict(images.normalised, batch_size=32, verbose=0).argmax(axis=-1)
+    advice = (
+        "Its int8 form would be meaningless. Train it first, check that the images are what it was "
+        "trained on, or insist with --allow_untrained."
+    )
+    if images.labels is not None:
+        classes, count = model.output_shape[-1], len(chosen)
+        right, chance = int((chosen == images.labels).sum()), count / classes
+        if right <= chance + 3 * np.sqrt(chance * (1 - 1 / classes)):  # three deviations of guesses
+            raise ValueError(
+                f"{model.name} seems to be untrained: it recognises {right} of {count} images of "
+                f"{images.name}, which guessing does as well. {advice}"
+            )
+    elif len(set(chosen)) == 1:
+        raise ValueError(
+            f"{model.name} seems to be untrained: it sees class {chosen[0]} in all of "
+            f"{len(chosen)} images of {images.name}. {advice}"
+        )
+
+
+def _array(path, size):
+    pixels = np.load(path, allow_pickle=False)
+    if pixels.dtype != np.uint8 or pixels.shape[1:] != (*size, 3):
+        raise ValueError(
+            f"{path} must hold pixels, uint8 (n, {size[0]}, {size[1]}, 3). Found: {pixels.dtype} "
+            f"{pixels.shape}."
+        )
+    return pixels
+
+
+def _file(path, size, crop):
+    try:
+        return _evaluated(path.read_bytes(), size, crop)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be used: {error}.") from error
+
+
+def _evaluated(encoded, size, crop):
+    """The pixels of a file, resized and cropped as in evaluation."""
+    import tensorflow as tf
+
+    from keras_ghostnet.training.data import decoding, images
+
+    picture = tf.constant(decoding.decode(encoded))
+    return np.rint(images.center_crop(picture, size, crop).numpy()).astype("uint8")

@@ -1,0 +1,52 @@
+"""Gives an ONNX network's nodes and tensors the names of the Keras layers they come from."""
+
+import re
+
+
+def name_after_layers(graph, layers):
+    """Renames nodes to `layer/Operator`, their tensors alike, weights to `layer/kernel`.
+
+    tf2onnx calls them by TensorFlow's scopes (`model_1/layer_1/BiasAdd:0`), and some by a number.
+
+    Args:
+        graph: An `onnx.GraphProto`; inputs and outputs keep their names.
+        layers: The names of the Keras layers.
+    """
+    constants = {tensor.name for tensor in graph.initializer}
+    names = {tensor.name: tensor.name for tensor in (*graph.input, *graph.output)}
+    taken = set()
+    for node in graph.node:
+        layer = _layer(node, constants, layers)
+        if layer is None:
+            continue
+        node.name = _unique(f"{layer}/{node.op_type}", taken)
+        for name in node.output:
+            names.setdefault(name, node.name)
+        if node.op_type in ("Conv", "Gemm", "MatMul"):
+            for name, role in zip(node.input[1:], ("kernel", "bias"), strict=False):
+                if name in constants and name not in names:
+                    names[name] = _unique(f"{layer}/{role}", taken)
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for tensor in graph.initializer:
+        tensor.name = names.get(tensor.name, tensor.name)
+    del graph.value_info[:]
+
+
+def _layer(node, constants, layers):
+    """The layer whose scope the node's name has, or that of one of its weights."""
+    for text in (node.name, *reversed([name for name in node.input if name in constants])):
+        for part in text.split("/")[:-1]:
+            for name in (re.sub(r"_\d+$", "", part), part):
+                if name in layers:
+                    return name
+    return None
+
+
+def _unique(name, taken):
+    number = 1
+    while (unique := name if number == 1 else f"{name}_{number}") in taken:
+        number += 1
+    taken.add(unique)
+    return unique

@@ -1,0 +1,39 @@
+"""What quantization-aware training and pruning ask for, told before long work."""
+
+import keras
+import numpy as np
+
+from keras_ghostnet.export.quantization import extra
+
+
+def check(model, learning_rate, distillation):
+    """Refuses what cannot be fine-tuned.
+
+    Args:
+        model: A trained Keras 3 classifier with a graph of layers, one input and one output.
+        learning_rate: Above 0.
+        distillation: In [0, 1].
+
+    Raises:
+        ImportError: If tf_keras or TFMOT is missing.
+        ValueError: If an argument does not fit.
+    """
+    extra.check()
+    if not 0 <= distillation <= 1:
+        raise ValueError(f"`distillation` must be in [0, 1]. Received: {distillation}.")
+    if not learning_rate > 0:
+        raise ValueError(f"`learning_rate` must be above 0. Received: {learning_rate}.")
+    if not getattr(model, "inputs", None):
+        raise ValueError(
+            f"{model.name} has no graph of layers: build it with the functional API "
+            "(`keras.Model(inputs, outputs)`), or call it once if it is Sequential."
+        )
+    if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
+        raise ValueError(
+            "The model must be a classifier with one input and one output (n, classes). Received: "
+            f"{[tuple(x.shape) for x in model.inputs]} -> "
+            f"{[tuple(x.shape) for x in model.outputs]}."
+        )
+    for weight in model.weights:
+        if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+            raise ValueError(f"The model's weight {weight.path} has values that are not finite.")

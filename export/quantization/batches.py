@@ -1,0 +1,108 @@
+"""Training data of any kind as checked batches."""
+
+import itertools
+
+import numpy as np
+
+
+class Batches:
+    """Batches of images and labels, checked before they are used.
+
+    Args:
+        data: Anything that can be iterated over again and again, such as a `tf.data.Dataset` or a
+            list, of `(images, labels)`, `(images, labels, weights)` or dictionaries with `image`,
+            `label` and, if there is one, `weight`. Images are `(n, height, width, channels)` as
+            the model takes them; labels are integers `(n,)`, or probabilities `(n, classes)`.
+        input_shape: The model's, with the batch.
+        classes: How many there are.
+        epochs: How often to go through `data`.
+        steps: Batches in all, whatever the epochs are; None takes whole epochs.
+
+    Attributes:
+        steps: Batches in all.
+        epoch_steps: Batches of an epoch.
+
+    Raises:
+        TypeError: If `data` can be iterated over only once.
+        ValueError: If the first batch does not fit, or the length is not known.
+    """
+
+    def __init__(self, data, input_shape, classes, epochs, steps):
+        for name, value in (("epochs", epochs), ("steps", steps)):
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}.")
+        if iter(data) is data:
+            raise TypeError(
+                "`train_data` must be something to iterate over again and again, such as a "
+                f"tf.data.Dataset or a list of batches. Received: {type(data).__name__}."
+            )
+        self.data, self.shape, self.classes = data, tuple(input_shape[1:]), classes
+        length = _length(data)
+        if length is None and steps is None:
+            raise ValueError("`train_data` does not tell its length: give `steps` as well.")
+        if length == 0:
+            raise ValueError("`train_data` holds no batches.")
+        self.steps = steps or epochs * length
+        self.epoch_steps = min(length or self.steps, self.steps)
+        self._checked(next(iter(data)))
+
+    def __iter__(self):
+        """Yields images float32, labels float32 `(n, classes)` and weights `(n,)`."""
+        done = 0
+        while done < self.steps:
+            before = done
+            for batch in self.data:
+                yield self._checked(batch)
+                done += 1
+                if done == self.steps:
+                    break
+            if done == before:
+                raise ValueError("`train_data` holds no batches.")
+
+    def once(self, most):
+        """Yields the images, float32, of the first batches: of an epoch, or of `most` batches."""
+        for batch in itertools.islice(self.data, most):
+            images, _, weights = self._checked(batch)
+            yield images[weights > 0]  # a weight of 0 marks padding
+
+    def _checked(self, batch):
+        if isinstance(batch, dict):
+            batch = [batch[name] for name in ("image", "label", "weight") if name in batch]
+        images, labels, *weights = map(np.asarray, batch)
+        if images.ndim != len(self.shape) + 1 or not _fits(images.shape[1:], self.shape):
+            raise ValueError(
+                f"The model takes images (n, {', '.join(map(str, self.shape))}). Received a batch "
+                f"of shape {images.shape}."
+            )
+        if not np.isfinite(images).all():  # a ReLU may hide it from the loss
+            raise ValueError("A batch of images has values that are not finite.")
+        if len(labels) != len(images):
+            raise ValueError(f"Received {len(images)} images with {len(labels)} labels.")
+        weights = weights[0] if weights else np.ones(len(images))
+        return images.astype("float32"), self._probabilities(labels), weights.astype("float32")
+
+    def _probabilities(self, labels):
+        if labels.ndim == 2 and labels.shape[1] == self.classes:
+            return labels.astype("float32")
+        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(
+                f"Labels must be integers (n,), or probabilities (n, {self.classes}). Received: "
+                f"{labels.dtype} {labels.shape}."
+            )
+        if labels.min() < 0 or labels.max() >= self.classes:
+            raise ValueError(
+                f"Labels must be 0 to {self.classes - 1}, as the model has {self.classes} classes. "
+                f"Found {labels.min()} to {labels.max()}."
+            )
+        return np.eye(self.classes, dtype="float32")[labels]
+
+
+def _length(data):
+    try:
+        return len(data)
+    except TypeError:  # not known, or infinite
+        return None
+
+
+def _fits(found, wanted):
+    return all(size in (None, part) for part, size in zip(found, wanted, strict=True))

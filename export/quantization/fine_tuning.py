@@ -1,0 +1,102 @@
+"""A short training of a network that was trained before."""
+
+import contextlib
+import math
+
+import tensorflow as tf
+import tf_keras
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+WARMUP = 0.1  # part of the steps in which the learning rate rises to its peak
+
+
+def fine_tune(
+    student, variables, teacher, batches, *, learning_rate, distillation, console, before_step=None
+):
+    """Trains with Adam, a warm-up and a cosine.
+
+    Args:
+        student: A function of images that returns logits `(n, classes)`, or logarithms of
+            probabilities.
+        variables: Those of it that are trained, or a function that returns them.
+        teacher: A function of images that returns the same of the network as it was.
+        batches: `Batches`.
+        learning_rate: The peak.
+        distillation: The part of the loss, in [0, 1], that is the mean square of the distance to
+            the teacher, in units of the variance of its outputs; the rest is the labels' cross
+            entropy.
+        console: A `rich.console.Console`.
+        before_step: Called with the number of the step before each.
+
+    Returns:
+        One dictionary an epoch: `loss` and `accuracy`, means over its images.
+
+    Raises:
+        FloatingPointError: If the loss is not finite.
+    """
+    warmup = math.ceil(batches.steps * WARMUP)
+    schedule = tf_keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, batches.steps - warmup), warmup_target=learning_rate, warmup_steps=warmup
+    )
+    optimizer = tf_keras.optimizers.Adam(schedule)
+    optimizer.build(variables)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, *batches.shape)),
+            tf.TensorSpec((None, batches.classes)),
+            tf.TensorSpec((None,)),
+        ],
+        autograph=False,
+    )
+    def step(images, labels, weights):
+        taught = teacher(images)
+        spread = tf.math.reduce_variance(taught)
+        with tf.GradientTape() as tape:
+            logits = student(images)
+            logarithms = tf.nn.log_softmax(logits)
+            distance = tf.reduce_mean(tf.math.squared_difference(logits, taught), axis=-1)
+            distance = tf.math.divide_no_nan(distance, spread)
+            entropy = -tf.reduce_sum(labels * logarithms, axis=-1)
+            losses = weights * (distillation * distance + (1 - distillation) * entropy)
+            loss = tf.math.divide_no_nan(tf.reduce_sum(losses), tf.reduce_sum(weights))
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        right = tf.equal(tf.argmax(logarithms, axis=-1), tf.argmax(labels, axis=-1))
+        right = tf.reduce_sum(weights * tf.cast(right, "float32"))
+        return loss, tf.reduce_sum(losses), right, tf.reduce_sum(weights)
+
+    history, sums = [], [0.0, 0.0, 0.0]
+    epochs = math.ceil(batches.steps / batches.epoch_steps)
+    with _bar(console, batches.steps) as advance:
+        for number, batch in enumerate(batches, start=1):
+            if before_step:
+                before_step(number - 1)
+            loss, *counted = map(float, step(*batch))
+            if not math.isfinite(loss):
+                raise FloatingPointError(
+                    f"The loss is {loss} in step {number}. Look for values in the images that are "
+                    "not finite, or lower `learning_rate`."
+                )
+            sums = [total + value for total, value in zip(sums, counted, strict=True)]
+            advance(f"loss {loss:.4f}")
+            if number % batches.epoch_steps == 0 or number == batches.steps:
+                count = sums[2] or 1.0
+                history.append({"loss": sums[0] / count, "accuracy": sums[1] / count})
+                sums = [0.0, 0.0, 0.0]
+                console.print(
+                    f"          epoch {len(history)}/{epochs}  loss {history[-1]['loss']:.4f}  "
+                    f"accuracy {history[-1]['accuracy']:.2%}"
+                )
+    return history
+
+
+@contextlib.contextmanager
+def _bar(console, steps):
+    """A function that moves a bar on a terminal by a step, with a text beside it."""
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, transient=True,
+        disable=not console.is_terminal,
+    ) as progress:  # fmt: skip
+        task = progress.add_task("", total=steps)
+        yield lambda text: progress.update(task, advance=1, description=text)

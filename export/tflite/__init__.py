@@ -1,0 +1,7 @@
+"""TFLite: float32, float16 weights and full-integer int8, for phones and boards; runs in LiteRT."""
+
+from keras_ghostnet.export.tflite.conversion import export
+from keras_ghostnet.export.tflite.inspection import check, graph, operators
+from keras_ghostnet.export.tflite.runtime import load
+
+__all__ = ["check", "export", "graph", "load", "operators"]

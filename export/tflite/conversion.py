@@ -1,0 +1,111 @@
+"""From a Keras model to a `.tflite` file."""
+
+import pathlib
+
+import numpy as np
+
+from keras_ghostnet.export import preprocessing
+from keras_ghostnet.export.tflite import inspection, pixels, runtime
+from keras_ghostnet.export.tflite.concatenation import narrow_concatenations
+from keras_ghostnet.quiet import quiet
+
+IO = ("int8", "uint8")
+
+
+def export(
+    model,
+    path,
+    dtype="float32",
+    calibration=None,
+    *,
+    io="int8",
+    fold_preprocessing=False,
+    one_partition=True,
+):
+    """Writes a `.tflite` file for one image at a time.
+
+    Args:
+        model: A Keras model with one input of a fixed image size.
+        path: The file to create.
+        dtype: `"float32"`; `"float16"` for weights of half the size that are computed with in
+            float32; or `"int8"` for weights, activations, inputs and outputs of 8 bits, a scale
+            for every output channel of a kernel.
+        calibration: Images `(n, height, width, 3)`, normalised, for the ranges of the int8
+            activations.
+        io: Type of an int8 file's input and output: `"int8"` or `"uint8"`.
+        fold_preprocessing: Whether the file takes raw RGB pixels, uint8 `(1, height, width, 3)`
+            in [0, 255], and normalises them itself. An int8 file then has the `io` `"uint8"`.
+        one_partition: Whether a network that XNNPACK does not run as a whole is refused. Models
+            in their deployment form pass; others need not, and can be measured nevertheless.
+
+    Raises:
+        ImportError: If LiteRT is missing.
+        ValueError: If an option does not fit, or the file is not what was promised: types of
+            inputs and outputs, built-in operators, one partition for XNNPACK.
+    """
+    if io not in IO:
+        raise ValueError(f"`io` must be one of {IO}. Received: io={io!r}.")
+    model = narrow_concatenations(model)
+    if fold_preprocessing:
+        model = preprocessing.fold(model)
+        calibration = None if calibration is None else _full_range(calibration)
+    integer = "uint8" if fold_preprocessing else io
+    with quiet():
+        content = _convert(model, dtype, calibration, integer)
+    if fold_preprocessing and dtype != "int8":
+        content = pixels.take_pixels(content)
+    outputs = integer if dtype == "int8" else "float32"
+    inputs = "uint8" if fold_preprocessing else outputs
+    inspection.check(content, inputs, outputs)
+    pathlib.Path(path).write_bytes(content)
+    if one_partition:
+        runtime.check_partition(path)
+    if fold_preprocessing:
+        runtime.check_pixels(path)
+
+
+def _convert(model, dtype, calibration, integer):
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([_function(model)])
+    if dtype != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if dtype == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if dtype == "int8":
+        converter.representative_dataset = lambda: (
+            [np.asarray(image[None], "float32")] for image in calibration
+        )
+        # No float fallback: an operator without an int8 kernel is an error.
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.dtypes.as_dtype(integer)
+        converter.inference_output_type = tf.dtypes.as_dtype(integer)
+    return converter.convert()
+
+
+def _function(model):
+    """The model as a concrete function of one image.
+
+    With a batch size that is open until run time the converter would compute shapes at run
+    time (SHAPE, STRIDED_SLICE, PACK), at which LiteRT's delegates break the network up. The
+    converter is given no trackable object on purpose: it then freezes the variables, whereas
+    by way of a SavedModel it leaves Keras' variables out of the file.
+    """
+    import tensorflow as tf
+
+    shape = model.input_shape[1:]
+    if None in shape:
+        raise ValueError(
+            f"TFLite needs a fixed image size. Received a model with the input shape {shape}: "
+            "build it with `input_shape=(height, width, 3)`."
+        )
+    specification = tf.TensorSpec((1, *shape), "float32", name="images")
+    function = tf.function(lambda images: model(images, training=False))
+    return function.get_concrete_function(specification)
+
+
+def _full_range(calibration):
+    """The images as pixels, one of which is black and one white: a step is then one grey level."""
+    result = preprocessing.to_pixels(calibration).astype("float32")
+    result[0, 0, 0], result[0, -1, -1] = 0, 255
+    return result

@@ -1,0 +1,82 @@
+"""Export a model for devices and servers, each artifact verified against it.
+
+MODEL is a run's folder (its best model), a .keras file, or a name of `ghostnet models`, which is
+taken with its ImageNet weights. SOURCE is as for `ghostnet train`: calibration takes images of
+its training part, verification those held out. Beside every artifact a JSON file says what it is.
+"""
+
+import sys
+
+from rich.console import Console
+
+from keras_ghostnet.quiet import quiet
+
+
+def arguments(parser):
+    parser.add_argument("model", metavar="MODEL", help="what to export, see above")
+    parser.add_argument(
+        "--formats", required=True, metavar="A,B,...", help="which ones; all: what can be made here"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the artifacts")
+    parser.add_argument("--data", metavar="SOURCE", help="images (default: the run's own)")
+    parser.add_argument(
+        "--calibration",
+        metavar="IMAGES",
+        help="a folder of images without classes, or a .npy file of pixels, for the ranges of int8",
+    )
+    parser.add_argument(
+        "--labels", metavar="FILE", help="the classes' names, one a line (default: the run's)"
+    )
+    parser.add_argument(
+        "--io", choices=("int8", "uint8"), help="input and output of int8 TFLite (default: int8)"
+    )
+    parser.add_argument(
+        "--fold_preprocessing",
+        action="store_true",
+        default=None,
+        help="TFLite takes raw pixels, uint8 from 0 to 255",
+    )
+    parser.add_argument(
+        "--layout", choices=("NHWC", "NCHW"), help="input of ONNX and TensorRT (default: NHWC)"
+    )
+    parser.add_argument("--top_k", type=int, metavar="N", help="classes a SavedModel tells")
+    parser.add_argument(
+        "--version", type=int, metavar="N", help="of a SavedModel (default: the next)"
+    )
+    parser.add_argument(
+        "--allow_untrained", action="store_true", help="int8 of a model that seems untrained"
+    )
+
+
+OPTIONS = ("io", "fold_preprocessing", "layout", "top_k")
+
+
+def run(args):
+    from keras_ghostnet.export.exporting import export
+    from keras_ghostnet.report.proofs import proofs
+
+    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
+    with quiet(unless=()):
+        results = export(
+            args.model,
+            args.formats.split(","),
+            args.out,
+            data=args.data,
+            calibration=args.calibration,
+            labels=args.labels,
+            version=args.version,
+            allow_untrained=args.allow_untrained,
+            options=options,
+            console=console,
+        )
+    console.print(proofs(results))
+    return explain(results)
+
+
+def explain(results):
+    """Tells why formats failed; returns the exit code."""
+    failed = [result for result in results if result.error]
+    for result in failed:
+        print(f"ghostnet: {result.format}: {result.error}", file=sys.stderr)
+    return 1 if failed else 0

@@ -1,0 +1,185 @@
+"""Train a network on with int8 rounding in it, and write a full-integer TFLite file.
+
+RUN is a run's folder (its best model) or a .keras file. SOURCE is as for `ghostnet train`; its
+held-out images tell what quantization costs: the float model, int8 after training (PTQ) and
+quantization-aware training (QAT) are run on all of them.
+"""
+
+import json
+import pathlib
+import sys
+import tempfile
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from keras_ghostnet.quiet import quiet
+
+FILE = "model_int8_qat.tflite"
+CALIBRATION = 200  # images that PTQ takes its ranges from, about
+
+
+def arguments(parser):
+    parser.add_argument("run_dir", metavar="RUN", help="what to quantize, see above")
+    parser.add_argument("--data", required=True, metavar="SOURCE", help="images, see above")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help=f"file to write (default: {FILE} beside the model)",
+    )
+    parser.add_argument("--epochs", type=int, default=3, metavar="N", help="default: 3")
+    parser.add_argument("--steps", type=int, metavar="N", help="batches in all, instead of epochs")
+    parser.add_argument("--batch_size", type=int, default=32, metavar="N", help="default: 32")
+    parser.add_argument(
+        "--learning_rate", type=float, default=1e-4, metavar="RATE", help="default: 1e-4"
+    )
+    parser.add_argument(
+        "--distillation",
+        type=float,
+        default=1.0,
+        metavar="PART",
+        help="of the loss that is the distance to the float model, not the labels (default: 1)",
+    )
+    parser.add_argument(
+        "--io", choices=("int8", "uint8"), default="int8", help="input and output (default: int8)"
+    )
+    parser.add_argument("--seed", type=int, help="of the split (default: the run's, or 0)")
+
+
+def run(args):
+    from keras_ghostnet.export.quantization import arguments as checks
+    from keras_ghostnet.training import classifiers
+
+    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    with quiet(unless=()):
+        model = classifiers.load(args.run_dir)
+        checks.check(model, args.learning_rate, args.distillation)
+        recipe, names = _recipe(args.run_dir)
+        training, calibration, held_out = _pipelines(args, model, recipe, names)
+        console.print(_quantize(args, model, training, calibration, held_out, console))
+    console.print(f"Done: {_out(args)}", soft_wrap=True)
+
+
+def _quantize(args, model, training, calibration, held_out, console):
+    """Writes the file; returns the table that compares it."""
+    from keras_ghostnet import files
+    from keras_ghostnet.export import tflite
+    from keras_ghostnet.export.deployment import deploy, for_tracing
+    from keras_ghostnet.export.quantization import quantize_aware
+    from keras_ghostnet.steps import step
+    from keras_ghostnet.training.data.arrays import to_arrays
+
+    with training.explained():
+        quantized = quantize_aware(
+            model,
+            _Epochs(training, args.batch_size),
+            epochs=args.epochs,
+            steps=args.steps,
+            learning_rate=args.learning_rate,
+            distillation=args.distillation,
+            io=args.io,
+            console=console,
+        )
+    path = quantized.save(_out(args))
+    with step(console, "Comparing on the held-out images") as done:
+        images, labels, _ = to_arrays(held_out)
+        outputs = {"float": (model.predict(images, verbose=0), 4 * model.count_params())}
+        with tempfile.TemporaryDirectory() as folder:
+            plain = pathlib.Path(folder) / "ptq.tflite"
+            tflite.export(for_tracing(deploy(model)), plain, "int8", _some(calibration))
+            outputs["int8 PTQ"] = (tflite.load(plain)(images), files.size(plain))
+        outputs["int8 QAT"] = (tflite.load(path)(images), files.size(path))
+        done(f"compared on {len(images)} held-out images")
+    return _table(outputs, labels)
+
+
+def _table(outputs, labels):
+    """Accuracy, size and distance to the float model of each."""
+    reference, _ = outputs["float"]
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("", "top-1", "same class", "largest error", "MB"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, (values, size) in outputs.items():
+        classes = values.argmax(axis=-1)
+        table.add_row(
+            name,
+            f"{(classes == labels).mean():.2%}",
+            f"{(classes == reference.argmax(axis=-1)).mean():.2%}",
+            f"{abs(values - reference).max() / reference.std():.3f}",
+            f"{size / 1e6:.2f}",
+        )
+    table.caption = "largest error: in standard deviations of the float model's outputs"
+    return table
+
+
+class _Epochs:
+    """A pipeline's batches, another epoch's each time."""
+
+    def __init__(self, pipeline, batch_size):
+        self.pipeline, self.batch_size, self.epoch = pipeline, batch_size, 0
+
+    def __len__(self):
+        return self.pipeline.steps_per_epoch(self.batch_size)
+
+    def __iter__(self):
+        self.epoch += 1
+        return iter(self.pipeline.batches(self.epoch, global_batch=self.batch_size))
+
+
+def _pipelines(args, model, recipe, names):
+    """Training images as the run varied them, some as they are, and the held-out ones."""
+    from keras_ghostnet.training.data import Augmentation, Pipeline, open_source
+
+    seed = recipe.get("seed", 0) if args.seed is None else args.seed
+    sources = {split: open_source(args.data, split, seed=seed) for split in ("train", "val")}
+    for source in sources.values():
+        if names is not None and tuple(names) != tuple(source.class_names):
+            raise ValueError(f"The run was trained on other classes than those of {source.name}.")
+        if model.output_shape[-1] != len(source.class_names):
+            raise ValueError(
+                f"{model.name} has {model.output_shape[-1]} classes; {source.name} has "
+                f"{len(source.class_names)}."
+            )
+    *_, height, width, _ = model.input_shape
+    augmentation = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in recipe.get("augmentation", {}).items()
+    }
+    options = dict(image_size=(height, width), seed=seed, crop=recipe.get("crop", 0.875))
+    return (
+        Pipeline(
+            sources["train"], training=True, augmentation=Augmentation(**augmentation), **options
+        ),
+        Pipeline(sources["train"], training=False, **options),
+        Pipeline(sources["val"], training=False, **options),
+    )
+
+
+def _some(pipeline):
+    """Images from all over the source, as they are in use."""
+    import numpy as np
+
+    batch_size = 8
+    wanted = CALIBRATION // batch_size
+    every = max(1, pipeline.steps_per_epoch(batch_size) // wanted)
+    with pipeline.explained():
+        chosen = pipeline.batches(0, global_batch=batch_size).shard(every, 0).take(wanted)
+        parts = [batch["image"].numpy()[batch["weight"].numpy() > 0] for batch in chosen]
+    return np.concatenate(parts)
+
+
+def _recipe(run_dir):
+    """The settings and the classes of a run; nothing of a file alone."""
+    from keras_ghostnet.training import run_folder
+
+    config = pathlib.Path(run_dir) / run_folder.CONFIG
+    if not config.is_file():
+        return {}, None
+    content = json.loads(config.read_text())
+    return content["run"], content["classes"]
+
+
+def _out(args):
+    run = pathlib.Path(args.run_dir)
+    return pathlib.Path(args.out) if args.out else (run if run.is_dir() else run.parent) / FILE

@@ -1,0 +1,28 @@
+"""Verify the artifacts of a folder again, each in its own runtime.
+
+DIR is where `ghostnet export` put them, with their model and the JSON files beside them. They are
+run on the same held-out images, or on those of SOURCE, which is as for `ghostnet train`.
+"""
+
+import sys
+
+from rich.console import Console
+
+from keras_ghostnet.cli.export import explain
+from keras_ghostnet.quiet import quiet
+
+
+def arguments(parser):
+    parser.add_argument("folder", metavar="DIR", help="what to verify, see above")
+    parser.add_argument("--data", metavar="SOURCE", help="images (default: the export's)")
+
+
+def run(args):
+    from keras_ghostnet.export.recheck import verify_folder
+    from keras_ghostnet.report.proofs import proofs
+
+    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    with quiet(unless=()):
+        results = verify_folder(args.folder, data=args.data, console=console)
+    console.print(proofs(results))
+    return explain(results)

@@ -1,0 +1,204 @@
+"""Prints how fast exported files of GhostNet 1.0 run, against other ways to run this network.
+
+One image in one thread: our TFLite files, plain conversions of the model as it is, the network of
+keras_cv_attention_models in LiteRT and that of timm in ONNX Runtime, each in float32 and int8, all
+of them in turn. Then batches in two threads: our SavedModel and ONNX file against timm in PyTorch.
+Then the time of `ghostnet export`. Weights are random, with batch norms settled on the images.
+
+TORCH_PYTHON and KECAM_PYTHON name the Python interpreters that have timm and
+keras_cv_attention_models; without the latter the comparison goes on, and says so.
+"""
+
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from tests.benchmarks.sides import TORCH_PYTHON, Side, serve
+
+MODEL = "ghostnet_100"
+SIZE = 224
+KECAM = "keras_cv_attention_models"
+KECAM_PYTHON = os.environ.get("KECAM_PYTHON") or sys.executable
+PEERS = pathlib.Path(__file__).with_name("export_peers.py")
+PEER_FILES = ("kecam_fp32.tflite", "kecam_int8.tflite", "timm_fp32.onnx", "timm_int8.onnx")
+FEW = 16  # images for batch norms and for the ranges of int8
+
+ROUNDS, CALLS, BURST = 60, 10, 5  # calls of each file in a round
+BATCH, THREADS, STEPS, BATCH_ROUNDS = 32, 2, 4, 9
+BATCH_FORMATS = ("saved_model", "onnx_fp32")
+
+FP32, INT8 = 0.95, 0.50  # of the latency of the best peer of the same precision, at most
+BATCHES = 1.5  # times the images a second of timm in PyTorch, at least
+SECONDS = 20  # for `ghostnet export` of tflite_fp32, at most
+
+
+def write_ours(folder):
+    """Our files, plain conversions, and the model itself; a dict of names and paths."""
+    import keras
+
+    from keras_ghostnet import create_model
+    from keras_ghostnet.export import formats, preprocessing, tflite
+    from keras_ghostnet.quiet import quiet
+    from tests.export.conftest import patches, settle
+
+    pixels = patches(BATCH, SIZE)
+    images = preprocessing.normalise(pixels)
+    np.save(folder / "pixels.npy", pixels)
+    np.save(folder / "images.npy", images)
+    keras.utils.set_random_seed(0)
+    with quiet():
+        model = settle(create_model(MODEL, classifier_activation=None), images[:FEW])
+        model.save(folder / "model.keras")
+        paths = {
+            name: formats.export_model(model, formats.find(name), folder, images[:FEW])
+            for name in ("tflite_fp32", "tflite_int8", *BATCH_FORMATS)
+        }
+        for name, dtype in (("plain_fp32", "float32"), ("plain_int8", "int8")):
+            paths[name] = folder / f"{name}.tflite"
+            tflite.export(model, paths[name], dtype, images[:FEW], one_partition=False)
+    return paths
+
+
+def write_peers(python, kind, folder):
+    """Lets another Python write its files; returns the versions of what it used."""
+    command = [python, str(PEERS), kind, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
+    return done.stdout.strip().splitlines()[-1]
+
+
+def has(python, package):
+    code = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({package!r}) is None)"
+    return not subprocess.run([python, "-c", code]).returncode
+
+
+def single_images(ours, folder):
+    """Median latencies of one image in milliseconds: a list of a dict of names a round."""
+    from keras_ghostnet.export import onnx, tflite
+    from keras_ghostnet.latency import measure
+
+    image = np.load(folder / "images.npy")[0]
+    names = [f"{side}_{kind}" for side in ("tflite", "plain") for kind in ("fp32", "int8")]
+    paths = {name: ours[name] for name in names}
+    peers = [folder / name for name in PEER_FILES]
+    paths.update((path.stem, path) for path in peers if path.exists())
+    functions = {}
+    for name, path in paths.items():
+        runtime = onnx if path.suffix == ".onnx" else tflite
+        functions[name] = runtime.load(path, threads=1).single(image)
+    measure(functions, calls=CALLS)
+    rounds = [measure(functions, calls=CALLS, burst=BURST, warmup=1) for _ in range(ROUNDS)]
+    return [{name: times.median for name, times in row.items()} for row in rounds]
+
+
+def batches(name, path, images):
+    """The other end of a side: batches in one of our formats."""
+    import tensorflow as tf
+
+    from keras_ghostnet.export import formats
+
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    images = np.load(images)
+    runner = formats.load(path, formats.find(name), THREADS)
+
+    def turn():
+        start = time.perf_counter()
+        for _ in range(STEPS):
+            runner(images)
+        return len(images) * STEPS / (time.perf_counter() - start)
+
+    turn()
+    serve(name, turn)
+
+
+def batch_rates(paths, folder):
+    """Images a second in batches: a list of a dict of names a round."""
+    images = folder / "images.npy"
+    module = [sys.executable, "-m", "tests.benchmarks.export"]
+    sides = {name: Side(*module, name, paths[name], images) for name in BATCH_FORMATS}
+    sides["timm"] = Side(TORCH_PYTHON, PEERS, "batches", folder, THREADS, STEPS)
+    rows = [{name: side.turn() for name, side in sides.items()} for _ in range(BATCH_ROUNDS)]
+    for side in sides.values():
+        side.close()
+    return rows
+
+
+def export_seconds(folder):
+    """The time of the command, from its start to its end, verification included."""
+    ghostnet = pathlib.Path(sys.executable).with_name("ghostnet")
+    command = [ghostnet, "export", folder / "model.keras", "--formats", "tflite_fp32"]
+    command += ["--calibration", folder / "pixels.npy", "--out", folder / "exported"]
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def report(rows, versions):
+    """Prints medians over the rounds, the spread of a tenth to nine tenths, and versions."""
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        low, middle, high = np.percentile(values, (10, 50, 90))
+        version = versions.get(name.split("_")[0], "")
+        print(f"{name:<12} {middle:8.2f} ({low:.2f} to {high:.2f})   {version}")
+
+
+def ratio(rows, ours, theirs, target=None):
+    """Prints a ratio, the median over the rounds, and its target; returns it."""
+    low, middle, high = np.percentile([row[ours] / row[theirs] for row in rows], (10, 50, 90))
+    print(f"{ours} / {theirs} = {middle:.3f} ({low:.3f} to {high:.3f})   {target or ''}".rstrip())
+    return middle
+
+
+def best(rows, names, choose):
+    """Of the names that there are, the one with the best median."""
+    medians = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+    return choose((name for name in names if name in medians), key=medians.get)
+
+
+def main():
+    from keras_ghostnet.latency import machine
+
+    if hasattr(os, "sched_setaffinity"):  # Linux; the processes that are started inherit it
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        paths = write_ours(folder)
+        versions = {"timm": write_peers(TORCH_PYTHON, "timm", folder)}
+        if has(KECAM_PYTHON, KECAM):
+            versions["kecam"] = write_peers(KECAM_PYTHON, "kecam", folder)
+        else:
+            print(f"{KECAM} is not there: not compared with. KECAM_PYTHON names its Python.\n")
+        rows, batch_rows = single_images(paths, folder), batch_rates(paths, folder)
+        seconds = export_seconds(folder)
+    reached = []
+    print(f"GhostNet 1.0, {SIZE} px, one image, one thread, milliseconds:")
+    report(rows, versions)
+    for kind, limit in (("fp32", FP32), ("int8", INT8)):
+        ours, peers = f"tflite_{kind}", (f"kecam_{kind}", f"timm_{kind}")
+        peer = best(rows, peers, min)
+        target = f"(best peer in {kind}: at most {limit})"
+        reached.append(ratio(rows, ours, peer, target) <= limit)
+        for other in rows[0]:
+            if other not in (ours, peer) and not other.startswith("tflite"):
+                ratio(rows, ours, other)
+    print(f"\nbatches of {BATCH}, {THREADS} threads, images a second:")
+    report(batch_rows, versions)
+    ours = best(batch_rows, BATCH_FORMATS, max)
+    reached.append(ratio(batch_rows, ours, "timm", f"(at least {BATCHES})") >= BATCHES)
+    print(f"\nghostnet export --formats tflite_fp32: {seconds:.1f} s   (at most {SECONDS})")
+    reached.append(seconds <= SECONDS)
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    facts = ", ".join(f"{key} {value}" for key, value in machine().items())
+    print(f"\nmedians of {ROUNDS} and {BATCH_ROUNDS} rounds, in turn; load {load}; {facts}")
+    return 0 if all(reached) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(batches(*sys.argv[1:]) if sys.argv[1:] else main())

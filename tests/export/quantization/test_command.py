@@ -1,0 +1,65 @@
+"""`ghostnet quantize` from a run's file to the table."""
+
+import argparse
+
+import keras
+import numpy as np
+import pytest
+
+from keras_ghostnet.cli import quantize
+from keras_ghostnet.export import tflite
+from tests.export.quantization.conftest import network
+
+CLASSES = ("ant", "bee", "cow", "dog")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A folder with a model, and one with images of its classes."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 8), ("val", 3)):
+        for name in CLASSES:
+            folder = tmp_path / "images" / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                image = random.uniform(0, 255, (20, 20, 3))
+                keras.utils.save_img(folder / f"{number}.png", image)
+    (tmp_path / "run").mkdir()
+    keras.utils.set_random_seed(0)
+    network().save(tmp_path / "run" / "model.keras")
+    return tmp_path
+
+
+def ghostnet_quantize(*words):
+    parser = argparse.ArgumentParser()
+    quantize.arguments(parser)
+    return quantize.run(parser.parse_args([str(word) for word in words]))
+
+
+def test_a_run_is_quantized_and_compared(run, capfd):
+    ghostnet_quantize(
+        run / "run", "--data", run / "images", "--epochs", 1, "--batch_size", 8, "--io", "uint8"
+    )
+    output, errors = capfd.readouterr()
+    assert errors == ""
+    rows = [line.split() for line in output.splitlines()]
+    names = [" ".join(row[:2]) for row in rows if len(row) > 2]
+    assert {"int8 PTQ", "int8 QAT"} <= set(names)
+    assert "compared on 12 held-out images" in output
+    runner = tflite.load(run / "run" / "model_int8_qat.tflite")
+    assert runner.input["dtype"] == np.uint8
+
+
+def test_other_classes_are_refused_before_training(run):
+    (run / "images" / "train" / "elk").mkdir()
+    (run / "images" / "val" / "elk").mkdir()
+    for split in ("train", "val"):
+        source = run / "images" / split / "ant" / "0.png"
+        (run / "images" / split / "elk" / "0.png").write_bytes(source.read_bytes())
+    with pytest.raises(ValueError, match=r"small has 4 classes; .* has 5"):
+        ghostnet_quantize(run / "run", "--data", run / "images")
+
+
+def test_a_missing_model_is_named(run):
+    with pytest.raises(FileNotFoundError, match="There is no model"):
+        ghostnet_quantize(run / "nothing", "--data", run / "images")

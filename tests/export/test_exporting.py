@@ -1,0 +1,195 @@
+"""`ghostnet export` and `ghostnet verify`: artifacts, their sidecars, what is proven."""
+
+import importlib.metadata
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from keras_ghostnet import files
+from keras_ghostnet.export import exporting, formats, sidecar, sources
+from tests.export.command import FORMATS, FP32, INT8, export, ghostnet
+
+
+def test_the_folder(exported):
+    assert sorted(path.name for path in exported.iterdir()) == [
+        "batching.config", "models.config", "small", "small.keras",
+        FP32, f"{FP32}.json", INT8, f"{INT8}.json",
+    ]  # fmt: skip
+    assert sorted(path.name for path in (exported / "small").iterdir()) == ["1", "1.json"]
+
+
+def test_a_sidecar_says_what_an_artifact_is(exported, run_dir, small):
+    content = sidecar.read(exported / f"{INT8}.json")
+    assert content["format"] == "tflite_int8"
+    assert content["sha256"] == sidecar.artifact_hash(exported / INT8)
+    assert content["bytes"] == files.size(exported / INT8)
+    assert content["source"]["sha256"] == sidecar.model_hash(small)
+    (tensor,) = content["inputs"]
+    assert (tensor["dtype"], tensor["shape"]) == ("int8", [1, 32, 32, 3])
+    assert 0.01 < tensor["scale"] < 0.03
+    preprocessing = content["preprocessing"]
+    assert preprocessing["mean"] == [0.485, 0.456, 0.406]
+    assert preprocessing["std"] == [0.229, 0.224, 0.225]
+    assert (preprocessing["size"], preprocessing["crop"]) == ([32, 32], 1.0)
+    assert (content["labels"], content["options"]) == (["ant", "bee"], {})
+    assert content["calibration"]["source"] == f"{run_dir / 'photos'}/train"
+    assert content["calibration"]["images"] == 40
+    assert content["verification"]["images"] == 40
+    assert content["verification"]["accuracy"] == 1
+    assert 0 < content["verification"]["max_error"] < 0.3
+    assert content["versions"]["tensorflow"]
+    saved_model = sidecar.read(exported / "small" / "1.json")
+    assert saved_model["inputs"] == [
+        {"name": "images", "shape": [None, 32, 32, 3], "dtype": "float32"}
+    ]
+
+
+def test_the_hash_of_a_model_is_that_of_its_file(exported, small):
+    saved = keras.models.load_model(exported / "small.keras")
+    assert sidecar.model_hash(saved) == sidecar.model_hash(small)
+    kernel, bias = saved.layers[-1].get_weights()
+    saved.layers[-1].set_weights([kernel, np.nextafter(bias, np.inf)])
+    assert sidecar.model_hash(saved) != sidecar.model_hash(small)
+
+
+def test_what_is_printed(run_dir, tmp_path, capfd):
+    assert export(run_dir, tmp_path) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    assert len(lines) < 12
+    assert max(map(len, lines)) <= 80
+    (row,) = [line for line in lines if line.startswith(" tflite_fp32")]
+    assert row.split()[-1] == "passed"
+
+
+def test_verify_passes_what_was_exported(exported, capfd):
+    assert ghostnet("verify", exported) == 0
+    out, _ = capfd.readouterr()
+    assert out.count("passed") == len(FORMATS)
+
+
+def test_verify_finds_a_changed_artifact(copied, capfd):
+    with (copied / FP32).open("ab") as file:
+        file.write(b"x")
+    assert ghostnet("verify", copied) == 1
+    out, err = capfd.readouterr()
+    assert out.count("passed") == len(FORMATS) - 1
+    assert "small_fp32.tflite is not the file that was exported" in err
+
+
+def test_verify_finds_another_model(copied, small, capfd):
+    other = keras.models.clone_model(small)
+    other.save(copied / "small.keras")
+    assert ghostnet("verify", copied) == 1
+    assert capfd.readouterr().err.count("is not the model that the") == len(FORMATS)
+
+
+def test_verify_puts_aside_what_computes_something_else(copied, capfd):
+    """An int8 file under the name and the sidecar of a float one."""
+    content = sidecar.read(copied / f"{FP32}.json")
+    shutil.copy(copied / INT8, copied / FP32)
+    content.pop("sha256"), content.pop("bytes")
+    sidecar.write(copied / FP32, content, copied / f"{FP32}.json")
+    assert ghostnet("verify", copied) == 1
+    assert "does not compute what the Keras model computes" in capfd.readouterr().err
+    assert not (copied / FP32).exists()
+    assert (copied / f"{FP32}.failed").exists()
+
+
+def test_verify_on_other_images(exported, run_dir, tmp_path, capfd):
+    other = shutil.copytree(run_dir / "photos", tmp_path / "other")
+    assert ghostnet("verify", exported, "--data", other) == 0
+    assert ghostnet("verify", exported, "--data", tmp_path / "nowhere") == 1
+    assert "There is no folder" in capfd.readouterr().err
+
+
+def test_verify_needs_artifacts(tmp_path, capfd):
+    assert ghostnet("verify", tmp_path) == 1
+    assert "holds no artifacts" in capfd.readouterr().err
+
+
+def test_raw_pixels_and_uint8(run_dir, tmp_path):
+    names = "tflite_fp32,tflite_int8"
+    assert export(run_dir, tmp_path, "--fold_preprocessing", "--io", "uint8", names=names) == 0
+    for name in (FP32, INT8):
+        content = sidecar.read(tmp_path / f"{name}.json")
+        (tensor,) = content["inputs"]
+        assert (tensor["dtype"], tensor["scale"], tensor["zero_point"]) == ("uint8", 1, 0)
+        assert content["preprocessing"]["normalisation_in_artifact"]
+    assert ghostnet("verify", tmp_path) == 0
+
+
+def test_images_without_classes(run_dir, tmp_path, capfd):
+    """A flat folder does for calibration; then there is no accuracy."""
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for path in (run_dir / "photos").rglob("*.png"):
+        shutil.copy(path, flat)
+    model, out = run_dir / "model.keras", tmp_path / "out"
+    assert export(model, out, "--calibration", flat, names="tflite_int8") == 0
+    content = sidecar.read(out / f"{INT8}.json")
+    assert content["verification"]["accuracy"] is None
+    assert content["calibration"]["images"] == content["verification"]["images"] == 40
+    assert content["labels"] == ["0", "1"]
+    assert ghostnet("verify", out) == 0
+
+
+def test_a_published_model(tmp_path, monkeypatch, small):
+    """Its name brings weights and the names of ImageNet's classes."""
+    asked = []
+
+    def create(name, weights):
+        asked.append((name, weights))
+        return small
+
+    monkeypatch.setattr(sources, "create_model", create)
+    source = sources.find("ghostnet_130")
+    assert source.load() is small
+    assert asked == [("ghostnet_130", "imagenet")]
+    assert source.labels[:2] == ("tench", "goldfish")
+    assert (len(source.labels), source.crop, source.data) == (1000, 0.875, None)
+
+
+def test_labels_of_a_file(run_dir, tmp_path, capfd):
+    names = tmp_path / "labels.txt"
+    names.write_text("Ameise\nBiene\n")
+    assert export(run_dir, tmp_path / "out", "--labels", names) == 0
+    assert sidecar.read(tmp_path / "out" / f"{FP32}.json")["labels"] == ["Ameise", "Biene"]
+    names.write_text("Ameise\n")
+    assert export(run_dir, tmp_path / "out", "--labels", names) == 1
+    assert "small has 2 classes. Received 1 labels" in capfd.readouterr().err
+
+
+def test_quantization_aware_training(run_dir, tmp_path, capfd):
+    if formats.missing(formats.find("tflite_int8_qat")):
+        pytest.skip("tf_keras and TFMOT are missing")
+    assert export(run_dir, tmp_path, "--io", "uint8", names="tflite_int8_qat") == 0
+    content = sidecar.read(tmp_path / "small_int8_qat.tflite.json")
+    assert content["inputs"][0]["dtype"] == content["outputs"][0]["dtype"] == "uint8"
+    assert content["options"] == {"io": "uint8"}
+    assert content["calibration"] is None
+
+    # What was trained before is not trained again.
+    run = shutil.copytree(run_dir, tmp_path / "run")
+    shutil.copy(tmp_path / "small_int8_qat.tflite", run / "model_int8_qat.tflite")
+    out = tmp_path / "out"
+    assert export(run, out, "--io", "uint8", names="tflite_int8_qat") == 0
+    assert sidecar.read(out / "small_int8_qat.tflite.json")["sha256"] == content["sha256"]
+    assert export(run, tmp_path / "other", names="tflite_int8_qat") == 1
+    assert "input is uint8, expected int8" in capfd.readouterr().err
+
+
+def test_extras_are_those_of_the_package():
+    extras = set(importlib.metadata.metadata("keras_ghostnet").get_all("Provides-Extra"))
+    named = {extra for fmt in formats.FORMATS for extra in fmt.extra.split(",")}
+    assert named - {"tensorrt"} <= extras
+
+
+def test_all_formats_that_can_be_made_here():
+    chosen = {fmt.name for fmt in exporting.choose(["all"], has_labels=False)}
+    possible = {fmt.name for fmt in formats.FORMATS if not formats.missing(fmt)}
+    assert chosen == possible - {"tflite_int8_qat"}
+    assert {"saved_model", "tflite_int8"} <= chosen

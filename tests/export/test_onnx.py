@@ -1,0 +1,366 @@
+"""ONNX files, run in ONNX Runtime and held against the Keras model."""
+
+import collections
+import hashlib
+import pathlib
+import re
+
+import keras
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from keras_ghostnet import create_model
+from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.onnx import export, graphs, half, load, names, quantize
+from keras_ghostnet.export.onnx.dependencies import require
+from keras_ghostnet.export.tensorrt import check_for_tensorrt
+from keras_ghostnet.quiet import quiet
+from tests.export.conftest import SHAPE, settle
+
+
+def randomize_biases(model):
+    """Gives every bias and shift a value: one that is lost would not show otherwise."""
+    random = np.random.default_rng(1)
+    for weight in model.weights:
+        if weight.path.rsplit("/", 1)[-1] in ("bias", "beta"):
+            weight.assign(0.1 * random.normal(size=weight.shape))
+    return model
+
+
+@pytest.fixture(scope="module", params=["ghostnet_050", "g_ghost_regnetx_002"])
+def model(request, images):
+    keras.utils.set_random_seed(0)
+    with quiet():
+        model = create_model(
+            request.param, classes=10, input_shape=SHAPE, classifier_activation=None
+        )
+        return settle(randomize_biases(model), images)
+
+
+@pytest.fixture(scope="module")
+def outputs(model, images):
+    return np.asarray(model(images, training=False))
+
+
+@pytest.fixture(scope="module")
+def deployed(model):
+    return deploy(model)
+
+
+@pytest.fixture(scope="module")
+def layers(deployed):
+    return deployed.layers
+
+
+@pytest.fixture(scope="module")
+def files(deployed, tmp_path_factory):
+    """The model as float32 files: paths by layout."""
+    paths = {}
+    for layout in ("NHWC", "NCHW"):
+        paths[layout] = tmp_path_factory.mktemp("onnx") / f"{layout}.onnx"
+        export(deployed, paths[layout], layout=layout, metadata={"labels": "cat,dog"})
+    return paths
+
+
+@pytest.fixture(scope="module")
+def float16(files, images):
+    return graphs.check(half.to_float16(onnx.load(files["NHWC"]), images))
+
+
+@pytest.fixture(scope="module")
+def int8(files, images):
+    return graphs.check(quantize.to_int8(onnx.load(files["NCHW"]), images))
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A classifier of stock layers only, with softmax."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Rescaling(1 / 127.5, -1)(inputs)
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = shortcut = keras.layers.ReLU()(x)
+    x = keras.layers.Conv2D(8, 3, padding="same", groups=2, name="residual")(x)
+    x = keras.layers.Add(name="sum")([x, shortcut])
+    x = keras.layers.MaxPooling2D()(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Dense(4, activation="softmax", name="classes")(x)
+    return randomize_biases(keras.Model(inputs, x, name="small"))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)).astype("float32")
+
+
+def operators(network):
+    return collections.Counter(node.op_type for node in network.graph.node)
+
+
+def difference(outputs, reference):
+    return np.abs(outputs - reference).max() / reference.std()
+
+
+def save(network, path):
+    onnx.save(network, path)
+    return path
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_float32_equals_the_model(files, layout, images, outputs):
+    """Within rounding: Keras in float32 is itself 1e-5 away from Keras in float64."""
+    assert difference(load(files[layout])(images), outputs) < 2e-5
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_nothing_but_the_network_is_in_the_file(layers, files, layout):
+    found = operators(onnx.load(files[layout]))
+    expected = collections.Counter(type(layer).__name__ for layer in layers)
+    assert found.pop("Transpose", 0) == (layout == "NHWC")
+    assert found.pop("Squeeze") == 1
+    assert found == {
+        "Conv": expected["Conv2D"] + expected["DepthwiseConv2D"],
+        "Gemm": expected["Dense"],
+        "Relu": found["Relu"],
+        "Concat": expected["Concatenate"],
+        "Add": expected["Add"],
+        "GlobalAveragePool": expected["GlobalAveragePooling2D"],
+        **({"Mul": expected["Multiply"], "Clip": found["Clip"]} if expected["Multiply"] else {}),
+    }
+    assert found["Relu"] + found.get("Clip", 0) == expected["ReLU"]
+
+
+def test_a_grouped_convolution_is_one_operator(model, layers, files):
+    convolutions = {
+        node.name: {attribute.name: attribute.i for attribute in node.attribute}.get("group", 1)
+        for node in onnx.load(files["NCHW"]).graph.node
+        if node.op_type == "Conv"
+    }
+    grouped = [layer for layer in layers if getattr(layer, "groups", 1) > 1]
+    assert {f"{layer.name}/Conv": layer.groups for layer in grouped}.items() <= convolutions.items()
+    assert grouped or model.name.startswith("ghostnet")
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_the_batch_is_open_and_all_else_is_known(files, layout, images):
+    network = onnx.load(files[layout])
+    image = SHAPE if layout == "NHWC" else (3, 64, 64)
+    (inputs,), (outputs,) = network.graph.input, network.graph.output
+    assert (inputs.name, outputs.name) == ("images", "outputs")
+    for tensor, shape in ((inputs, image), (outputs, (10,))):
+        batch, *dims = tensor.type.tensor_type.shape.dim
+        assert batch.dim_param == "batch"
+        assert tuple(dim.dim_value for dim in dims) == shape
+    shapes = {tensor.name: tensor.type.tensor_type.shape for tensor in network.graph.value_info}
+    for node in network.graph.node[:-1]:
+        assert all(dim.dim_value for dim in shapes[node.output[0]].dim[1:])
+    run = load(files[layout])
+    whole = run(images)
+    for count in (1, 5):
+        np.testing.assert_allclose(run(images[:count]), whole[:count], rtol=1e-4, atol=1e-5)
+
+
+def test_files_are_valid(files, float16, int8):
+    for network in (onnx.load(files["NHWC"]), onnx.load(files["NCHW"]), float16, int8):
+        onnx.checker.check_model(network, full_check=True)
+        assert [(opset.domain, opset.version) for opset in network.opset_import] == [("", 17)]
+        assert network.ir_version == 8
+
+
+def test_no_constant_is_there_twice(files):
+    constants = [t for t in onnx.load(files["NHWC"]).graph.initializer if t.data_type == t.FLOAT]
+    hashes = {hashlib.sha256(numpy_helper.to_array(t).tobytes()).digest() for t in constants}
+    assert len(hashes) == len(constants)
+
+
+def test_nodes_and_weights_are_named_after_layers(layers, files):
+    graph = onnx.load(files["NHWC"]).graph
+    assert {node.name.split("/")[0] for node in graph.node} <= {layer.name for layer in layers}
+    weights = {t.name: t for t in graph.initializer if len(t.dims) == 4}
+    assert all(name.endswith("/kernel") for name in weights)
+    for layer in layers:
+        if type(layer) is keras.layers.DepthwiseConv2D:
+            kernel = layer.get_weights()[0].transpose(2, 3, 0, 1)
+            found = numpy_helper.to_array(weights[f"{layer.name}/kernel"])
+            assert np.array_equal(found, kernel)
+
+
+def test_names_of_layers_that_end_in_numbers():
+    constants, layers = {"m_1/conv_1_1/Squeeze:0"}, {"conv", "conv_1"}
+    node = onnx.helper.make_node("Conv", ["m_1/conv_1/x:0", "w", *constants], ["y"], "Conv__7")
+    assert names._layer(node, constants, layers) == "conv_1"
+    node.name = "m_1/conv_1/BiasAdd"
+    assert names._layer(node, constants, layers) == "conv"
+
+
+def test_the_file_says_what_it_is(files):
+    network = onnx.load(files["NCHW"])
+    assert network.producer_name == "keras_ghostnet"
+    properties = {entry.key: entry.value for entry in network.metadata_props}
+    assert properties == {"dtype": "float32", "layout": "NCHW", "labels": "cat,dog"}
+
+
+def test_float16_computes_in_half_precision(float16, images, outputs, files, tmp_path):
+    path = save(float16, tmp_path / "half.onnx")
+    assert 1e-5 < difference(load(path)(images), outputs) < 0.1
+    assert operators(float16) == operators(onnx.load(files["NHWC"])) + collections.Counter(Cast=2)
+    types = {tensor.data_type for tensor in float16.graph.initializer}
+    assert onnx.TensorProto.FLOAT not in types
+    assert path.stat().st_size < 0.55 * files["NHWC"].stat().st_size
+
+
+def test_float16_inputs(files, images, outputs, tmp_path):
+    network = graphs.check(half.to_float16(onnx.load(files["NCHW"]), float16_inputs=True))
+    assert operators(network) == operators(onnx.load(files["NCHW"]))
+    for tensor in (*network.graph.input, *network.graph.output):
+        assert tensor.type.tensor_type.elem_type == onnx.TensorProto.FLOAT16
+    found = load(save(network, tmp_path / "half.onnx"))(images)
+    assert found.dtype == "float32"
+    assert difference(found, outputs) < 0.1
+
+
+def test_int8_is_close_to_the_model(int8, images, outputs, tmp_path):
+    """As close as TFLite's int8: these networks have seen no training, which int8 rewards."""
+    found = load(save(int8, tmp_path / "int8.onnx"))(images)
+    cosine = np.vdot(found, outputs) / np.linalg.norm(found) / np.linalg.norm(outputs)
+    assert difference(found, outputs) < 1.2
+    assert cosine > 0.95
+
+
+def test_int8_is_smaller(int8, files, tmp_path):
+    size = save(int8, tmp_path / "int8.onnx").stat().st_size
+    assert size < 0.35 * files["NCHW"].stat().st_size
+
+
+def test_int8_leaves_float_what_tensorrt_has_no_kernels_for(model, int8):
+    """Raw halves of G-GhostNet 002 have groups of 6 channels, full blocks such of 8."""
+    writers = {node.output[0]: node for node in int8.graph.node}
+    constants = {t.name: tuple(t.dims) for t in int8.graph.initializer}
+    groups = {True: set(), False: set()}
+    for node in int8.graph.node:
+        if node.op_type != "Conv":
+            continue
+        weights = writers.get(node.input[1])
+        name = weights.input[0] if weights else node.input[1]
+        groups[weights is not None].add(constants[name][1])
+    assert 6 not in groups[True]
+    assert groups[False] == ({6} if model.name.startswith("g_ghost") else set())
+
+
+def test_tensorrt_takes_every_file(files, float16, int8):
+    for network in (files["NHWC"], files["NCHW"], float16, int8):
+        check_for_tensorrt(network)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_stock_layers(small, pictures, dtype, layout, tmp_path):
+    path = tmp_path / "small.onnx"
+    export(small, path, dtype, pictures, layout)
+    check_for_tensorrt(path)
+    tolerance = {"float32": 1e-5, "float16": 1e-2, "int8": 0.1}[dtype]
+    run = load(path)
+    reference = np.asarray(small(pictures))
+    assert difference(run(pictures), reference) < tolerance
+    (single,) = run.single(pictures[0])()
+    assert difference(single, reference[:1]) < tolerance
+
+
+def test_a_residual_addition_is_quantized_at_the_shortcut_alone(small, pictures, tmp_path):
+    export(small, tmp_path / "int8.onnx", "int8", pictures)
+    graph = onnx.load(tmp_path / "int8.onnx").graph
+    writers = {node.output[0]: node for node in graph.node}
+    (addition,) = [node for node in graph.node if node.name == "sum/Add"]
+    kinds = sorted(writers[name].op_type for name in addition.input)
+    assert kinds == ["Conv", "DequantizeLinear"]
+
+
+def test_a_deployed_model_is_exported_alike(small, pictures, tmp_path):
+    export(for_tracing(deploy(small)), tmp_path / "deployed.onnx")
+    export(small, tmp_path / "small.onnx")
+    one, other = (load(tmp_path / name)(pictures) for name in ("deployed.onnx", "small.onnx"))
+    assert np.array_equal(one, other)
+
+
+def test_calibration_images_are_left_as_they_are(small, pictures, tmp_path):
+    before = pictures.copy()
+    export(small, tmp_path / "int8.onnx", "int8", pictures, "NCHW")
+    assert np.array_equal(pictures, before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dtype": "bfloat16"}, "dtype must be one of float32, float16, int8.*'bfloat16'"),
+        ({"layout": "CHWN"}, "layout must be one of NHWC, NCHW.*'CHWN'"),
+        ({"dtype": "int8"}, "needs calibration images"),
+        ({"dtype": "int8", "calibration": np.zeros((0, 16, 16, 3))}, "needs calibration images"),
+        ({"float16_inputs": True}, "Only float16 files"),
+    ],
+)
+def test_arguments_that_do_not_fit(small, arguments, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        export(small, tmp_path / "model.onnx", **arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_open_image_size(tmp_path):
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
+    with pytest.raises(ValueError, match="for a fixed image size"):
+        export(model, tmp_path / "model.onnx")
+
+
+def changed(model, layer, factor):
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    kernel = copy.get_layer(layer).kernel
+    kernel.assign(kernel * factor)
+    return copy
+
+
+def test_weights_that_are_not_finite(small, tmp_path):
+    with pytest.raises(ValueError, match="classes/kernel is not finite"):
+        export(changed(small, "classes", np.nan), tmp_path / "model.onnx")
+
+
+def test_weights_too_large_for_float16(small, tmp_path):
+    with pytest.raises(ValueError, match="the weight 'classes/kernel' reaches"):
+        export(changed(small, "classes", 1e6), tmp_path / "model.onnx", "float16")
+
+
+def test_activations_too_large_for_float16(small, pictures, tmp_path):
+    large = changed(small, "residual", 2e5)
+    with pytest.raises(ValueError, match="the activation 'residual/Conv' reaches"):
+        export(large, tmp_path / "model.onnx", "float16", pictures)
+
+
+def test_sums_too_large_for_float16(tmp_path):
+    inputs = keras.Input((64, 64, 3))
+    x = keras.layers.Conv2D(1, 1, kernel_initializer="ones")(inputs)
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+    images = np.full((1, *SHAPE), 20 / 3, "float32")
+    with pytest.raises(ValueError, match=r"the sum over the image of .* reaches 8\.19e"):
+        export(model, tmp_path / "model.onnx", "float16", images)
+
+
+def test_a_missing_library():
+    with pytest.raises(ImportError, match=r"no_such_library.*pip install \"keras_ghostnet\[onnx\]"):
+        require("onnx", "no_such_library")
+
+
+def test_the_page_s_code_runs(tmp_path, monkeypatch, capsys):
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "onnx.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        exec(block, names)
+    command = capsys.readouterr().out.split()
+    assert command[0] == "trtexec"
+    assert (
+        command
+        == re.search(r"^trtexec .*?(?=^```)", page, re.M | re.S)[0].replace("\\", "").split()
+    )
