@@ -4,11 +4,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+# Processes that the tests are spread over; each takes about two gigabytes.
+JOBS ?= 2
 # PyTorch's version for the comparisons with it.
 TORCH ?= torch==2.13.0
 
 .PHONY: help install quickstart test test-all test-quickstart test-wheel test-timm test-backends \
-	test-load test-accuracy test-arm fault-test arm-check bench-deployment bench-input \
+	test-workers test-load test-accuracy test-arm fault-test arm-check bench-deployment bench-input \
 	bench-startup bench-training scaling lint format clean
 
 help: ## list the targets
@@ -28,9 +30,10 @@ quickstart: install ## train, evaluate, export, verify, measure, report: minutes
 	@$(BIN)/ghostnet quickstart
 
 test: install lint ## the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-test-all: test test-quickstart test-wheel test-timm test-backends test-load test-accuracy test-arm \
+test-all: test test-quickstart test-wheel test-timm test-backends test-workers test-load \
+	test-accuracy test-arm \
 	fault-test ## everything that is tested
 
 test-quickstart: install ## the whole quickstart, with what it must reach
@@ -46,6 +49,9 @@ test-timm: install ## against timm in PyTorch, which are installed beside
 test-backends: install ## logits on JAX and PyTorch, which are installed beside
 	$(PIP) install '$(TORCH)' jax
 	$(BIN)/python -m pytest -m backends
+
+test-workers: install ## two workers that are stopped, and continue as one process would
+	$(BIN)/python -m pytest -m workers
 
 test-load: install ## 10,000 requests from 16 threads to the served model
 	$(BIN)/python -m pytest -m load

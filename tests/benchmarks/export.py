@@ -9,6 +9,7 @@ TORCH_PYTHON and KECAM_PYTHON name the Python interpreters that have timm and
 keras_cv_attention_models; without the latter the comparison goes on, and says so.
 """
 
+import importlib.metadata
 import os
 import pathlib
 import statistics
@@ -33,8 +34,14 @@ ROUNDS, CALLS, BURST = 60, 10, 5  # calls of each file in a round
 BATCH, THREADS, STEPS, BATCH_ROUNDS = 32, 2, 4, 9
 BATCH_FORMATS = ("saved_model", "onnx_fp32")
 
-FP32, INT8 = 0.95, 0.50  # of the latency of the best peer of the same precision, at most
+# Our latency as a part of that of the fastest of some peers, at most. keras_cv_attention_models has
+# no int8: its file in int8 is TFLite's converter's work, as ours is, and stands beside the target.
+TARGETS = {
+    "tflite_fp32": (0.95, ("kecam_fp32", "timm_fp32")),
+    "tflite_int8": (0.50, ("kecam_fp32", "timm_fp32", "timm_int8")),
+}
 BATCHES = 1.5  # times the images a second of timm in PyTorch, at least
+QUIET = 0.5  # other work, in cores, that does not matter
 SECONDS = 20  # for `ghostnet export` of tflite_fp32, at most
 
 
@@ -44,7 +51,6 @@ def write_ours(folder):
 
     from keras_ghostnet import create_model
     from keras_ghostnet.export import formats, preprocessing, tflite
-    from keras_ghostnet.quiet import quiet
     from tests.export.conftest import patches, settle
 
     pixels = patches(BATCH, SIZE)
@@ -52,16 +58,15 @@ def write_ours(folder):
     np.save(folder / "pixels.npy", pixels)
     np.save(folder / "images.npy", images)
     keras.utils.set_random_seed(0)
-    with quiet():
-        model = settle(create_model(MODEL, classifier_activation=None), images[:FEW])
-        model.save(folder / "model.keras")
-        paths = {
-            name: formats.export_model(model, formats.find(name), folder, images[:FEW])
-            for name in ("tflite_fp32", "tflite_int8", *BATCH_FORMATS)
-        }
-        for name, dtype in (("plain_fp32", "float32"), ("plain_int8", "int8")):
-            paths[name] = folder / f"{name}.tflite"
-            tflite.export(model, paths[name], dtype, images[:FEW], one_partition=False)
+    model = settle(create_model(MODEL, classifier_activation=None), images[:FEW])
+    model.save(folder / "model.keras")
+    paths = {
+        name: formats.export_model(model, formats.find(name), folder, images[:FEW])
+        for name in ("tflite_fp32", "tflite_int8", *BATCH_FORMATS)
+    }
+    for name, dtype in (("plain_fp32", "float32"), ("plain_int8", "int8")):
+        paths[name] = folder / f"{name}.tflite"
+        tflite.export(model, paths[name], dtype, images[:FEW], one_partition=False)
     return paths
 
 
@@ -150,7 +155,7 @@ def report(rows, versions):
 
 
 def ratio(rows, ours, theirs, target=None):
-    """Prints a ratio, the median over the rounds, and its target; returns it."""
+    """Prints a ratio, its median over the rounds and spread, and its target; returns the median."""
     low, middle, high = np.percentile([row[ours] / row[theirs] for row in rows], (10, 50, 90))
     print(f"{ours} / {theirs} = {middle:.3f} ({low:.3f} to {high:.3f})   {target or ''}".rstrip())
     return middle
@@ -164,12 +169,15 @@ def best(rows, names, choose):
 
 def main():
     from keras_ghostnet.latency import machine
+    from keras_ghostnet.quiet import quiet
 
+    load = os.getloadavg()[0]
     if hasattr(os, "sched_setaffinity"):  # Linux; the processes that are started inherit it
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        paths = write_ours(folder)
+        with quiet():
+            paths = write_ours(folder)
         versions = {"timm": write_peers(TORCH_PYTHON, "timm", folder)}
         if has(KECAM_PYTHON, KECAM):
             versions["kecam"] = write_peers(KECAM_PYTHON, "kecam", folder)
@@ -180,23 +188,26 @@ def main():
     reached = []
     print(f"GhostNet 1.0, {SIZE} px, one image, one thread, milliseconds:")
     report(rows, versions)
-    for kind, limit in (("fp32", FP32), ("int8", INT8)):
-        ours, peers = f"tflite_{kind}", (f"kecam_{kind}", f"timm_{kind}")
+    for ours, (limit, peers) in TARGETS.items():
         peer = best(rows, peers, min)
-        target = f"(best peer in {kind}: at most {limit})"
-        reached.append(ratio(rows, ours, peer, target) <= limit)
-        for other in rows[0]:
-            if other not in (ours, peer) and not other.startswith("tflite"):
-                ratio(rows, ours, other)
+        others = [name for name in rows[0] if name not in (*TARGETS, peer)]
+        reached.append(ratio(rows, ours, peer, f"(the fastest peer: at most {limit})") <= limit)
+        for other in others:
+            ratio(rows, ours, other)
     print(f"\nbatches of {BATCH}, {THREADS} threads, images a second:")
     report(batch_rows, versions)
     ours = best(batch_rows, BATCH_FORMATS, max)
     reached.append(ratio(batch_rows, ours, "timm", f"(at least {BATCHES})") >= BATCHES)
     print(f"\nghostnet export --formats tflite_fp32: {seconds:.1f} s   (at most {SECONDS})")
     reached.append(seconds <= SECONDS)
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    facts = ", ".join(f"{key} {value}" for key, value in machine().items())
-    print(f"\nmedians of {ROUNDS} and {BATCH_ROUNDS} rounds, in turn; load {load}; {facts}")
+    facts = {**machine(), "onnxruntime": importlib.metadata.version("onnxruntime")}
+    facts = ", ".join(f"{key} {value}" for key, value in facts.items())
+    print(f"\nmedians of {ROUNDS} and {BATCH_ROUNDS} rounds, in turn; {facts}")
+    if load > QUIET:
+        print(
+            f"The load was {load:.1f} before: threads wait for each other, batches in PyTorch above all,"
+        )
+        print("and no ratio counts. Run this on a machine that does nothing else.")
     return 0 if all(reached) else 1
 
 

@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from rich.console import Console
 
@@ -26,6 +27,14 @@ def photos(tmp_path_factory):
                 pixels = rng.integers(0, 256, (40, 44, 3), "uint8")
                 Image.fromarray(pixels).save(folder / split / name / f"{number}.jpg")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def eager():
+    """Steps run as they are written: graphs of twelve networks take minutes to build."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.parametrize("name", list(recipes.RECIPES))

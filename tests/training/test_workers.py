@@ -33,6 +33,7 @@ def metrics(run_dir):
     return json.loads((run_dir / "metrics.json").read_text())
 
 
+@pytest.mark.workers
 def test_stopped_and_continued_as_one_process(records, tmp_path):
     run_dir, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
     words = runs.command(
