@@ -10,7 +10,7 @@ JOBS ?= 2
 TORCH ?= torch==2.13.0
 
 .PHONY: help install quickstart test test-all test-quickstart test-wheel test-timm test-backends \
-	test-workers test-load test-accuracy test-arm fault-test arm-check bench-deployment bench-input \
+	test-workers test-load test-accuracy test-arm fault-test arm-check bench-deployment bench-export bench-input \
 	bench-startup bench-training scaling lint format clean
 
 help: ## list the targets
@@ -74,6 +74,10 @@ scaling: install ## what to expect of 1 to 1,024 accelerators
 bench-training: install ## the training step against timm in PyTorch and against the bare step
 	$(PIP) install '$(TORCH)' timm
 	@$(BIN)/python tests/benchmarks/training.py
+
+bench-export: install ## exported files against other ways to run the network
+	$(PIP) install '$(TORCH)' timm
+	@$(BIN)/python -m tests.benchmarks.export
 
 bench-deployment: install ## what each step of the deployment graph saves
 	@$(BIN)/python -m tests.benchmarks.deployment

@@ -39,11 +39,11 @@ class ActivationRange(tfmot.quantization.keras.quantizers.Quantizer):
     @tf.autograph.experimental.do_not_convert
     def __call__(self, inputs, training, weights, **kwargs):
         low, high = weights
-        if training:
-            low.assign(tf.minimum(low, tf.reduce_min(inputs)))
-            high.assign(tf.maximum(high, tf.reduce_max(inputs)))
-            return inputs
-        return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high, num_bits=8)
+        if not training:
+            return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high, num_bits=8)
+        low.assign(tf.minimum(low, tf.reduce_min(inputs)))
+        high.assign(tf.maximum(high, tf.reduce_max(inputs)))
+        return inputs
 
     def get_config(self):
         return {}
@@ -51,6 +51,8 @@ class ActivationRange(tfmot.quantization.keras.quantizers.Quantizer):
 
 class ChannelWeights(tfmot.quantization.keras.quantizers.Quantizer):
     """A kernel's symmetric range for every output channel, by its values of the moment.
+
+    With `training`, when ranges of activations are measured, it rounds nothing.
 
     Args:
         axes: How many of the kernel's last axes count the output channels.

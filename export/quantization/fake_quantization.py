@@ -101,8 +101,9 @@ class FakeQuantized:
                 quantizer.enabled = True
 
     def train(self, images):
-        """The same but for a softmax at the end, which is left out."""
-        return self.logits(self.entry(images, training=False), training=False)
+        """The same in logarithms if the model ends in a softmax."""
+        logits = self.logits(self.entry(images, training=False), training=False)
+        return tf.nn.log_softmax(logits) if self.ends_in_softmax else logits
 
     def measure(self, images):
         """Widens the ranges of activations to what the float model has for the images."""
@@ -152,16 +153,16 @@ class _Plan:
             return fixed_range(FIXED[activation_name(layer)])
         concatenations = [user for user in users if isinstance(user, layers.Concatenate)]
         if len(concatenations) == 1:
-            return self._leader(concatenations[0])
+            return self._shared(concatenations[0])
         if isinstance(layer, layers.Concatenate):
-            return self._leader(layer)
+            return self._shared(layer)
         return ActivationRange()
 
-    def _leader(self, concatenation):
+    def _shared(self, concatenation):
         """The range of a concatenation: of the one that it goes into itself, if so."""
         into = [user for user in _users(concatenation) if isinstance(user, layers.Concatenate)]
         if len(into) == 1:
-            return self._leader(into[0])
+            return self._shared(into[0])
         return self.ranges.setdefault(concatenation.name, ActivationRange())
 
 

@@ -16,8 +16,7 @@ def fine_tune(
     """Trains with Adam, a warm-up and a cosine.
 
     Args:
-        student: A function of images that returns logits `(n, classes)`, or logarithms of
-            probabilities.
+        student: A function of images that returns logits `(n, classes)`.
         variables: Those of it that are trained, or a function that returns them.
         teacher: A function of images that returns the same of the network as it was.
         batches: `Batches`.

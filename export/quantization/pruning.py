@@ -69,13 +69,20 @@ def prune(
     console = console or Console(quiet=True)
     console.file = console.file  # standard output as it is now: below it is held back
     with quiet(unless=()):
+        import tensorflow as tf
+
         from keras_ghostnet.export.quantization.configs import tfmot
         from keras_ghostnet.export.quantization.fine_tuning import fine_tune
-        from keras_ghostnet.export.quantization.softmax import log_probabilities, without_softmax
+        from keras_ghostnet.export.quantization.softmax import logits, without_softmax
 
         stock = deploy(model, steps=())
         student, pruned = _prunable(to_tf_keras(stock), which, sparsity, batches.steps)
-        logits = without_softmax(student)
+        before_softmax = without_softmax(student)
+        ends_in_softmax = before_softmax is not student
+
+        def student_logits(images):
+            outputs = before_softmax(images, training=True)
+            return tf.nn.log_softmax(outputs) if ends_in_softmax else outputs
 
         def before_step(number):
             for layer in pruned:
@@ -83,9 +90,9 @@ def prune(
 
         with step(console) as done:
             fine_tune(
-                lambda images: logits(images, training=True),
+                student_logits,
                 student.trainable_variables,
-                log_probabilities(for_tracing(stock), logits is not student),
+                logits(for_tracing(stock), ends_in_softmax),
                 batches,
                 learning_rate=learning_rate,
                 distillation=distillation,

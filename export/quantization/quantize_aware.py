@@ -54,6 +54,8 @@ def quantize_aware(
     The model is brought into its deployment form first: batch norms are folded, so that the
     rounding that is trained with is that of the device. Then TFMOT's fake quantization is put
     where TFLite quantizes: one range for every activation, one for every channel of a kernel.
+    The ranges of activations are those of the float model on the first 100 batches (an epoch, if
+    that is less); they stay as they are while the kernels learn.
     The file has operators that are built in, int8 tensors and int32 biases only.
 
     Args:
@@ -64,8 +66,9 @@ def quantize_aware(
         epochs: How often to go through `train_data`.
         steps: Batches in all, instead of `epochs`.
         learning_rate: Adam's peak, after a warm-up of a tenth of the steps; then a cosine to 0.
-        distillation: The part of the loss, in [0, 1], that is the divergence from the float
-            model's probabilities; the rest is the cross entropy of the labels.
+        distillation: The part of the loss, in [0, 1], that is the mean square of the distance to
+            the float model's logits, in units of their variance; the rest is the cross entropy of
+            the labels.
         io: Type of the file's input and output: `"int8"` or `"uint8"`.
         console: A `rich.console.Console` for progress; None shows nothing.
 
@@ -86,12 +89,10 @@ def quantize_aware(
     with quiet(unless=()):
         from keras_ghostnet.export.quantization.fake_quantization import FakeQuantized
         from keras_ghostnet.export.quantization.fine_tuning import fine_tune
-        from keras_ghostnet.export.quantization.softmax import log_probabilities
+        from keras_ghostnet.export.quantization.softmax import logits
 
         with step(console, "Putting fake quantization in") as done:
             deployed = deploy(model)
-            fd = for_tracing(deployed)
-            for_tracing_ = lambda x: fd(x, training=False)
             quantized = FakeQuantized(to_tf_keras(deployed))
             done(f"{len(quantized.weights)} kernels and all activations are rounded to int8")
         with step(console, "Measuring the ranges of activations") as done:
@@ -101,7 +102,7 @@ def quantize_aware(
             history = fine_tune(
                 quantized.train,
                 quantized.trainable_variables,
-                (lambda x: for_tracing_(x)),
+                logits(for_tracing(deployed), quantized.ends_in_softmax),
                 batches,
                 learning_rate=learning_rate,
                 distillation=distillation,

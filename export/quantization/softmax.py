@@ -3,7 +3,7 @@
 import tensorflow as tf
 import tf_keras
 
-TINY = 1e-7  # probabilities below this are not told apart
+TINY = 1e-30  # probabilities below this are not told apart
 
 
 def activation_name(layer):
@@ -27,13 +27,14 @@ def without_softmax(model):
     return tf_keras.Model(model.input, last.input)
 
 
-def log_probabilities(model, ends_in_softmax):
-    """A function of images that returns logarithms of a Keras 3 model's probabilities."""
+def logits(model, ends_in_softmax):
+    """A function of images that returns a Keras 3 model's logits.
 
-    def logarithms(images):
+    Those of a model that ends in a softmax are known but for a constant: its logarithms.
+    """
+
+    def function(images):
         outputs = model(images, training=False)
-        if ends_in_softmax:
-            return tf.math.log(tf.maximum(outputs, TINY))
-        return tf.nn.log_softmax(outputs)
+        return tf.math.log(tf.maximum(outputs, TINY)) if ends_in_softmax else outputs
 
-    return logarithms
+    return function

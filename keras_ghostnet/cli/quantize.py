@@ -1,8 +1,8 @@
 """Train a network on with int8 rounding in it, and write a full-integer TFLite file.
 
-RUN is a run's folder (its best model) or a .keras file. SOURCE is as for `ghostnet train`; its
-held-out images tell what quantization costs: the float model, int8 after training (PTQ) and
-quantization-aware training (QAT) are run on all of them.
+RUN is a run's folder (its best model) or a .keras file, in one or anywhere. SOURCE is as for
+`ghostnet train`; its held-out images tell what quantization costs: the float model, int8 after
+training (PTQ) and quantization-aware training (QAT) are run on all of them.
 """
 
 import json
@@ -16,7 +16,6 @@ from rich.table import Table
 
 from keras_ghostnet.quiet import quiet
 
-FILE = "model_int8_qat.tflite"
 CALIBRATION = 200  # images that PTQ takes its ranges from, about
 
 
@@ -26,7 +25,7 @@ def arguments(parser):
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help=f"file to write (default: {FILE} beside the model)",
+        help="file to write (default: model_int8_qat.tflite beside the model)",
     )
     parser.add_argument("--epochs", type=int, default=3, metavar="N", help="default: 3")
     parser.add_argument("--steps", type=int, metavar="N", help="batches in all, instead of epochs")
@@ -39,7 +38,8 @@ def arguments(parser):
         type=float,
         default=1.0,
         metavar="PART",
-        help="of the loss that is the distance to the float model, not the labels (default: 1)",
+        help="of the loss that is the distance to the float model's logits, not the labels "
+        "(default: 1)",
     )
     parser.add_argument(
         "--io", choices=("int8", "uint8"), default="int8", help="input and output (default: int8)"
@@ -67,13 +67,14 @@ def _quantize(args, model, training, calibration, held_out, console):
     from keras_ghostnet.export import tflite
     from keras_ghostnet.export.deployment import deploy, for_tracing
     from keras_ghostnet.export.quantization import quantize_aware
+    from keras_ghostnet.export.training_data import Epochs
     from keras_ghostnet.steps import step
     from keras_ghostnet.training.data.arrays import to_arrays
 
     with training.explained():
         quantized = quantize_aware(
             model,
-            _Epochs(training, args.batch_size),
+            Epochs(training, args.batch_size),
             epochs=args.epochs,
             steps=args.steps,
             learning_rate=args.learning_rate,
@@ -98,38 +99,27 @@ def _table(outputs, labels):
     """Accuracy, size and distance to the float model of each."""
     reference, _ = outputs["float"]
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("", "top-1", "same class", "largest error", "MB"):
+    for column in ("", "top-1", "same class", "rms error", "largest error", "MB"):
         table.add_column(column, justify="right" if column else "left")
     for name, (values, size) in outputs.items():
         classes = values.argmax(axis=-1)
+        errors = (values - reference) / reference.std()
         table.add_row(
             name,
             f"{(classes == labels).mean():.2%}",
             f"{(classes == reference.argmax(axis=-1)).mean():.2%}",
-            f"{abs(values - reference).max() / reference.std():.3f}",
+            f"{(errors**2).mean() ** 0.5:.3f}",
+            f"{abs(errors).max():.3f}",
             f"{size / 1e6:.2f}",
         )
-    table.caption = "largest error: in standard deviations of the float model's outputs"
+    table.caption = "errors: in standard deviations of the float model's outputs"
     return table
-
-
-class _Epochs:
-    """A pipeline's batches, another epoch's each time."""
-
-    def __init__(self, pipeline, batch_size):
-        self.pipeline, self.batch_size, self.epoch = pipeline, batch_size, 0
-
-    def __len__(self):
-        return self.pipeline.steps_per_epoch(self.batch_size)
-
-    def __iter__(self):
-        self.epoch += 1
-        return iter(self.pipeline.batches(self.epoch, global_batch=self.batch_size))
 
 
 def _pipelines(args, model, recipe, names):
     """Training images as the run varied them, some as they are, and the held-out ones."""
-    from keras_ghostnet.training.data import Augmentation, Pipeline, open_source
+    from keras_ghostnet.export.training_data import open_training
+    from keras_ghostnet.training.data import Pipeline, open_source
 
     seed = recipe.get("seed", 0) if args.seed is None else args.seed
     sources = {split: open_source(args.data, split, seed=seed) for split in ("train", "val")}
@@ -142,15 +132,9 @@ def _pipelines(args, model, recipe, names):
                 f"{len(source.class_names)}."
             )
     *_, height, width, _ = model.input_shape
-    augmentation = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in recipe.get("augmentation", {}).items()
-    }
     options = dict(image_size=(height, width), seed=seed, crop=recipe.get("crop", 0.875))
     return (
-        Pipeline(
-            sources["train"], training=True, augmentation=Augmentation(**augmentation), **options
-        ),
+        open_training(args.data, (height, width), {**recipe, "seed": seed}),
         Pipeline(sources["train"], training=False, **options),
         Pipeline(sources["val"], training=False, **options),
     )
@@ -170,10 +154,10 @@ def _some(pipeline):
 
 
 def _recipe(run_dir):
-    """The settings and the classes of a run; nothing of a file alone."""
+    """The settings and the classes of a run, or of that whose folder a file is in."""
     from keras_ghostnet.training import run_folder
 
-    config = pathlib.Path(run_dir) / run_folder.CONFIG
+    config = _folder(run_dir) / run_folder.CONFIG
     if not config.is_file():
         return {}, None
     content = json.loads(config.read_text())
@@ -181,5 +165,11 @@ def _recipe(run_dir):
 
 
 def _out(args):
-    run = pathlib.Path(args.run_dir)
-    return pathlib.Path(args.out) if args.out else (run if run.is_dir() else run.parent) / FILE
+    from keras_ghostnet.export.tflite_qat import FILE
+
+    return pathlib.Path(args.out) if args.out else _folder(args.run_dir) / FILE
+
+
+def _folder(run_dir):
+    path = pathlib.Path(run_dir)
+    return path if path.is_dir() else path.parent

@@ -151,7 +151,7 @@ def report(rows, versions):
         values = [row[name] for row in rows]
         low, middle, high = np.percentile(values, (10, 50, 90))
         version = versions.get(name.split("_")[0], "")
-        print(f"{name:<12} {middle:8.2f} ({low:.2f} to {high:.2f})   {version}")
+        print(f"{name:<12} {middle:8.2f} ({low:.2f} to {high:.2f})   {version}".rstrip())
 
 
 def ratio(rows, ours, theirs, target=None):
@@ -204,10 +204,8 @@ def main():
     facts = ", ".join(f"{key} {value}" for key, value in facts.items())
     print(f"\nmedians of {ROUNDS} and {BATCH_ROUNDS} rounds, in turn; {facts}")
     if load > QUIET:
-        print(
-            f"The load was {load:.1f} before: threads wait for each other, batches in PyTorch above all,"
-        )
-        print("and no ratio counts. Run this on a machine that does nothing else.")
+        print(f"The load was {load:.1f} before: threads wait for each other, in PyTorch above all.")
+        print("No ratio counts. Run this on a machine that does nothing else.")
     return 0 if all(reached) else 1
 
 

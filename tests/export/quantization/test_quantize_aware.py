@@ -13,7 +13,7 @@ from rich.console import Console
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.deployment import deploy
 from keras_ghostnet.export.quantization import extra, quantize_aware, to_tf_keras
-from keras_ghostnet.export.quantization.quantize_aware import convert
+from keras_ghostnet.export.quantization.quantize_aware import convert, measure
 from tests.export.quantization.conftest import CLASSES, SIZE, accuracy, batches, network
 
 
@@ -46,14 +46,34 @@ def test_fake_quantization_is_what_the_file_computes(problem, tmp_path):
 
     model, (images, _), _ = problem
     quantized = FakeQuantized(to_tf_keras(deploy(model)))
-    for batch in np.split(images[:256], 4):
-        quantized.train(batch)
+    measure(quantized, np.split(images[:256], 4))
     path = tmp_path / "small.tflite"
     path.write_bytes(convert(quantized, "int8"))
     runner = tflite.load(path)
     steps = np.abs(runner(images[:64]) - quantized(images[:64])) / runner.output["quantization"][0]
     assert np.median(steps) < 1.5
     assert steps.max() < 8
+
+
+def test_ranges_are_those_of_the_float_model(problem):
+    """Of all batches, not of the first or of the last; what is concatenated shares them."""
+    from keras_ghostnet.export.quantization.fake_quantization import FakeQuantized
+
+    model, (images, _), _ = problem
+    deployed = deploy(model)
+    quantized = FakeQuantized(to_tf_keras(deployed))
+    measured = images[:96] * np.repeat([1, 3, 2], 32)[:, None, None, None].astype("float32")
+    assert measure(quantized, np.split(measured, 3)) == 96
+    assert ends(quantized.entry) == pytest.approx([measured.min(), measured.max()])
+    joint = next(x for x in deployed.layers if isinstance(x, keras.layers.Concatenate))
+    values = keras.Model(deployed.input, joint.output).predict(measured, verbose=0)
+    assert ends(quantized.body.get_layer(joint.name)) == pytest.approx([0, values.max()], rel=1e-4)
+
+
+def ends(layer):
+    """The ends of the range of a layer's outputs."""
+    variables = {end: x for x in layer.variables for end in ("low", "high") if end in x.name}
+    return [float(variables[end]) for end in ("low", "high")]
 
 
 def test_uint8_and_softmax_and_dictionaries(problem, tmp_path):
