@@ -12,6 +12,8 @@ from tests.training.worker import CLASSES, SIZES
 
 ROOT = pathlib.Path(__file__).parents[2]
 MODES = ("synchronized", "local")
+# Replicas. Four take two minutes more, in `make test-workers`.
+COUNTS = (2, pytest.param(4, marks=pytest.mark.workers))
 
 
 @pytest.fixture(scope="module")
@@ -44,19 +46,27 @@ def one(train):
     return train("one_device")[0]
 
 
+class ByCount(dict):
+    """Results by the number of replicas, made when they are asked for."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def __missing__(self, count):
+        self[count] = self.make(count)
+        return self[count]
+
+
 @pytest.fixture(scope="module")
 def mirrored(train):
-    """By the number of replicas."""
-    return {count: train("mirrored", count)[0] for count in (2, 4)}
+    return ByCount(lambda count: train("mirrored", count)[0])
 
 
 @pytest.fixture(scope="module")
 def workers(train):
     """All of two workers, which SLURM describes, and of four, which TF_CONFIG does."""
-    return {
-        2: train("multi_worker", 1, runs.slurm_step(2)),
-        4: train("multi_worker", 1, runs.cluster(4)),
-    }
+    describe = {2: runs.slurm_step, 4: runs.cluster}
+    return ByCount(lambda count: train("multi_worker", 1, describe[count](count)))
 
 
 def part(results, mode, *kinds):
@@ -74,7 +84,7 @@ def assert_close(found, expected):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-6, atol=1e-6, err_msg=name)
 
 
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", COUNTS)
 def test_as_one_process_when_batch_norm_is_synchronised(count, one, mirrored, workers):
     kinds = ("losses", "trained", "model", "optimizer", "average", "saved", "evaluated")
     expected = part(one, "synchronized", *kinds)
@@ -82,14 +92,14 @@ def test_as_one_process_when_batch_norm_is_synchronised(count, one, mirrored, wo
     assert_close(part(workers[count][0], "synchronized", *kinds), expected)
 
 
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", COUNTS)
 def test_workers_as_mirrored_when_batch_norm_is_each_replica_s_own(count, one, mirrored, workers):
     assert_close(part(workers[count][0], "local"), part(mirrored[count], "local"))
     difference = mirrored[count]["local/losses"] - one["local/losses"]
     assert abs(difference).max() > 1e-3  # it does make a difference
 
 
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("mode", MODES)
 def test_all_workers_hold_the_same(count, mode, workers):
     first, *others = (part(results, mode) for results in workers[count])
@@ -100,7 +110,7 @@ def test_all_workers_hold_the_same(count, mode, workers):
             np.testing.assert_array_equal(other[name], first[name], err_msg=name)
 
 
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("mode", MODES)
 def test_saved_statistics_are_the_mean_of_all_replicas(count, mode, mirrored, workers):
     for results in (mirrored[count], workers[count][0]):
@@ -115,9 +125,10 @@ def test_saved_statistics_are_the_mean_of_all_replicas(count, mode, mirrored, wo
         assert_close({name: saved[name] for name in means}, means)
 
 
+@pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("mode", MODES)
-def test_every_example_is_evaluated_once(mode, one, mirrored, workers):
-    for results in (one, *mirrored.values(), workers[2][0], workers[4][0]):
+def test_every_example_is_evaluated_once(count, mode, one, mirrored, workers):
+    for results in (one, mirrored[count], workers[count][0]):
         assert all(results[f"{mode}/examples/{size}"] == CLASSES for size in SIZES)
         for size in SIZES[1:]:
             np.testing.assert_allclose(

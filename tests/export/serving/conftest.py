@@ -13,6 +13,11 @@ FAMILIES = ["ghostnet", "g_ghostnet"]  # the first puts out probabilities, the s
 
 
 @pytest.fixture(scope="session")
+def ghostnet(images):
+    return build("ghostnet_050", images)
+
+
+@pytest.fixture(scope="session")
 def g_ghostnet(images):
     return build("g_ghost_regnetx_002", images, classifier_activation=None)
 
