@@ -5,6 +5,11 @@ IN holds train/CLASS/* and, maybe, val/CLASS/*; or CLASS/*; or ImageNet as Kaggl
 validation-*, classes.json and manifest.json.
 """
 
+import contextlib
+import sys
+
+from keras_ghostnet.quiet import quiet
+
 
 def arguments(parser):
     parser.add_argument("input", metavar="IN", help="folder of images")
@@ -23,13 +28,15 @@ def arguments(parser):
 def run(args):
     from keras_ghostnet.training.data import make_records
 
-    counts = make_records(
-        args.input,
-        args.output,
-        shards=args.shards,
-        workers=args.workers,
-        seed=args.seed,
-        held_out=args.held_out,
-    )
+    progress = sys.stdout  # the real one, before it is held back
+    with quiet(unless=()), contextlib.redirect_stdout(progress):
+        counts = make_records(
+            args.input,
+            args.output,
+            shards=args.shards,
+            workers=args.workers,
+            seed=args.seed,
+            held_out=args.held_out,
+        )
     counts = ", ".join(f"{count} for {split}" for split, count in counts.items())
     print(f"{args.output}: {counts}; all read back and right")
