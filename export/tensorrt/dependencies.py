@@ -3,8 +3,8 @@
 import importlib
 
 INSTALL = (
-    "Install it on a machine with an NVIDIA GPU, for TensorRT 11 with: "
-    "pip install --extra-index-url https://pypi.nvidia.com tensorrt-cu13 cuda-python"
+    "Install it on a machine with an NVIDIA GPU, for TensorRT 11 with: pip install tensorrt-cu13 "
+    "cuda-python (NVIDIA's installation guide names the package index that it may need)"
 )
 OLDEST = 10
 
