@@ -1,5 +1,6 @@
 """From what a user names to verified artifacts: all that can be wrong is told before long work."""
 
+from keras_ghostnet import saved
 from keras_ghostnet.export import formats, images, place, sources
 from keras_ghostnet.export.artifacts import Subject, export_artifacts
 from keras_ghostnet.steps import step
@@ -48,7 +49,7 @@ def export(
         OSError: If the folder cannot be written to, or has no room.
         ValueError: If a name, an option, the images or the model do not fit.
     """
-    source, options = sources.find(model), dict(options or {})
+    source, options = saved.find(model), dict(options or {})
     data = data or source.data
     fmts = choose(names, has_labels=data is not None)
     _check_options(fmts, options)

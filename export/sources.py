@@ -1,97 +1,11 @@
-"""What a user names to be exported: a run's folder, a `.keras` file, or a published model."""
+"""What is exported: the names of its classes, and whether it can be exported at all."""
 
-import dataclasses
 import json
 import pathlib
 
 import keras
 
-from keras_ghostnet import specs
 from keras_ghostnet.preprocessing import CLASSES, imagenet_classes
-from keras_ghostnet.registry import create_model
-
-CROP = 0.875  # of the public checkpoints
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """A model, and what is known of it.
-
-    Attributes:
-        text: What the user named.
-        labels: The classes' names in the order of the outputs, a tuple; None if not known.
-        recipe: The settings of the run that it comes from, a dictionary; empty if none.
-    """
-
-    text: str
-    labels: tuple | None
-    recipe: dict
-
-    @property
-    def crop(self):
-        """The part of the resized image's shorter side that evaluation keeps."""
-        return self.recipe.get("crop", CROP)
-
-    @property
-    def seed(self):
-        """Of the split of a source without splits."""
-        return self.recipe.get("seed", 0)
-
-    @property
-    def data(self):
-        """The images that it was trained on, as `open_source` takes them; None if not known."""
-        return self.recipe.get("data")
-
-    def load(self):
-        """The Keras model.
-
-        Raises:
-            OSError: If weights cannot be downloaded.
-            ValueError: If a file is not a Keras model, or one of unknown layers.
-        """
-        if _is_path(self.text):
-            from keras_ghostnet.training import classifiers
-
-            try:
-                return classifiers.load(self.text)
-            except TypeError as error:  # Keras' message has the whole configuration in it
-                raise ValueError(
-                    f"{self.text} has layers that are not known here: {str(error).splitlines()[-1]}"
-                ) from error
-        return create_model(self.text, weights="imagenet")
-
-
-def find(text):
-    """Looks a model up, without loading it.
-
-    Args:
-        text: A run's folder, a `.keras` file, or a name of `keras_ghostnet.list_models()`, which
-            comes with its ImageNet weights.
-
-    Returns:
-        A `Source`.
-
-    Raises:
-        FileNotFoundError: If there is no such file or folder.
-        ValueError: If there is no such name; the message suggests the nearest.
-    """
-    text = str(text)
-    if not _is_path(text):
-        name = specs.find(text).name
-        return Source(name, tuple(label for _, label in imagenet_classes()), {})
-    path = pathlib.Path(text)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"There is no model {path}. Give a run's folder, a .keras file, or a name of "
-            "`ghostnet models`."
-        )
-    from keras_ghostnet.training import run_folder
-
-    config = path / run_folder.CONFIG
-    if not config.is_file():
-        return Source(text, None, {})
-    content = json.loads(config.read_text())
-    return Source(text, tuple(content["classes"]), content["run"])
 
 
 def read_labels(path):
@@ -157,8 +71,3 @@ def check(model):
                 f"The layer {layer} has a {kind} that is not finite (NaN or infinite): training "
                 "has diverged. Export an earlier checkpoint, or train with a smaller learning rate."
             )
-
-
-def _is_path(text):
-    path = pathlib.Path(text)
-    return path.exists() or bool(path.suffix) or len(path.parts) > 1

@@ -1,12 +1,9 @@
-"""The networks of a run: what is trained, what it is taught by, what was saved."""
-
-import pathlib
+"""The networks of a run: what is trained, and copies of what it is taught by."""
 
 import keras
 
 from keras_ghostnet import specs
 from keras_ghostnet.registry import from_spec
-from keras_ghostnet.training import run_folder
 
 
 def build(recipe, classes):
@@ -34,30 +31,6 @@ def build(recipe, classes):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = recipe.synchronized_bn
     return model
-
-
-def load(path):
-    """A saved classifier.
-
-    Args:
-        path: A `.keras` file, or a run's folder: its best model.
-
-    Returns:
-        A Keras model.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If the file is not a Keras model, or one of unknown layers.
-    """
-    path = pathlib.Path(path)
-    if path.is_dir():
-        path = path / run_folder.BEST
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no model {path}. Give a .keras file, or the folder of a run that has "
-            f"finished an epoch and holds {run_folder.BEST}."
-        )
-    return keras.models.load_model(path, compile=False)
 
 
 def copy(model):

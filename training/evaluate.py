@@ -1,18 +1,13 @@
 """`ghostnet evaluate`: a saved or published model on any source."""
 
 import contextlib
-import json
-import pathlib
 
 from rich.progress import track
 
-from keras_ghostnet import specs
-from keras_ghostnet.registry import create_model
-from keras_ghostnet.training import classifiers, distribution, run_folder
+from keras_ghostnet import saved
+from keras_ghostnet.training import distribution
 from keras_ghostnet.training.data import Pipeline, open_source
 from keras_ghostnet.training.evaluator import Evaluator
-
-CROP = 0.875
 
 
 def evaluate(
@@ -51,42 +46,27 @@ def evaluate(
             many examples are bad.
         OSError: If weights cannot be downloaded.
     """
-    recipe, names = _run(model)
+    model = saved.find(model)
     strategy = distribution.strategy(strategy)
-    source = open_source(data, split, seed=recipe.get("seed", 0) if seed is None else seed)
-    _check_classes(names, source)
+    source = open_source(data, split, seed=model.seed if seed is None else seed)
+    if model.recipe:
+        _check_classes(model.labels, source)
     with strategy.scope():
-        network = _load(model)
+        network = model.load()
     _check_network(network, source)
     pipeline = Pipeline(
         source,
         image_size=network.input_shape[1:3],
         training=False,
-        crop=recipe.get("crop", CROP) if crop is None else crop,
+        crop=model.crop if crop is None else crop,
         bad_limit=bad_limit,
     )
     with _progress(console, pipeline.steps_per_epoch(batch_size)) as progress:
         return Evaluator(network, strategy).evaluate(pipeline, batch_size, progress)
 
 
-def _run(model):
-    """Recipe and classes of a run's folder; nothing of anything else."""
-    config = pathlib.Path(model) / run_folder.CONFIG
-    if not config.is_file():
-        return {}, None
-    content = json.loads(config.read_text())
-    return content["run"], content["classes"]
-
-
-def _load(model):
-    path = pathlib.Path(model)
-    if path.exists() or path.suffix or len(path.parts) > 1:
-        return classifiers.load(path)
-    return create_model(specs.find(str(model)).name, weights="imagenet")
-
-
 def _check_classes(names, source):
-    if names is not None and tuple(names) != tuple(source.class_names):
+    if names != tuple(source.class_names):
         raise ValueError(
             f"The run was trained on other classes than those of {source.name}: "
             f"{', '.join(names[:5])} ... ({len(names)}), not "

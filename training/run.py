@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 from rich.console import Console
 
+from keras_ghostnet import saved
 from keras_ghostnet.training import classifiers, distribution, run_folder
 from keras_ghostnet.training.checkpoints import Checkpoints, State
 from keras_ghostnet.training.data import Pipeline, open_source
@@ -121,8 +122,8 @@ class Run:
     def _teacher(self, model):
         if model is not None:
             return lambda: classifiers.copy(model)
-        path = self.recipe.teacher
-        return None if path is None else lambda: classifiers.load(path)
+        text = self.recipe.teacher
+        return text and saved.find(text).load
 
     # -------------------------------------------------------------- the run
 
@@ -154,7 +155,7 @@ class Run:
                     self._epoch(len(self.history))
         except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             raise ConnectionError(
-                f"Another worker is gone after step {self.step}: {_reason(error)} "
+                f"Another worker is gone after step {self.step}: {run_folder.said(error)} "
                 "Start all workers again: they continue at the last checkpoint."
             ) from error
         finally:
@@ -269,11 +270,6 @@ class Run:
     def _say(self, text):
         if self.chief:
             self.console.print(text, soft_wrap=True)
-
-
-def _reason(error):
-    """What TensorFlow says, without its names of nodes."""
-    return error.message.splitlines()[0].rpartition("}} ")[-1].removesuffix(".") + "."
 
 
 def _check_packages():

@@ -14,12 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ghostnet import files
+from keras_ghostnet.saved import BEST, CONFIG
 from keras_ghostnet.training import pictures
 from keras_ghostnet.version import __version__
 
-BEST, LAST = "model.keras", "last.keras"
+LAST = "last.keras"
 CHECKPOINTS, LOGS = "checkpoints", "tensorboard"
-CONFIG, METRICS, HISTORY = "config.json", "metrics.json", "metrics.csv"
+METRICS, HISTORY = "metrics.json", "metrics.csv"
 CURVE, BATCH = "learning_curve.png", "training_batch.png"
 BAD, NOT_FINITE = "bad_examples.csv", "not_finite.csv"
 CONTENTS = (BEST, LAST, CHECKPOINTS, LOGS, CONFIG, METRICS, HISTORY, CURVE, BATCH, BAD, NOT_FINITE)
@@ -147,8 +148,7 @@ class RunFolder:
             with self.writer.as_default():
                 yield
         except tf.errors.OpError as error:
-            said = error.message.splitlines()[0].rpartition("}} ")[-1]
-            raise OSError(f"{self.path / LOGS} cannot be written: {said}") from error
+            raise OSError(f"{self.path / LOGS} cannot be written: {said(error)}") from error
 
     def _csv(self, name, rows):
         with files.replacing(self.path / name) as partial, partial.open("w", newline="") as file:
@@ -160,6 +160,11 @@ class RunFolder:
         if self.enabled:
             with files.replacing(self.path / name) as partial:
                 partial.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def said(error):
+    """What an error of TensorFlow's says, without its names of nodes."""
+    return error.message.splitlines()[0].rpartition("}} ")[-1].removesuffix(".") + "."
 
 
 def versions():

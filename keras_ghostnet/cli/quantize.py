@@ -5,7 +5,6 @@ RUN is a run's folder (its best model) or a .keras file, in one or anywhere. SOU
 training (PTQ) and quantization-aware training (QAT) are run on all of them.
 """
 
-import json
 import pathlib
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from keras_ghostnet import saved
 from keras_ghostnet.quiet import quiet
 
 CALIBRATION = 200  # images that PTQ takes its ranges from, about
@@ -49,14 +49,13 @@ def arguments(parser):
 
 def run(args):
     from keras_ghostnet.export.quantization import arguments as checks
-    from keras_ghostnet.training import classifiers
 
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
     with quiet(unless=()):
-        model = classifiers.load(args.run_dir)
+        saved_model = saved.find(args.run_dir)
+        model = saved_model.load()
         checks.check(model, args.learning_rate, args.distillation)
-        recipe, names = _recipe(args.run_dir)
-        training, calibration, held_out = _pipelines(args, model, recipe, names)
+        training, calibration, held_out = _pipelines(args, model, saved_model)
         console.print(_quantize(args, model, training, calibration, held_out, console))
     console.print(f"Done: {_out(args)}", soft_wrap=True)
 
@@ -116,15 +115,15 @@ def _table(outputs, labels):
     return table
 
 
-def _pipelines(args, model, recipe, names):
+def _pipelines(args, model, saved_model):
     """Training images as the run varied them, some as they are, and the held-out ones."""
     from keras_ghostnet.export.training_data import open_training
     from keras_ghostnet.training.data import Pipeline, open_source
 
-    seed = recipe.get("seed", 0) if args.seed is None else args.seed
+    seed = saved_model.seed if args.seed is None else args.seed
     sources = {split: open_source(args.data, split, seed=seed) for split in ("train", "val")}
     for source in sources.values():
-        if names is not None and tuple(names) != tuple(source.class_names):
+        if saved_model.recipe and saved_model.labels != tuple(source.class_names):
             raise ValueError(f"The run was trained on other classes than those of {source.name}.")
         if model.output_shape[-1] != len(source.class_names):
             raise ValueError(
@@ -132,9 +131,9 @@ def _pipelines(args, model, recipe, names):
                 f"{len(source.class_names)}."
             )
     *_, height, width, _ = model.input_shape
-    options = dict(image_size=(height, width), seed=seed, crop=recipe.get("crop", 0.875))
+    options = dict(image_size=(height, width), seed=seed, crop=saved_model.crop)
     return (
-        open_training(args.data, (height, width), {**recipe, "seed": seed}),
+        open_training(args.data, (height, width), {**saved_model.recipe, "seed": seed}),
         Pipeline(sources["train"], training=False, **options),
         Pipeline(sources["val"], training=False, **options),
     )
@@ -151,17 +150,6 @@ def _some(pipeline):
         chosen = pipeline.batches(0, global_batch=batch_size).shard(every, 0).take(wanted)
         parts = [batch["image"].numpy()[batch["weight"].numpy() > 0] for batch in chosen]
     return np.concatenate(parts)
-
-
-def _recipe(run_dir):
-    """The settings and the classes of a run, or of that whose folder a file is in."""
-    from keras_ghostnet.training import run_folder
-
-    config = _folder(run_dir) / run_folder.CONFIG
-    if not config.is_file():
-        return {}, None
-    content = json.loads(config.read_text())
-    return content["run"], content["classes"]
 
 
 def _out(args):

@@ -101,7 +101,7 @@ def _curve(history, key, label, factor=1, scale="linear"):
             axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
             axes.yaxis.set_minor_locator(ticker.NullLocator())
         axes.grid(axis="y", alpha=0.25, linewidth=0.6, color=TEXT)
-        axes.legend(frameon=False, loc="center right")
+        axes.legend(frameon=False, loc="upper right" if scale == "log" else "lower right")
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
         return _svg(figure, f"{label} over the epochs")

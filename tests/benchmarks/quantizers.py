@@ -12,8 +12,8 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
-from keras_ghostnet import files
-from keras_ghostnet.export import formats, images, sources, tflite
+from keras_ghostnet import files, saved
+from keras_ghostnet.export import formats, images, tflite
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.verify import compare
 from keras_ghostnet.latency import measure
@@ -46,7 +46,7 @@ def with_signature(model):
 
 
 def main(run):
-    source = sources.find(run)
+    source = saved.find(run)
     settings = dict(crop=source.crop, seed=source.seed)
     with quiet(), tempfile.TemporaryDirectory() as folder:
         model = source.load()

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ghostnet import files
-from keras_ghostnet.export import exporting, formats, sidecar, sources
+from keras_ghostnet import files, saved
+from keras_ghostnet.export import exporting, formats, sidecar
 from tests.export.command import FORMATS, FP32, INT8, export, ghostnet
 
 
@@ -128,7 +128,7 @@ def test_images_without_classes(run_dir, tmp_path, capfd):
     flat.mkdir()
     for path in (run_dir / "photos").rglob("*.png"):
         shutil.copy(path, flat)
-    model, out = run_dir / "model.keras", tmp_path / "out"
+    model, out = shutil.copy(run_dir / "model.keras", tmp_path), tmp_path / "out"
     assert export(model, out, "--calibration", flat, names="tflite_int8") == 0
     content = sidecar.read(out / f"{INT8}.json")
     assert content["verification"]["accuracy"] is None
@@ -145,8 +145,8 @@ def test_a_published_model(tmp_path, monkeypatch, small):
         asked.append((name, weights))
         return small
 
-    monkeypatch.setattr(sources, "create_model", create)
-    source = sources.find("ghostnet_130")
+    monkeypatch.setattr(saved, "create_model", create)
+    source = saved.find("ghostnet_130")
     assert source.load() is small
     assert asked == [("ghostnet_130", "imagenet")]
     assert source.labels[:2] == ("tench", "goldfish")
