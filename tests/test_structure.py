@@ -53,6 +53,7 @@ def test_imports_point_one_way(name, path):
 # The models need Keras alone. The one exception calls TensorFlow where it is the backend.
 MODELS = (
     "keras_ghostnet",
+    "keras_ghostnet.baselines",
     "keras_ghostnet.builder",
     "keras_ghostnet.cifar",
     "keras_ghostnet.counting",

@@ -1,0 +1,114 @@
+"""What the baselines are made of: convolution, batch norm and activation, gate, classifier.
+
+Each function takes a tensor, puts stock layers on it that bear its `name` (`NAME_conv`,
+`NAME_bn`, `NAME_act`), and returns the result. Epsilon, momentum, padding and initialisation are
+those of `keras_ghostnet.layers.convolution`.
+"""
+
+import keras
+
+from keras_ghostnet import builder
+from keras_ghostnet.layers.convolution import (
+    batch_norm,
+    channel_axis,
+    convolution,
+    kernel_initializer,
+)
+
+
+def image(size):
+    """The input of a network: an RGB image of `size` x `size` pixels."""
+    return keras.Input(builder.square(3, size))
+
+
+def channels(x):
+    """How many channels a batch of maps has."""
+    return x.shape[channel_axis(keras.config.image_data_format())]
+
+
+def conv_bn(
+    x, filters, kernel, strides=1, groups=1, activation="relu", *, padding="symmetric", name
+):
+    """Convolution without bias, batch norm and activation.
+
+    Args:
+        x: A Keras tensor, a batch of maps.
+        filters: Output channels; None makes a depthwise convolution.
+        kernel: An integer, odd under symmetric padding.
+        strides: An integer.
+        groups: An integer that divides input and output channels.
+        activation: As `activate`.
+        padding: `"symmetric"`, as PyTorch pads, or Keras' own `"same"`, as TensorFlow does.
+        name: What the layers' names begin with.
+    """
+    part = _part()
+    options = dict(strides=strides, groups=groups, padding=padding)
+    for layer in convolution(filters, kernel, f"{name}_conv", **options, **part):
+        x = layer(x)
+    x = batch_norm(f"{name}_bn", **part)(x)
+    return activate(x, activation, f"{name}_act")
+
+
+def depthwise_bn(x, kernel, strides=1, activation="relu", *, padding="symmetric", name):
+    """Depthwise convolution without bias, batch norm and activation; as `conv_bn`."""
+    return conv_bn(x, None, kernel, strides, activation=activation, padding=padding, name=name)
+
+
+def activate(x, activation, name):
+    """An activation as a layer: `"relu"`, `"relu6"`, `"hard_swish"`, `"sigmoid"`, ... or None."""
+    if activation is None:
+        return x
+    if activation in ("relu", "relu6"):
+        return keras.layers.ReLU(6 if activation == "relu6" else None, name=name)(x)
+    return keras.layers.Activation(activation, name=name)(x)
+
+
+def squeeze_excite(x, hidden, gate="hard_sigmoid", activation="relu", use_bias=True, *, name):
+    """Scales channels by a gate computed from the means of all: two 1x1 convolutions.
+
+    Args:
+        x: A Keras tensor, a batch of maps.
+        hidden: Channels between the convolutions.
+        gate: Activation of the second, with values in [0, 1].
+        activation: Activation of the first.
+        use_bias: Whether both have a bias.
+        name: What the layers' names begin with.
+    """
+    part = _part()
+
+    def dense(filters, place):
+        return keras.layers.Conv2D(
+            filters,
+            1,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer(),
+            name=f"{name}_{place}",
+            **part,
+        )
+
+    gates = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool", **part)(x)
+    gates = activate(dense(hidden, "reduce")(gates), activation, f"{name}_act")
+    gates = activate(dense(channels(x), "expand")(gates), gate, f"{name}_gate")
+    return keras.layers.Multiply(name=f"{name}_scale")([x, gates])
+
+
+def classifier(x, classes=1000, hidden=None, activation="relu"):
+    """Global mean, an optional dense layer with activation in front, and logits.
+
+    Args:
+        x: A Keras tensor, a batch of maps.
+        classes: How many classes there are.
+        hidden: Units of the dense layer between the mean and the logits, or None.
+        activation: That of the dense layer, as `activate`.
+    """
+    x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
+    if hidden is not None:
+        x = keras.layers.Dense(hidden, kernel_initializer=kernel_initializer(), name="head")(x)
+        x = activate(x, activation, "head_act")
+    return keras.layers.Dense(classes, kernel_initializer=kernel_initializer(), name="predictions")(
+        x
+    )
+
+
+def _part():
+    return dict(data_format=keras.config.image_data_format(), dtype=keras.config.dtype_policy())
