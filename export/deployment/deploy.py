@@ -1,21 +1,25 @@
 """The way from a model to its deployment form."""
 
+from keras_ghostnet.export.deployment.averages import convolve_averages
 from keras_ghostnet.export.deployment.flatten import flatten
 from keras_ghostnet.export.deployment.fold_batch_norm import fold_batch_norms
 from keras_ghostnet.export.deployment.fold_gate import fold_gates
 from keras_ghostnet.export.deployment.identities import remove_identities
 from keras_ghostnet.export.deployment.pooling import split_pooling
 from keras_ghostnet.export.deployment.reshapes import remove_reshapes
+from keras_ghostnet.export.deployment.selections import merge_selections
 from keras_ghostnet.export.deployment.slices import remove_slices
 
 # In the order in which one makes the next possible.
 STEPS = {
     "identities": remove_identities,
+    "selections": merge_selections,
     "batch_norms": fold_batch_norms,
     "reshapes": remove_reshapes,
     "gates": fold_gates,
     "slices": remove_slices,
     "pooling": split_pooling,
+    "averages": convolve_averages,
 }
 
 

@@ -28,8 +28,8 @@ def remove_slices(graph):
         slices.sort(key=lambda user: _bounds(user, axis))
         bounds = [_bounds(user, axis) for user in slices]
         rest = [user for user in users if user not in slices]
-        if _fits(bounds, rest, node.shape[axis]) and _can_cut(graph, node, axis):
-            parts = [_cut(node, axis, *bound) for bound in bounds]
+        if _fits(bounds, rest, node.shape[axis]) and can_cut(graph, node, axis):
+            parts = [cut(node, axis, *bound) for bound in bounds]
             for user, part in zip(slices, parts, strict=True):
                 graph.replace(user, part)
             config = {"axis": axis}
@@ -63,23 +63,29 @@ def _fits(bounds, rest, channels):
     return not any(gaps) and all(user and user.kind in POOLINGS for user in rest)
 
 
-def _can_cut(graph, node, axis):
-    """Whether a node is made by convolutions, to no other end on the way, that can be cut."""
+def can_cut(graph, node, axis):
+    """Whether `cut` can make parts of a node: by convolutions that serve no other end on the way.
+
+    Args:
+        graph: The node's graph.
+        node: The node.
+        axis: That of the channels, counted from the front.
+    """
     if node.kind is keras.layers.Conv2D:
         return node.config["groups"] == 1 and channel_axis(node) == axis
     return node.kind in (*ELEMENTWISE, *JOINING) and all(
-        part.shape == node.shape and graph.only_user(part) is node and _can_cut(graph, part, axis)
+        part.shape == node.shape and graph.only_user(part) is node and can_cut(graph, part, axis)
         for part in node.inputs
     )
 
 
-def _cut(node, axis, start, stop):
-    """A copy of a node, and of what makes it, for some of its channels."""
+def cut(node, axis, start, stop):
+    """A copy of a node, and of what makes it, for the channels from `start` to `stop`."""
     shape = tuple(stop - start if i == axis else size for i, size in enumerate(node.shape))
     config, weights, inputs = node.config, node.weights, node.inputs
     if node.kind is keras.layers.Conv2D:
         config = {**config, "filters": stop - start}
         weights = [weight[..., start:stop] for weight in weights]
     else:
-        inputs = [_cut(part, axis, start, stop) for part in inputs]
+        inputs = [cut(part, axis, start, stop) for part in inputs]
     return Node(node.name, node.kind, config, inputs, shape, weights, node.arguments)

@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 from keras import layers
 
+from keras_ghostnet.baselines.shuffle import channel_shuffle
+from keras_ghostnet.export.deployment.averages import convolve_averages
 from keras_ghostnet.export.deployment.flatten import flatten
 from keras_ghostnet.export.deployment.fold_batch_norm import fold_batch_norms
 from keras_ghostnet.export.deployment.fold_gate import fold_gates
 from keras_ghostnet.export.deployment.identities import KINDS, remove_identities
 from keras_ghostnet.export.deployment.pooling import split_pooling
 from keras_ghostnet.export.deployment.reshapes import remove_reshapes
+from keras_ghostnet.export.deployment.selections import merge_selections
 from keras_ghostnet.export.deployment.slices import remove_slices
 from keras_ghostnet.export.deployment.tracing import for_tracing
 
@@ -208,3 +211,58 @@ def test_identities(kind):
     shape = {"1": (8, 4), "3": (8, 8, 8, 4)}.get(kind.__name__[-2], SHAPE)
     model = network(lambda x: layers.ReLU()(kind(*arguments.get(kind.__name__, (0.2,)))(x)), shape)
     assert after(remove_identities, model) == ["ReLU"]
+
+
+TAKEN = [3, 0, 0, 2, 1, 3, 2, 2]  # some twice
+
+
+def select(x):
+    return keras.ops.take(x, TAKEN, axis=-1)
+
+
+SELECTIONS = {
+    "before": lambda x: layers.Conv2D(6, 1, groups=2)(select(x)),
+    "after": lambda x: select(layers.Conv2D(4, 1, groups=2)(x)),
+    "both": lambda x: select(layers.Conv2D(4, 1, groups=4)(select(x))),
+    "shuffled after": lambda x: channel_shuffle(layers.Conv2D(6, 1, groups=2)(select(x)), 2, "s"),
+    "shuffled before": lambda x: select(layers.Conv2D(4, 1, groups=2)(channel_shuffle(x, 2, "s"))),
+    "without groups": lambda x: layers.Conv2D(6, 1, use_bias=False)(select(x)),
+}
+NO_SELECTIONS = {
+    "used elsewhere": lambda x: layers.Concatenate()([y := select(x), layers.Conv2D(6, 1)(y)]),
+    "of rows": lambda x: keras.ops.take(layers.Conv2D(4, 1)(x), [1, 0], axis=1),
+    "3x3": lambda x: layers.Conv2D(6, 3, groups=2)(select(x)),
+    "strided": lambda x: layers.Conv2D(6, 1, strides=2)(select(x)),
+    "only a shuffle": lambda x: channel_shuffle(layers.Conv2D(4, 1, groups=2)(x), 2, "s"),
+}
+
+
+@pytest.mark.parametrize("kind", SELECTIONS)
+def test_selections(kind):
+    assert after(merge_selections, network(SELECTIONS[kind])) == ["Conv2D"]
+
+
+@pytest.mark.parametrize("kind", NO_SELECTIONS)
+def test_what_is_no_selection_stays(kind):
+    found = after(merge_selections, network(NO_SELECTIONS[kind]))
+    assert "Take" in found or "Permute" in found
+
+
+@pytest.mark.parametrize(("size", "strides"), [(2, 2), (3, 2), (3, 1), ((2, 3), 1)])
+def test_averages(size, strides):
+    model = network(lambda x: layers.AveragePooling2D(size, strides)(x))
+    assert after(convolve_averages, model) == ["DepthwiseConv2D"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(padding="same", pool_size=3),
+        dict(pool_size=8),
+        dict(pool_size=6, strides=1),
+        dict(pool_size=(2, 4)),
+    ],
+)
+def test_averages_that_stay(options):
+    model = network(lambda x: layers.AveragePooling2D(**options)(x))
+    assert after(convolve_averages, model) == ["AveragePooling2D"]
