@@ -1,8 +1,9 @@
 """From what a user names to verified artifacts: all that can be wrong is told before long work."""
 
 from keras_ghostnet import saved
-from keras_ghostnet.export import formats, images, place, sources
+from keras_ghostnet.export import formats, images, lowering, place, sources
 from keras_ghostnet.export.artifacts import Subject, export_artifacts
+from keras_ghostnet.export.tflite import conversion, tuning
 from keras_ghostnet.steps import step
 
 ALL = "all"
@@ -53,6 +54,8 @@ def export(
     data = data or source.data
     fmts = choose(names, has_labels=data is not None)
     _check_options(fmts, options)
+    if any("target" in fmt.options for fmt in fmts):
+        options.setdefault("target", conversion.TARGET)
     known = source.labels if labels is None else sources.read_labels(labels)
     if data is None and calibration is None:
         raise ValueError(
@@ -99,6 +102,9 @@ def choose(names, *, has_labels=True):
 
 
 def _check_options(fmts, options):
+    """Refuses options that no format takes, and a target that there is none of."""
+    if options.get("target", tuning.MEASURED) != tuning.MEASURED:
+        lowering.find(options["target"], "float32")
     taken = {name for fmt in fmts for name in fmt.options}
     for name in options:
         if name not in taken:

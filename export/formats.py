@@ -53,7 +53,7 @@ class Format:
 
 
 _SERVING = ("labels", "top_k", "crop", "max_pixels")
-_FOLD = ("fold_preprocessing",)
+_FOLD = ("fold_preprocessing", "target")
 _LAYOUT = ("layout",)
 
 # What a sound export reaches on digits, GhostNet and G-GhostNet: float errors of 1e-6 to 1e-5 by

@@ -39,6 +39,16 @@ def replacing(path):
         remove(partial)
 
 
+def cache(name):
+    """The folder for files of a kind that can be made again, in the user's cache.
+
+    Args:
+        name: What they are for: a folder's name.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return pathlib.Path(base).expanduser() / "keras_ghostnet" / name
+
+
 def remove(path):
     """Removes a file or a folder with all it holds; nothing if there is none."""
     path = pathlib.Path(path)

@@ -6,7 +6,6 @@ rights are needed.
 
 import argparse
 import importlib.metadata
-import os
 import pathlib
 import platform
 import re
@@ -44,8 +43,7 @@ SOURCES_HINT = (
 
 def cache():
     """The folder that sysroots and plugins are kept in."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return pathlib.Path(base).expanduser() / "keras_ghostnet" / "arm"
+    return files.cache("arm")
 
 
 def find(sources=None):

@@ -1,15 +1,18 @@
 """From a Keras model to a `.tflite` file."""
 
+import functools
 import pathlib
 
 import numpy as np
 
-from keras_ghostnet.export import preprocessing
-from keras_ghostnet.export.tflite import inspection, pixels, runtime
+from keras_ghostnet.export import lowering, preprocessing
+from keras_ghostnet.export.tflite import inspection, pixels, runtime, tuning
 from keras_ghostnet.export.tflite.concatenation import narrow_concatenations
 from keras_ghostnet.quiet import quiet
 
 IO = ("int8", "uint8")
+TARGET = "arm"
+FEW = 8  # images
 
 
 def export(
@@ -21,6 +24,7 @@ def export(
     io="int8",
     fold_preprocessing=False,
     one_partition=True,
+    target=TARGET,
 ):
     """Writes a `.tflite` file for one image at a time.
 
@@ -45,7 +49,9 @@ def export(
     """
     if io not in IO:
         raise ValueError(f"`io` must be one of {IO}. Received: io={io!r}.")
-    model = narrow_concatenations(model)
+    if target == tuning.MEASURED:
+        target = tuning.tune(model, dtype, functools.partial(_write_few, dtype, calibration))
+    model = narrow_concatenations(lowering.lower(model, target, dtype))
     if fold_preprocessing:
         model = preprocessing.fold(model)
         calibration = None if calibration is None else _full_range(calibration)
@@ -62,6 +68,14 @@ def export(
         runtime.check_partition(path)
     if fold_preprocessing:
         runtime.check_pixels(path)
+
+
+def _write_few(dtype, calibration, model, path):
+    """A file to be timed: on ranges, nothing depends."""
+    images = None if calibration is None else calibration[:FEW]
+    with quiet():
+        content = _convert(narrow_concatenations(model), dtype, images, "int8")
+    pathlib.Path(path).write_bytes(content)
 
 
 def _convert(model, dtype, calibration, integer):

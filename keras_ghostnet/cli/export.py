@@ -37,6 +37,12 @@ def arguments(parser):
         help="TFLite takes raw pixels, uint8 from 0 to 255",
     )
     parser.add_argument(
+        "--target",
+        metavar="NAME",
+        help="the processor that TFLite is written for: arm (default), x86, amx (x86 with matrix "
+        "units), none; host for this machine's, measured for what is fastest on it (a minute)",
+    )
+    parser.add_argument(
         "--layout", choices=("NHWC", "NCHW"), help="input of ONNX and TensorRT (default: NHWC)"
     )
     parser.add_argument("--top_k", type=int, metavar="N", help="classes a SavedModel tells")
@@ -48,7 +54,7 @@ def arguments(parser):
     )
 
 
-OPTIONS = ("io", "fold_preprocessing", "layout", "top_k")
+OPTIONS = ("io", "fold_preprocessing", "target", "layout", "top_k")
 
 
 def run(args):

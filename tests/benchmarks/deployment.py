@@ -38,7 +38,7 @@ def main():
         for number, (step, variant) in enumerate(variants(model)):
             path = pathlib.Path(folder) / f"{number}.tflite"
             saved = pathlib.Path(folder) / f"{number}.keras"
-            tflite.export(variant, path, one_partition=False)
+            tflite.export(variant, path, one_partition=False, target="none")
             variant.save(saved)
             operators = tflite.operators(path.read_bytes())
             layers = len(list(variant._flatten_layers(include_self=False)))

@@ -66,7 +66,7 @@ def write_ours(folder):
     }
     for name, dtype in (("plain_fp32", "float32"), ("plain_int8", "int8")):
         paths[name] = folder / f"{name}.tflite"
-        tflite.export(model, paths[name], dtype, images[:FEW], one_partition=False)
+        tflite.export(model, paths[name], dtype, images[:FEW], one_partition=False, target="none")
     return paths
 
 

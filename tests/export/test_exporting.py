@@ -11,6 +11,8 @@ from keras_ghostnet import files, saved
 from keras_ghostnet.export import exporting, formats, sidecar
 from tests.export.command import FORMATS, FP32, INT8, export, ghostnet
 
+OPTIONS = {"target": "arm"}  # the default, of what options a user leaves out
+
 
 def test_the_folder(exported):
     assert sorted(path.name for path in exported.iterdir()) == [
@@ -33,7 +35,7 @@ def test_a_sidecar_says_what_an_artifact_is(exported, run_dir, small):
     assert preprocessing["mean"] == [0.485, 0.456, 0.406]
     assert preprocessing["std"] == [0.229, 0.224, 0.225]
     assert (preprocessing["size"], preprocessing["crop"]) == ([32, 32], 1.0)
-    assert (content["labels"], content["options"]) == (["ant", "bee"], {})
+    assert (content["labels"], content["options"]) == (["ant", "bee"], OPTIONS)
     assert content["calibration"]["source"] == f"{run_dir / 'photos'}/train"
     assert content["calibration"]["images"] == 40
     assert content["verification"]["images"] == 40
@@ -169,7 +171,7 @@ def test_quantization_aware_training(run_dir, tmp_path, capfd):
     assert export(run_dir, tmp_path, "--io", "uint8", names="tflite_int8_qat") == 0
     content = sidecar.read(tmp_path / "small_int8_qat.tflite.json")
     assert content["inputs"][0]["dtype"] == content["outputs"][0]["dtype"] == "uint8"
-    assert content["options"] == {"io": "uint8"}
+    assert content["options"] == {"io": "uint8", **OPTIONS}
     assert content["calibration"] is None
 
     # What was trained before is not trained again.

@@ -1,0 +1,112 @@
+"""What is done to a deployment graph for which processor."""
+
+import dataclasses
+import pathlib
+import platform
+
+from keras_ghostnet.export.deployment import for_tracing
+from keras_ghostnet.export.deployment.flatten import flatten
+from keras_ghostnet.export.lowering.double import double_ghost_modules
+from keras_ghostnet.export.lowering.pack import pack_pixels
+from keras_ghostnet.export.lowering.split import split_concatenations
+from keras_ghostnet.export.lowering.widen import widen_convolutions
+from keras_ghostnet.specs import suggest
+
+NONE, HOST = "none", "host"
+
+
+@dataclasses.dataclass(frozen=True)
+class Lowering:
+    """Which rewrites a network gets, in the order of the attributes.
+
+    Attributes:
+        double: Ghost modules of at most so many intrinsic maps do without concatenation, by
+            twice the convolution (`double.py`); 0 for none.
+        split: Whether convolutions of a concatenation become sums of convolutions (`split.py`).
+        multiple: Convolutions get a multiple of so many filters, where that is exact
+            (`widen.py`); 1 for no change.
+        pack: Convolutions take several pixels at once, up to so many values (`pack.py`); 0 for
+            no change.
+    """
+
+    double: int = 0
+    split: bool = False
+    multiple: int = 1
+    pack: int = 0
+
+
+# By what was measured, see docs/performance.md: for floats, and for integers of 8 bits.
+# fmt: off
+TARGETS = {
+    # Cortex-A76, by instructions
+    "arm": {"float": Lowering(split=True, multiple=8),
+            "int8":  Lowering(double=8)},
+    # AVX-512
+    "x86": {"float": Lowering(double=8, split=True),
+            "int8":  Lowering(double=8)},
+    # x86 with matrix units for integers (AMX)
+    "amx": {"float": Lowering(double=8, split=True),
+            "int8":  Lowering(double=8, pack=64)},
+    NONE:  {"float": Lowering(),
+            "int8":  Lowering()},
+}
+# fmt: on
+
+
+def find(target, dtype):
+    """The rewrites for a target.
+
+    Args:
+        target: One of `TARGETS`, `"host"` for the one of this machine, or a `Lowering`, which is
+            returned.
+        dtype: What is computed with: `"int8"`, or else floats.
+
+    Raises:
+        ValueError: If there is no such target; the message suggests the nearest.
+    """
+    if isinstance(target, Lowering):
+        return target
+    target = host() if target == HOST else target
+    if target not in TARGETS:
+        raise ValueError(f"There is no target {target!r}.{suggest(target, (*TARGETS, HOST))}")
+    return TARGETS[target]["int8" if dtype == "int8" else "float"]
+
+
+def host():
+    """The target that this machine is: `"none"` where it is neither ARM nor x86."""
+    machine = platform.machine().lower()
+    if machine in ("aarch64", "arm64"):
+        return "arm"
+    if machine not in ("x86_64", "amd64"):
+        return NONE
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text().split() if cpuinfo.exists() else ()
+    return "amx" if "amx_int8" in flags else "x86"
+
+
+def lower(model, target, dtype="float32"):
+    """Rewrites a deployment model for a target. Its function stays the same but for rounding.
+
+    Args:
+        model: As `keras_ghostnet.export.deployment.for_tracing` returns it, channels last.
+        target: As `find` takes it.
+        dtype: What is computed with: `"int8"`, or else floats.
+
+    Returns:
+        A model for tracing; the given one if there is nothing to do.
+
+    Raises:
+        ValueError: If there is no such target.
+    """
+    lowering = find(target, dtype)
+    if lowering == Lowering():
+        return model
+    graph = flatten(model)
+    double_ghost_modules(graph, lowering.double)
+    if lowering.split:
+        split_concatenations(graph)
+    if lowering.multiple > 1:
+        widen_convolutions(graph, lowering.multiple)
+    if lowering.pack:
+        pack_pixels(graph, lowering.pack)
+    return for_tracing(graph.to_model())

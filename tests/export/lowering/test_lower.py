@@ -1,0 +1,150 @@
+"""Rewrites against the graphs they come from: the same function, in the form that is promised."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_ghostnet.export import lowering, verify
+from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.deployment.flatten import flatten
+from keras_ghostnet.export.formats import find, load
+from keras_ghostnet.export.lowering import Lowering
+from keras_ghostnet.export.lowering.double import double_ghost_modules
+from keras_ghostnet.export.lowering.nodes import is_concatenation, is_convolution, is_pointwise
+from keras_ghostnet.export.lowering.pack import pack_pixels
+from keras_ghostnet.export.lowering.split import split_concatenations
+from keras_ghostnet.export.lowering.widen import widen_convolutions
+from keras_ghostnet.export.tflite import export, operators
+
+REWRITES = {
+    "double": lambda graph: double_ghost_modules(graph, 16),
+    "split": split_concatenations,
+    "widen": lambda graph: widen_convolutions(graph, 8),
+    "pack": lambda graph: pack_pixels(graph, 64),
+}
+
+
+@pytest.fixture(scope="module")
+def deployed(model):
+    return deploy(model)
+
+
+def rewritten(deployed, *names):
+    graph = flatten(deployed)
+    for name in names:
+        REWRITES[name](graph)
+    return graph
+
+
+def outputs(graph, images):
+    model = for_tracing(graph.to_model("float64"))
+    return keras.ops.convert_to_numpy(model(images.astype("float64")))
+
+
+@pytest.mark.parametrize("names", [(name,) for name in REWRITES] + [tuple(REWRITES)], ids="-".join)
+def test_the_function_stays(deployed, images, names):
+    """In double precision, where rounding is far below any fault."""
+    expected = outputs(flatten(deployed), images[:4])
+    result = outputs(rewritten(deployed, *names), images[:4])
+    assert np.abs(result - expected).max() < 1e-11 * expected.std()
+
+
+def test_doubled_modules_have_no_concatenation(deployed):
+    def narrow(graph):
+        return [node for node in graph.nodes() if is_concatenation(node) and node.shape[1] > 1]
+
+    if deployed.name != "ghostnet_050":
+        assert len(narrow(rewritten(deployed, "double"))) == len(narrow(flatten(deployed)))
+        return
+    assert any(node.inputs[0].shape[-1] <= 16 for node in narrow(flatten(deployed)))
+    assert all(node.inputs[0].shape[-1] > 16 for node in narrow(rewritten(deployed, "double")))
+
+
+def test_expansions_are_not_concatenated(deployed):
+    """What is left goes into a sum with a shortcut, or it is small."""
+    graph = rewritten(deployed, "split")
+    for node in graph.nodes():
+        if is_concatenation(node) and node.shape[1] > 1:
+            users = graph.users(node)
+            wide = all(is_pointwise(user) and user.shape[-1] * 3 < node.shape[-1] for user in users)
+            assert not wide, node.name
+    before = sum(map(is_concatenation, flatten(deployed).nodes()))
+    assert sum(map(is_concatenation, graph.nodes())) < before or "ghostnet" not in deployed.name
+
+
+def test_filters_are_multiples(deployed):
+    """Of all convolutions whose maps go to convolutions alone, not into a sum with a shortcut."""
+    if deployed.name != "ghostnet_050":  # the other's go to grouped convolutions
+        before, after = (rewritten(deployed, "split", *more) for more in ((), ("widen",)))
+        assert [n.shape for n in before.nodes()] == [n.shape for n in after.nodes()]
+        return
+    graph = rewritten(deployed, "split", "widen")
+    odd = [
+        node
+        for node in graph.nodes()
+        if is_convolution(node) and node.shape[-1] % 8 and node.shape[1] > 1 and node.shape[-1] > 16
+    ]
+    assert all(ends_in_sum(graph, node) for node in odd)
+    filters = sum(node.shape[-1] for node in graph.nodes() if is_convolution(node))
+    before = rewritten(deployed, "split").nodes()
+    assert filters > sum(node.shape[-1] for node in before if is_convolution(node))
+
+
+def ends_in_sum(graph, node):
+    """Whether some way from a node ends in a sum or an output before the next convolution."""
+    return any(
+        user is None
+        or user.kind is keras.layers.Add
+        or (not is_convolution(user) and ends_in_sum(graph, user))
+        for user in graph.users(node)
+    )
+
+
+def test_packed_convolutions(deployed):
+    graph = rewritten(deployed, "pack")
+    stem = next(node for node in graph.nodes() if is_convolution(node))
+    assert stem.config["kernel_size"] == (3, 2)
+    assert (
+        stem.shape[-1] > next(n for n in flatten(deployed).nodes() if is_convolution(n)).shape[-1]
+    )
+    reshapes = [node for node in graph.nodes() if node.kind is keras.layers.Reshape]
+    assert len(reshapes) >= 2
+    assert not any(node.inputs[0].kind is keras.layers.Reshape for node in reshapes)
+
+
+@pytest.mark.parametrize("target", ["arm", "x86", "amx"])
+def test_files_of_every_target(deployed, images, reference, target, tmp_path):
+    """They run as one part in XNNPACK, and compute what the Keras model computes."""
+    results = {}
+    for name, rewrites in (
+        ("tflite_fp32", target),
+        ("tflite_int8", "none"),
+        ("tflite_int8", target),
+    ):
+        fmt, path = find(name), tmp_path / f"{name}_{rewrites}.tflite"
+        export(for_tracing(deployed), path, fmt.dtype, images, target=rewrites)
+        outputs = load(path, fmt)(images)
+        results[name, rewrites] = verify.compare(outputs, reference.outputs, None, fmt)
+        if name == "tflite_fp32":
+            verify.check(outputs, reference.outputs, None, fmt)
+    plain = operators((tmp_path / "tflite_int8_none.tflite").read_bytes())
+    assert (operators(path.read_bytes())["RESHAPE"] > plain["RESHAPE"]) == (target == "amx")
+    # These networks are hard on int8, but no harder for being rewritten.
+    integer, plain = results["tflite_int8", target], results["tflite_int8", "none"]
+    assert integer.typical_error < 1.25 * plain.typical_error
+    assert integer.cosine > plain.cosine - 0.01
+
+
+def test_nothing_to_do(deployed):
+    model = for_tracing(deployed)
+    assert lowering.lower(model, "none") is model
+
+
+def test_targets():
+    assert lowering.find("arm", "float16").split
+    assert lowering.find("amx", "int8").pack
+    assert lowering.find("host", "int8") in [row["int8"] for row in lowering.TARGETS.values()]
+    own = Lowering(multiple=16)
+    assert lowering.find(own, "int8") is own
+    with pytest.raises(ValueError, match=r"no target 'arn'.*'arm'"):
+        lowering.find("arn", "int8")
