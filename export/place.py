@@ -4,8 +4,6 @@ import os
 import pathlib
 import shutil
 
-from keras_ghostnet.export.serving import layout
-
 FACTOR = 3  # of the weights' bytes that an artifact and its forerunner take together, at most
 
 
@@ -48,6 +46,8 @@ def check_version(folder, name, version):
     Raises:
         FileExistsError: If there is one of that number.
     """
+    from keras_ghostnet.export.serving import layout  # it brings TensorFlow
+
     if version in layout.versions(pathlib.Path(folder) / name):
         raise FileExistsError(
             f"{folder} has a version {version} of {name}, which is not overwritten: a server may "

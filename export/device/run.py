@@ -5,15 +5,23 @@ no TensorFlow and no Keras:
 
     python run.py model.tflite --inputs images.npz --outputs logits.npz
     python run.py model.tflite other.tflite --time --threads 4
+    python run.py models.json --csv device.csv    # of `ghostnet compare --export-only`
 """
 
 import argparse
+import contextlib
+import csv
+import hashlib
+import json
 import os
 import platform
 import sys
 import time
 
 import numpy as np
+
+# What disturbs a run: a model's 90 % quantile over its 10 % quantile, cores that others use.
+MAX_SPREAD, MAX_OTHERS = 1.25, 0.1
 
 
 class Model:
@@ -75,6 +83,11 @@ class Model:
         self(image[None])
         return self.interpreter.invoke
 
+    def resize(self, batch):
+        """Makes `interpreter.invoke` run so many images at a time, to be timed."""
+        self.interpreter.resize_tensor_input(self.input["index"], (batch, *self.input_shape))
+        self.interpreter.allocate_tensors()
+
     def _run(self, image):
         self.interpreter.set_tensor(self.input["index"], self._quantize(image[None]))
         self.interpreter.invoke()
@@ -100,30 +113,147 @@ class Model:
         return (np.rint(values / scale) + zero_point).clip(limits.min, limits.max).astype(dtype)
 
 
-def measure(models, calls=100, burst=10, warmup=10):
-    """Times models in turn, so that a busy spell of the device meets all of them alike.
+def rounds(functions, calls=100, burst=10, warmup=10, lead=0, times=None):
+    """Times functions in turn, so that a busy spell of the device meets all of them alike.
 
     Args:
-        models: A dict of names and `Model`s.
-        calls: How many inferences of each to time, rounded up to whole bursts.
-        burst: Inferences in a row, with the network's data in the caches as in steady use.
-        warmup: Inferences of each that are not timed.
+        functions: A dict of names and functions without arguments.
+        calls: How many calls of each to time, rounded up to whole bursts.
+        burst: Calls in a row, with the function's data in the caches as in steady use.
+        warmup, lead: Calls that are not timed, at the start and in front of every burst.
+        times: A dict of names and lists of earlier times, which are added to.
 
-    Returns:
-        A dict of names and the times of all inferences in milliseconds, an array.
+    Yields:
+        After every round, a dict of names and lists of milliseconds.
     """
-    times = {name: [] for name in models}
-    invokes = {name: model.interpreter.invoke for name, model in models.items()}
-    for invoke in invokes.values():
+    times = {name: [] for name in functions} if times is None else times
+    for function in functions.values():
         for _ in range(warmup):
-            invoke()
-    for _ in range(-(-calls // burst)):
-        for name, invoke in invokes.items():
+            function()
+    while min(map(len, times.values())) < calls:
+        for name, function in functions.items():
+            for _ in range(lead):
+                function()
             for _ in range(burst):
                 start = time.perf_counter()
-                invoke()
+                function()
                 times[name].append((time.perf_counter() - start) * 1e3)
+        yield times
+
+
+def measure(models, calls=100, burst=10, warmup=10):
+    """Times a dict of names and `Model`s as `rounds` does; names and arrays of milliseconds."""
+    invokes = {name: model.interpreter.invoke for name, model in models.items()}
+    *_, times = rounds(invokes, calls, burst, warmup)
     return {name: np.array(values) for name, values in times.items()}
+
+
+class Conditions:
+    """The device (`device`, a name), the cores that may be used, and what else it does from now."""
+
+    def __init__(self):
+        names = [*_fields("/proc/cpuinfo", "model name"), _text("/proc/device-tree/model")]
+        self.device = next(filter(None, names), platform.processor() or platform.machine())
+        has_affinity = hasattr(os, "sched_getaffinity")
+        self.cores = sorted(os.sched_getaffinity(0) if has_affinity else range(os.cpu_count()))
+        self.start = self._clocks()
+
+    def others(self):
+        """Cores that other processes kept busy on average; None where that is not known."""
+        busy, own, passed = np.subtract(self._clocks(), self.start)
+        return max(0.0, float(busy - own) / passed) if self.start[0] else None
+
+    def describe(self, others):
+        """Cores, frequency, governor and load, as text."""
+        fields = _text("/proc/self/stat").rpartition(")")[2].split()
+        core = int(fields[36]) if fields else self.cores[0]
+        folder = f"/sys/devices/system/cpu/cpu{core}/cpufreq"
+        hertz = _text(f"{folder}/scaling_cur_freq")
+        speeds = dict(enumerate(_fields("/proc/cpuinfo", "cpu MHz")))
+        facts = {
+            "cores": f"{','.join(map(str, self.cores))} (in the end {core})",
+            "MHz": f"{int(hertz) / 1000:.0f}" if hertz else speeds.get(core),
+            "governor": _text(f"{folder}/scaling_governor"),
+            "load": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else None,
+            "others": None if others is None else f"{others:.2f} cores",
+        }
+        return "; ".join(f"{name} {value or 'unknown'}" for name, value in facts.items())
+
+    def _clocks(self):
+        """Seconds that all cores were busy, that this process was, and that passed."""
+        ticks = [int(number) for number in _text("/proc/stat").partition("\n")[0].split()[1:9]]
+        busy = sum(ticks) - sum(ticks[3:5])  # without idling and waiting for disks
+        return busy / 100, time.process_time(), time.perf_counter()
+
+
+def summary(times, others):
+    """The CSV's figures for the milliseconds of a model's calls and what `Conditions.others` told.
+
+    A run was disturbed if others kept cores busy, or if a model's times spread.
+    """
+    p10, median, p90 = map(float, np.percentile(times, (10, 50, 90)))
+    noisy = p90 > MAX_SPREAD * p10 or (others or 0) > MAX_OTHERS
+    return dict(median=median, p10=p10, p90=p90, calls=len(times), noisy=int(noisy))
+
+
+def now():
+    """The time as the CSV has it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+
+
+def _run_table(args):
+    """Measures the models of a `models.json`; a run that is interrupted keeps what it has."""
+    if os.path.exists(args.csv):
+        raise ValueError(f"There is a file {args.csv} already. Choose another name.")
+    with open(args.models[0], encoding="utf-8") as file:
+        table = json.load(file)
+    invokes = {}
+    for entry in table["models"]:
+        path = os.path.join(os.path.dirname(args.models[0]), entry["file"])
+        with open(path, "rb") as file:
+            if hashlib.sha256(file.read()).hexdigest() != entry["sha256"]:
+                raise ValueError(f"{path} is not what was exported. Copy the folder once more.")
+        model = Model(path, args.threads)
+        invokes[entry["file"]] = model.interpreter.invoke
+    conditions, times = Conditions(), {name: [] for name in invokes}
+    package = type(model.interpreter).__module__.partition(".")[0]
+    version = getattr(sys.modules[package], "__version__", "of unknown version")
+    facts = dict(schema=table["schema"], run=now(), device=args.device or conditions.device)
+    facts.update(runtime="litert", threads=args.threads, batch=1, unit="ms")
+    facts.update(versions=f"{table['made_by']}; {package.replace('_', '-')} {version}")
+    if args.threads > len(conditions.cores):
+        print(f"warning: {args.threads} threads on {len(conditions.cores)} cores", file=sys.stderr)
+    try:
+        for _ in rounds(invokes, args.calls, args.burst, args.warmup, 1, times):
+            done = min(map(len, times.values()))
+            print(f"\r{done} of {args.calls} calls", end="", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        if not all(times.values()):
+            raise
+        print(" until it was interrupted", end="", file=sys.stderr)
+    others = conditions.others()
+    for entry in table["models"]:
+        entry.update(facts, **summary(times[entry["file"]], others))
+        entry.update(conditions=conditions.describe(others))
+    with _replacing(args.csv, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, table["columns"], extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table["models"])
+    print(f"\nWrote {args.csv}: bring it back to `ghostnet compare --from {args.csv}`")
+
+
+def _text(path):
+    """The text of a file of the system; nothing where there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip("\0\n")
+    except OSError:
+        return ""
+
+
+def _fields(path, name):
+    lines = (line.partition(":") for line in _text(path).splitlines())
+    return [value.strip() for key, _, value in lines if key.strip() == name]
 
 
 def _interpreter_class():
@@ -153,12 +283,13 @@ def _read(path):
         return arrays[arrays.files[0]]
 
 
-def _write(path, **arrays):
-    """An `.npz` file that appears whole or not at all."""
+@contextlib.contextmanager
+def _replacing(path, *args, **kwargs):
+    """An open file that appears whole or not at all."""
     partial = f"{path}.partial-{os.getpid()}"
     try:
-        with open(partial, "wb") as file:
-            np.savez(file, **arrays)
+        with open(partial, *args, **kwargs) as file:
+            yield file
         os.replace(partial, path)
     finally:
         if os.path.exists(partial):
@@ -182,12 +313,14 @@ def _positive(text):
 
 def _parser():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="a .tflite file")
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="a .tflite file; models.json")
     parser.add_argument("--inputs", metavar="NPZ", help="images (n, height, width, 3), one array")
     parser.add_argument(
         "--outputs", metavar="NPZ", help="the file to write: `outputs`, and the `step` of integers"
     )
     parser.add_argument("--time", action="store_true", help="time the models, interleaved")
+    parser.add_argument("--csv", metavar="FILE", help="time those of models.json into a new file")
+    parser.add_argument("--device", metavar="NAME", help="its name in the CSV (default: found)")
     parser.add_argument("--threads", type=_positive, default=1, help="default: 1")
     parser.add_argument("--calls", type=_positive, default=100, help="timed, default: 100")
     parser.add_argument("--burst", type=_positive, default=10, help="in a row, default: 10")
@@ -199,17 +332,21 @@ def main(argv=None):
     """The command. Returns its exit code."""
     parser = _parser()
     args = parser.parse_args(argv)
-    if args.time == bool(args.inputs or args.outputs):
-        parser.error("give either --time, or --inputs and --outputs")
-    if not args.time and not (args.inputs and args.outputs and len(args.models) == 1):
-        parser.error("--inputs and --outputs go together, with one MODEL")
+    if args.time + bool(args.csv) + bool(args.inputs or args.outputs) != 1:
+        parser.error("give either --csv, or --time, or --inputs and --outputs")
+    if bool(args.inputs) != bool(args.outputs) or (not args.time and len(args.models) > 1):
+        parser.error("--inputs and --outputs go together, with one MODEL; --csv is for one, too")
     try:
-        models = {path: Model(path, args.threads) for path in args.models}
-        if args.time:
+        if args.csv:
+            _run_table(args)
+        elif args.time:
+            models = {path: Model(path, args.threads) for path in args.models}
             _print_times(measure(models, args.calls, args.burst, args.warmup), args.threads)
         else:
-            (model,) = models.values()
-            _write(args.outputs, outputs=model(_read(args.inputs)), step=np.float32(model.step))
+            model = Model(args.models[0], args.threads)
+            outputs = model(_read(args.inputs))
+            with _replacing(args.outputs, "wb") as file:
+                np.savez(file, outputs=outputs, step=np.float32(model.step))
     except (ImportError, OSError, ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

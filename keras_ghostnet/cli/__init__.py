@@ -23,6 +23,8 @@ COMMANDS = (
     "export",
     "verify",
     "quantize",
+    "compare",
+    "profile",
     "make_records",
 )
 

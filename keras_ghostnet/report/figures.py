@@ -11,7 +11,7 @@ import numpy as np
 
 TRAIN, HELD_OUT = "#8a94a6", "#2f74d0"  # legible on white and on near-black
 RIGHT, WRONG = HELD_OUT, "#d9622b"
-TEXT = "#010203"  # stands for the page's own text colour, see `_svg`
+TEXT = "#010203"  # stands for the page's own text colour, see `to_svg`
 
 
 def learning_curves(history):
@@ -42,7 +42,7 @@ def confusion_matrix(matrix, class_names):
     matrix = np.asarray(matrix)
     count = len(class_names)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    with _figure(4.6, 4.4) as (figure, axes):
+    with figure_of(4.6, 4.4) as (figure, axes):
         for row, column in zip(*np.nonzero(matrix), strict=True):
             _confusion_cell(axes, row, column, matrix[row, column], shares[row, column])
         axes.set(
@@ -57,7 +57,7 @@ def confusion_matrix(matrix, class_names):
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
-        return _svg(figure, "Confusion matrix")
+        return to_svg(figure, "Confusion matrix")
 
 
 def image_uri(image):
@@ -84,11 +84,58 @@ def image_uri(image):
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
+@contextlib.contextmanager
+def figure_of(width, height, **grid):
+    """A figure and its axes, without the global state of pyplot.
+
+    Args:
+        width, height: In inches.
+        **grid: As for `matplotlib.figure.Figure.subplots`.
+
+    Yields:
+        A `matplotlib.figure.Figure`, and its axes as `subplots` returns them.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    style = {
+        "axes.edgecolor": TEXT,
+        "axes.labelcolor": TEXT,
+        "font.size": 10,
+        "svg.fonttype": "none",  # text stays text
+        "svg.hashsalt": "keras_ghostnet",  # the same figure gives the same file
+        "text.color": TEXT,
+        "xtick.color": TEXT,
+        "ytick.color": TEXT,
+    }
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.subplots(**grid)
+
+
+def to_svg(figure, description):
+    """A figure as an `<svg>` element that can stand in a page, in the page's text colour.
+
+    Args:
+        figure: What `figure_of` yielded, within its context.
+        description: What is read out in place of it.
+
+    Returns:
+        A string of SVG.
+    """
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].replace(TEXT, "currentColor")
+    label = html.escape(description, quote=True)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+
+
 def _curve(history, key, label, factor=1, scale="linear"):
     from matplotlib import ticker
 
     epochs = [row["epoch"] for row in history]
-    with _figure(4.6, 3.0) as (figure, axes):
+    with figure_of(4.6, 3.0) as (figure, axes):
         for name, colour, values in (
             ("training", TRAIN, [factor * row[key] for row in history]),
             ("held out", HELD_OUT, [factor * row[f"val_{key}"] for row in history]),
@@ -104,7 +151,7 @@ def _curve(history, key, label, factor=1, scale="linear"):
         axes.legend(frameon=False, loc="upper right" if scale == "log" else "lower right")
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-        return _svg(figure, f"{label} over the epochs")
+        return to_svg(figure, f"{label} over the epochs")
 
 
 def _confusion_cell(axes, row, column, number, share):
@@ -132,34 +179,3 @@ def _confusion_cell(axes, row, column, number, share):
         fontsize=9,
         color="white" if right and opacity > 0.5 else TEXT,
     )
-
-
-@contextlib.contextmanager
-def _figure(width, height):
-    """A figure of a size in inches, and its axes, without the global state of pyplot."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    style = {
-        "axes.edgecolor": TEXT,
-        "axes.labelcolor": TEXT,
-        "font.size": 10,
-        "svg.fonttype": "none",  # text stays text
-        "svg.hashsalt": "keras_ghostnet",  # the same figure gives the same file
-        "text.color": TEXT,
-        "xtick.color": TEXT,
-        "ytick.color": TEXT,
-    }
-    with matplotlib.rc_context(style):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, figure.subplots()
-
-
-def _svg(figure, description):
-    """The figure as an `<svg>` element that can stand in a page."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(TEXT, "currentColor")
-    label = html.escape(description, quote=True)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)

@@ -3,7 +3,7 @@
 import html
 
 from keras_ghostnet.report import figures
-from keras_ghostnet.report.template import PAGE
+from keras_ghostnet.report.template import PAGE, STYLE
 
 # The heading of each column, and whether it holds numbers.
 COLUMNS = (
@@ -30,16 +30,17 @@ def render(report):
     """
     loss, accuracy = figures.learning_curves(report.history)
     return PAGE.substitute(
+        style=STYLE,
         title=html.escape(report.title),
         summary=html.escape(report.summary),
-        facts=_definitions(report.facts),
+        facts=definitions(report.facts),
         table=_table(report.artifacts),
         training_note=html.escape(report.training_note),
         loss=loss,
         accuracy=accuracy,
         confusion=figures.confusion_matrix(report.confusion, report.class_names),
         samples="\n".join(_sample(sample) for sample in report.samples),
-        machine=_definitions(
+        machine=definitions(
             {MACHINE.get(name, name): value for name, value in report.machine.items()}
         ),
     )
@@ -65,6 +66,20 @@ def cells(artifact):
     )
 
 
+def definitions(items):
+    """A list of names and values, as HTML.
+
+    Args:
+        items: A dict of strings and anything that has a text. All of them are escaped.
+    """
+    return "<dl>{}</dl>".format(
+        "".join(
+            f"<div><dt>{html.escape(str(name))}</dt><dd>{html.escape(str(value))}</dd></div>"
+            for name, value in items.items()
+        )
+    )
+
+
 def _table(artifacts):
     head = "".join(_cell("th", name, number) for name, number in COLUMNS)
     rows = "\n".join(f"<tr>{_row(artifact)}</tr>" for artifact in artifacts)
@@ -86,15 +101,6 @@ def _row(artifact):
 def _cell(tag, text, number, small=None):
     text = html.escape(text) + (f"<small>{html.escape(small)}</small>" if small else "")
     return f"<{tag}{' class=number' if number else ''}>{text}</{tag}>"
-
-
-def _definitions(items):
-    return "<dl>{}</dl>".format(
-        "".join(
-            f"<div><dt>{html.escape(str(name))}</dt><dd>{html.escape(str(value))}</dd></div>"
-            for name, value in items.items()
-        )
-    )
 
 
 def _sample(sample):

@@ -1,16 +1,8 @@
-"""The page's HTML and CSS; `page.render` fills it in."""
+"""The page's HTML and CSS; `page.render` fills it in. Other pages share the style."""
 
 import string
 
-PAGE = string.Template("""\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>$title</title>
-<style>
+STYLE = """\
 :root {
   --page: #fff; --text: #1c2430; --faint: #5c6675; --line: #dfe3e9; --wrong: #d9622b;
 }
@@ -62,7 +54,18 @@ figcaption { padding-top: .2rem; font-size: .9rem; line-height: 1.3; }
 figcaption small { display: block; color: var(--faint); }
 .wrong img { border: 2px solid var(--wrong); }
 .wrong figcaption { color: var(--wrong); font-weight: 600; }
-</style>
+"""
+
+PAGE = string.Template("""\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>$title</title>
+<style>
+$style</style>
 </head>
 <body>
 <header>

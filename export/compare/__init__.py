@@ -1,0 +1,1 @@
+"""The paper's table, measured on the device at hand."""

@@ -1,0 +1,169 @@
+"""Measurements as a CSV: one line for a model in a format on a device."""
+
+import csv
+import dataclasses
+import pathlib
+import re
+
+from keras_ghostnet import files
+
+SCHEMA = 1  # of the columns; a file tells its own in the first
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """One line. Unknown numbers are None, unknown texts empty.
+
+    Attributes:
+        run: When the run began, ISO 8601 in UTC; all that was measured in turn has the same.
+        model: The name of a row of the table, or what the user named.
+        format: `"fp32"`, `"fp16"`, `"bf16"` or `"int8"`.
+        runtime: `"litert"`, `"tensorflow"`, `"jax"`, `"torch"` or `"qemu"`.
+        device: Name of the CPU or card.
+        threads: That the runtime was given.
+        size: Side of the image in pixels.
+        batch: Images in a call.
+        unit: Of the three figures that follow: `"ms"` or `"instructions"`.
+        median, p10, p90: Of the calls.
+        calls: How many were measured.
+        bytes: Of the artifact; of the weights where there is none.
+        parameters, macs: Counted in the network that was measured, at this size, of one image.
+        noisy: Whether other work disturbed the run.
+        versions: Package and version, with semicolons.
+        sha256: Of the artifact.
+        parts: Into how many XNNPACK takes it apart, what it leaves over among them.
+        conditions: Of the machine: cores, frequency, governor, load.
+    """
+
+    run: str
+    model: str
+    format: str
+    runtime: str
+    device: str
+    threads: int
+    size: int
+    batch: int
+    unit: str
+    median: float
+    p10: float
+    p90: float
+    calls: int
+    bytes: int | None
+    parameters: int | None
+    macs: int | None
+    noisy: bool
+    versions: str
+    sha256: str
+    parts: int | None = None
+    conditions: str = ""
+
+
+FIELDS = dataclasses.fields(Measurement)
+COLUMNS = ("schema", *(field.name for field in FIELDS))
+KEY = ("model", "format", "threads", "size", "batch", "unit", "runtime", "device")
+
+
+def read(path):
+    """The measurements of a file.
+
+    Args:
+        path: A CSV as `append` or a device's `run.py` writes it.
+
+    Returns:
+        A list of `Measurement`, in the file's order.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is of another schema or something else; the message says what to do.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *lines = list(csv.reader(file)) or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is not a CSV: {error}.") from error
+    if header[:1] != ["schema"]:
+        raise ValueError(
+            f"{path} is not a table of measurements: its columns are "
+            f"{', '.join(header[:5]) or 'none'} ..., expected {', '.join(COLUMNS[:5])} ... Give a "
+            "file that `ghostnet compare` or a device's run.py wrote."
+        )
+    schemas = {line[0] for line in lines if line}
+    if schemas - {str(SCHEMA)} or tuple(header) != COLUMNS:
+        found = ", ".join(sorted(schemas)) or "another number of columns"
+        raise ValueError(
+            f"{path} was written by another version of this package: schema {found}, expected "
+            f"{SCHEMA} with {len(COLUMNS)} columns. Move it away and measure again."
+        )
+    return [_measurement(path, number, line) for number, line in enumerate(lines, 2) if line]
+
+
+def existing(path):
+    """As `read`; an empty list if there is no file yet."""
+    return read(path) if pathlib.Path(path).exists() else []
+
+
+def append(path, measurements):
+    """Adds lines to a file, which is replaced as a whole; a new one gets the header.
+
+    Args:
+        path: The CSV; its folder is created.
+        measurements: A list of `Measurement`.
+
+    Raises:
+        ValueError: If the file is not one of this schema. It stays as it is.
+    """
+    path = pathlib.Path(path)
+    known = existing(path)
+    with files.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for measurement in (*known, *measurements):
+            writer.writerow((SCHEMA, *(_text(measurement, field) for field in FIELDS)))
+
+
+def file_name(device, runtime):
+    """The name of a device's file: `intel-xeon-platinum-litert.csv`."""
+    return f"{re.sub('[^a-z0-9]+', '-', device.lower()).strip('-')}-{runtime}.csv"
+
+
+def latest(measurements):
+    """Of several measurements of the same (`KEY`) the one of the newest run.
+
+    Returns:
+        A list, in the order in which each first appears.
+    """
+    newest = {}
+    for measurement in measurements:
+        key = tuple(getattr(measurement, name) for name in KEY)
+        if key not in newest or measurement.run >= newest[key].run:
+            newest[key] = measurement
+    return list(newest.values())
+
+
+def _measurement(path, number, line):
+    try:
+        values = [_value(text, field.type) for text, field in zip(line[1:], FIELDS, strict=True)]
+    except ValueError as error:
+        raise ValueError(
+            f"{path}, line {number}, is damaged: {error}. Remove the line, or take a copy of the "
+            "file."
+        ) from error
+    return Measurement(*values)
+
+
+def _value(text, kind):
+    if kind is bool:
+        return bool(int(text))
+    if kind in (str, int, float):
+        return kind(text)
+    return int(text) if text else None
+
+
+def _text(measurement, field):
+    value = getattr(measurement, field.name)
+    if value is None:
+        return ""
+    return int(value) if field.type is bool else value

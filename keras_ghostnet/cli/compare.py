@@ -1,0 +1,126 @@
+"""Measure the networks of the paper's table side by side on this device.
+
+MODELS are names of the table, and runs' folders, .keras and .tflite files beside them. The suite
+paper runs as TFLite in LiteRT on the CPU, the suite gpu in Keras on the device of its backend.
+Measurements are appended to DIR/DEVICE-RUNTIME.csv and shown in DIR/compare.html.
+"""
+
+import argparse
+import sys
+
+from rich.console import Console
+
+from keras_ghostnet.quiet import quiet
+
+OUT = "compare"
+WIDTH = 100  # of the table, which a narrower terminal wraps
+NEXT = """\
+Done: {}. Copy it to the device, and there:
+    pip install numpy ai-edge-litert
+    python run.py models.json --csv device.csv
+Here again: ghostnet compare --from device.csv"""
+
+
+def arguments(parser):
+    parser.add_argument("--suite", default="paper", help="paper or gpu (default: paper)")
+    parser.add_argument("--models", type=names, metavar="A,B,...", help="see above (default: all)")
+    parser.add_argument(
+        "--formats",
+        type=names,
+        metavar="A,B,...",
+        help="paper: fp32, fp16, int8 (default: fp32,int8); gpu: fp32, fp16, bf16 (default: all on "
+        "an accelerator, else fp32)",
+    )
+    parser.add_argument(
+        "--threads", type=numbers, default=(1,), metavar="N,...", help="of LiteRT (default: 1)"
+    )
+    parser.add_argument(
+        "--resolution", type=int, metavar="N", help="side of the images (default: as published)"
+    )
+    parser.add_argument("--calls", type=int, default=100, metavar="N", help="timed (default: 100)")
+    parser.add_argument(
+        "--batch",
+        type=numbers,
+        default=(),
+        metavar="N,...",
+        help="images in a call, for throughput (default: 1; gpu: 1,8,32,128 on an accelerator)",
+    )
+    parser.add_argument(
+        "--target",
+        metavar="NAME",
+        help="the processor that TFLite is written for: arm, x86, amx, none (default: this "
+        "machine's; arm with --export-only)",
+    )
+    parser.add_argument("--out", default=OUT, metavar="DIR", help=f"default: {OUT}")
+    parser.add_argument("--cache", metavar="DIR", help="of exported files (default: the user's)")
+    parser.add_argument(
+        "--export-only",
+        metavar="DIR",
+        help="make a folder for a device instead: models, and a script that measures them",
+    )
+    parser.add_argument(
+        "--from",
+        dest="csvs",
+        nargs="+",
+        metavar="CSV",
+        help="show what devices have measured instead",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="export anew, and begin an interrupted run anew"
+    )
+
+
+def run(args):
+    from keras_ghostnet.export import place
+    from keras_ghostnet.export.compare import comparison, terminal
+
+    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    with quiet(unless=()):
+        if args.export_only:
+            comparison.export_only(_options(args), args.export_only, console)
+            console.print(NEXT.format(args.export_only), soft_wrap=True)
+            return
+        comparison.check_report()
+        if args.csvs:
+            measurements = comparison.read(args.csvs, args.suite)
+            place.check_writable(args.out)
+        else:
+            measurements = comparison.compare(_options(args), args.out, console)
+        table = terminal.table(measurements, args.suite)
+        paths = comparison.report(measurements, args.suite, args.out)
+    console.width = max(console.width, WIDTH)
+    console.print(table)
+    console.print(f"Done: {', '.join(map(str, paths))}", soft_wrap=True)
+
+
+def _options(args):
+    from keras_ghostnet.export.compare.comparison import Options
+
+    return Options(
+        suite=args.suite,
+        models=args.models,
+        formats=args.formats,
+        threads=args.threads,
+        size=args.resolution,
+        calls=args.calls,
+        batch=args.batch,
+        target=args.target or ("arm" if args.export_only else "host"),
+        cache=args.cache,
+        force=args.force,
+    )
+
+
+def names(text):
+    """Names with commas between them, a tuple."""
+    found = tuple(filter(None, text.split(",")))
+    if not found:
+        raise argparse.ArgumentTypeError("names nothing")
+    return found
+
+
+def numbers(text):
+    """Integers with commas between them, a tuple."""
+    try:
+        return tuple(map(int, text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be numbers, with commas, not {text!r}") from None
