@@ -17,8 +17,10 @@ def packages(folder, name):
 
 
 TFLITE = ["ai-edge-litert>=2.0"]
+MATPLOTLIB = "matplotlib>=3.8"
+COMPARE = [MATPLOTLIB, *TFLITE]
 TRAIN = [
-    "matplotlib>=3.8",  # learning curves and confusion matrices
+    MATPLOTLIB,  # learning curves and confusion matrices
     "pillow>=10",
     "scikit-learn>=1.4",  # carries the handwritten digits of the quickstart
     "tensorboard>=2.18",  # TensorFlow's own logs are written through it
@@ -32,6 +34,7 @@ EXTRAS = {
     "train": TRAIN,
     "quantize": QUANTIZE,
     "tflite": TFLITE,
+    "compare": COMPARE,
     "onnx": ONNX,
     "serving": SERVING,
     "test": [*TRAIN, *QUANTIZE, *TFLITE, *ONNX, *SERVING, *TOOLS],

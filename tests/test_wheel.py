@@ -14,7 +14,7 @@ import keras_ghostnet
 
 ROOT = pathlib.Path(__file__).parents[1]
 SOURCES = ("keras_ghostnet", "training", "export")
-EXTRAS = {"train", "quantize", "tflite", "onnx", "serving", "test", "all"}
+EXTRAS = {"train", "quantize", "tflite", "compare", "onnx", "serving", "test", "all"}
 # Every part of the package, imported; and where it was imported from.
 IMPORT_ALL = """
 import importlib, pathlib, pkgutil, sys

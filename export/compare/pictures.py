@@ -274,5 +274,5 @@ def _check_matplotlib():
     except ImportError as error:
         raise ImportError(
             "Pictures are drawn by matplotlib, which is missing. Install it with: "
-            "pip install matplotlib"
+            'pip install "keras_ghostnet[compare]"'
         ) from error

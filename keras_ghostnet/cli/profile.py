@@ -28,7 +28,7 @@ def arguments(parser):
 
 def run(args):
     from keras_ghostnet.export import place
-    from keras_ghostnet.export.compare import subjects
+    from keras_ghostnet.export.compare import comparison, subjects
     from keras_ghostnet.export.compare.cache import Cache
     from keras_ghostnet.export.compare.conditions import check_threads
     from keras_ghostnet.export.profiling import check, profile, show
@@ -40,6 +40,7 @@ def run(args):
     console = Console(file=sys.stdout, highlight=False, width=width)
     check(args.threads, args.calls)
     if args.out:
+        comparison.check_report()
         place.check_writable(args.out)
     check_threads(args.threads, machine()["cores"], console)
     with quiet(unless=()):

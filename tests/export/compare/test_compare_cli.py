@@ -189,7 +189,7 @@ def test_missing_packages(compare, monkeypatch, capfd):
     assert 'pip install "keras_ghostnet[tflite]"' in capfd.readouterr().err
     monkeypatch.setattr(comparison, "DRAWN_WITH", "no_such_package")
     assert compare() == 1
-    assert 'pip install "keras_ghostnet[train]"' in capfd.readouterr().err
+    assert 'pip install "keras_ghostnet[compare]"' in capfd.readouterr().err
 
 
 @pytest.mark.usefixtures("no_long_work")

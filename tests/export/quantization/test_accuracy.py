@@ -39,7 +39,7 @@ def test_int8_costs_little(name, folder, tmp_path):
     ]
 
     tflite.export(for_tracing(deploy(model)), tmp_path / "ptq.tflite", "int8", calibration[::7])
-    quantize_aware(model, batches, epochs=2).save(tmp_path / "qat.tflite")
+    quantize_aware(model, batches, epochs=3).save(tmp_path / "qat.tflite")
     found = {
         "float": accuracy(model.predict(images, verbose=0), labels),
         "ptq": accuracy(tflite.load(tmp_path / "ptq.tflite")(images), labels),
