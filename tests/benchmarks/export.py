@@ -2,8 +2,9 @@
 
 One image in one thread: our TFLite files for this machine (`--target host`), plain conversions of
 the model as it is, the network of keras_cv_attention_models in LiteRT and that of timm in ONNX
-Runtime, each in float32 and int8, all of them in turn. Then batches in two threads: our SavedModel and ONNX file against timm in PyTorch.
-Then the time of `ghostnet export`. Weights are random, with batch norms settled on the images.
+Runtime, each in float32 and int8, all of them in turn. Then batches in two threads: our SavedModel
+and ONNX file against timm in PyTorch. Then the time of `ghostnet export`. Weights are random, with
+batch norms settled on the images.
 
 TORCH_PYTHON and KECAM_PYTHON name the Python interpreters that have timm and
 keras_cv_attention_models; without the latter the comparison goes on, and says so.
