@@ -57,9 +57,10 @@ _FOLD = ("fold_preprocessing", "target")
 _LAYOUT = ("layout",)
 
 # What a sound export reaches on digits, GhostNet and G-GhostNet: float errors of 1e-6 to 1e-5 by
-# rounding alone, 1e-2 with weights of 16 bits; in int8 typical errors of 0.03 and 0.065 and cosines
-# of 0.9994 and 0.996, but errors up to 3 on an image beyond the ranges. Wrong padding of the first
-# convolution alone makes 0.10 and 0.989 of it, of any other more. QAT does not only round.
+# rounding alone, 1e-2 with weights of 16 bits; in int8 typical errors of 0.03 and up to 0.097, and
+# cosines of 0.9994 and from 0.995, but errors up to 3 on an image beyond the ranges. Wrong padding
+# of the first convolution alone makes 0.10 and 0.989 of the former, 0.34 of the latter, of any other
+# more. QAT does not only round.
 # fmt: off
 FORMATS = (
     #      name               suffix               module         dtype      error  typical cosine
@@ -70,7 +71,7 @@ FORMATS = (
            0.999, "tflite", _FOLD),
     Format("tflite_fp16",     "_fp16.tflite",      "tflite",      "float16",   0.1, 0.02,  0.9999,
            0.99, "tflite", _FOLD),
-    Format("tflite_int8",     "_int8.tflite",      "tflite",      "int8",      5.0, 0.08,    0.99,
+    Format("tflite_int8",     "_int8.tflite",      "tflite",      "int8",      5.0, 0.12,   0.992,
            0.97, "tflite", ("io", *_FOLD)),
     Format("tflite_int8_qat", "_int8_qat.tflite",  "tflite_qat",  "int8",      5.0, 0.15,    0.98,
            0.97, "quantize,tflite", ("io", "train_data", "trained", "console")),
@@ -78,7 +79,7 @@ FORMATS = (
            0.999, "onnx", _LAYOUT),
     Format("onnx_fp16",       "_fp16.onnx",        "onnx",        "float16",   0.1, 0.02,  0.9999,
            0.99, "onnx", _LAYOUT),
-    Format("onnx_int8",       "_int8.onnx",        "onnx",        "int8",      5.0, 0.08,    0.99,
+    Format("onnx_int8",       "_int8.onnx",        "onnx",        "int8",      5.0, 0.12,   0.992,
            0.97, "onnx", _LAYOUT),
     Format("tensorrt",        "_fp16.engine",      "tensorrt",    "float16",   0.1, 0.02,  0.9999,
            0.99, "onnx,tensorrt"),
