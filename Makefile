@@ -10,8 +10,9 @@ JOBS ?= 2
 TORCH ?= torch==2.13.0
 
 .PHONY: help install quickstart test test-all test-quickstart test-wheel test-timm test-backends \
-	test-workers test-load test-accuracy test-arm fault-test arm-check bench-deployment bench-export bench-input \
-	bench-startup bench-training scaling lint format clean
+	test-workers test-load test-accuracy test-arm fault-test arm-check arm-compare \
+	bench-deployment bench-export bench-input bench-lowering bench-startup bench-training \
+	scaling lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -68,6 +69,9 @@ fault-test: install ## kills, full disks, lost workers: what a run must survive
 arm-check: install ## TFLite files on an emulated Cortex-A76 against this machine (QEMU)
 	@$(BIN)/python -m keras_ghostnet.export.arm.check
 
+arm-compare: install ## the paper's table in instructions of a Cortex-A76 (QEMU; MODEL=FILE: one file)
+	@$(BIN)/python -m keras_ghostnet.export.arm.compare $(if $(MODEL),--model $(MODEL))
+
 scaling: install ## what to expect of 1 to 1,024 accelerators
 	@$(BIN)/python -m keras_ghostnet.training.scaling
 
@@ -81,6 +85,9 @@ bench-export: install ## exported files against other ways to run the network
 
 bench-deployment: install ## what each step of the deployment graph saves
 	@$(BIN)/python -m tests.benchmarks.deployment
+
+bench-lowering: install ## what rewriting a TFLite file for a processor saves
+	@$(BIN)/python -m tests.benchmarks.lowering
 
 bench-input: install ## the input pipeline against torchvision's (TORCH_PYTHON=a Python that has it)
 	@$(BIN)/python tests/benchmarks/input.py

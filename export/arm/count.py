@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import hashlib
 import pathlib
+import re
 import sys
 import tempfile
 
@@ -61,12 +62,12 @@ def count(path, root=None):
         tools.ToolError: If a program is missing or fails.
     """
     path = pathlib.Path(path).resolve(strict=True)
-    plugin = _plugin()
+    library = plugin()
     root = root or sysroot.find()
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor() as pool:
         outputs = [pathlib.Path(folder) / name for name in ("once", "more")]
         calls = (1, 1 + INFERENCES)
-        list(pool.map(lambda n, output: _run(path, n, root, plugin, output), calls, outputs))
+        list(pool.map(lambda n, output: _run(path, n, root, library, output), calls, outputs))
         once, more = map(_read, outputs)
     more.subtract(once)
     functions = collections.Counter()
@@ -75,22 +76,28 @@ def count(path, root=None):
     return Count(sum(functions.values()), functions)
 
 
-def _run(path, calls, root, plugin, output):
+def _run(path, calls, root, library, output):
     emulate.run_script(
         *(root, run.__file__, path, "--time", "--warmup", 0, "--burst", 1, "--calls", calls),
-        plugin=f"{plugin},out={output}",
+        plugin=f"{library},out={output}",
         environment={"PYTHONHASHSEED": "0"},
     )
     return output
 
 
-def _plugin():
-    """The plugin, compiled once for all."""
+def plugin():
+    """QEMU's plugin that counts, compiled once for all.
+
+    Returns:
+        Its path.
+
+    Raises:
+        tools.ToolError: If a program is missing, or QEMU loads no plugins.
+    """
     tools.find("qemu-aarch64", "cc")
     if "-plugin" not in tools.run(["qemu-aarch64", "-h"], "ask QEMU for its options"):
-        version = tools.run(["qemu-aarch64", "--version"], "ask QEMU for its version")
         raise tools.ToolError(
-            f"Counting needs a QEMU that loads plugins. Found: {version.splitlines()[0]}, built "
+            f"Counting needs a QEMU that loads plugins. Found: QEMU {qemu_version()}, built "
             "without (as in Debian 13). Debian 12's qemu-user 7.2 has them; of another build, put "
             "the folder of its qemu-aarch64 in front of PATH."
         )
@@ -102,6 +109,17 @@ def _plugin():
                 ["cc", "-O2", "-shared", "-fPIC", "-o", partial, SOURCE], "compile QEMU's plugin"
             )
     return library
+
+
+def qemu_version():
+    """QEMU's version, such as `"7.2.22"`.
+
+    Raises:
+        tools.ToolError: If it is missing.
+    """
+    tools.find("qemu-aarch64")
+    text = tools.run(["qemu-aarch64", "--version"], "ask QEMU for its version")
+    return re.search(r"version (\S+)", text)[1]
 
 
 def _read(output):

@@ -123,6 +123,7 @@ def progress(console, doing, total):
         *columns,
         console=console,
         transient=True,
+        speed_estimate_period=600,  # a step may take half a minute
         disable=not console.is_terminal,
         # Output that is held back must not come out through the bar.
         redirect_stdout=False,

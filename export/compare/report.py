@@ -16,8 +16,8 @@ TITLES = {
 }
 NOTES = (
     "Accuracy is what was published for the trained networks; nothing was trained here. Weights "
-    "are random, on which no time depends.",
-    "Of every figure that was measured: the median, and below it the range of the middle 80 % of "
+    "are random, on which neither times nor instructions depend.",
+    "Of every latency: the median, and below it the range of the middle 80 % of "
     "the calls. All networks of a run are measured in turn.",
     "Parameters and multiply-adds (MACs) are counted in the networks that were measured. Where "
     "the published figure is another one, it stands below.",
