@@ -59,8 +59,8 @@ _LAYOUT = ("layout",)
 # What a sound export reaches on digits, GhostNet and G-GhostNet: float errors of 1e-6 to 1e-5 by
 # rounding alone, 1e-2 with weights of 16 bits; in int8 typical errors of 0.03 and up to 0.097, and
 # cosines of 0.9994 and from 0.995, but errors up to 3 on an image beyond the ranges. Wrong padding
-# of the first convolution alone makes 0.10 and 0.989 of the former, 0.34 of the latter, of any other
-# more. QAT does not only round.
+# of the first convolution alone makes 0.10 and 0.989 of the former, 0.34 of the latter, of any
+# other more. QAT does not only round.
 # fmt: off
 FORMATS = (
     #      name               suffix               module         dtype      error  typical cosine
