@@ -148,9 +148,21 @@ def test_centre_is_that_of_pillow(side, crop):
     assert np.abs(ours - expected).mean() < 0.4
 
 
-def test_resizing_by_a_lot_is_that_of_pillow():
-    expected = np.asarray(PIL_PICTURE.resize((30, 20), PIL.Image.BICUBIC), float)
-    np.testing.assert_allclose(images.resize(PICTURE, (20, 30)), expected, atol=1.6)
+@pytest.mark.parametrize("interpolation", images.INTERPOLATIONS)
+def test_resizing_by_a_lot_is_that_of_pillow(interpolation):
+    kind = PIL.Image.Resampling[interpolation.upper()]
+    expected = np.asarray(PIL_PICTURE.resize((30, 20), kind), float)
+    ours = images.resize(PICTURE, (20, 30), interpolation)
+    np.testing.assert_allclose(ours, expected, atol=1.6)
+
+
+def test_bilinear_enlarging_is_that_of_pillow():
+    expected = np.asarray(PIL_PICTURE.resize((230, 170), PIL.Image.BILINEAR), float)
+    ours = images.resize(PICTURE, (170, 230), "bilinear")
+    np.testing.assert_allclose(ours, expected, atol=1.1)  # Pillow rounds twice to whole levels
+    settings = Augmentation(area=None, interpolation="bilinear")
+    taken = augmentation.take(tf.constant(PICTURE), (0, 0), (170, 230), settings)
+    np.testing.assert_array_equal(taken, ours)
 
 
 def test_pad_crop_takes_every_part_of_the_padded_image():
@@ -302,6 +314,9 @@ EVERYTHING = Augmentation(
 )
 OPERATIONS = {
     "decode_random_crop": lambda seed: images.decode_random_crop(ENCODED, seed, SIZE),
+    "random_crop": lambda seed: images.random_crop(
+        tf.constant(PICTURE), seed, SIZE, interpolation="bilinear"
+    ),
     "pad_crop": lambda seed: images.pad_crop(FLOAT, seed, 4),
     "flip": lambda seed: images.flip(FLOAT, seed),
     "color_jitter": lambda seed: images.color_jitter(FLOAT, seed, 0.4),
@@ -338,6 +353,7 @@ def test_digits_are_taken_whole():
     "settings",
     [
         dict(area=(0.0, 1.0)),
+        dict(interpolation="lanczos"),
         dict(ratio=(2.0, 1.0)),
         dict(pad_crop=4),  # without area=None
         dict(pad_crop=-1),

@@ -15,6 +15,7 @@ class Augmentation:
         area: The range of the random crop's area, as a part of the image's; None takes no
             crop: the image is resized as a whole, without keeping its aspect ratio.
         ratio: The range of the crop's width divided by its height.
+        interpolation: By which crops and images are resized: `"bicubic"` or `"bilinear"`.
         pad_crop: Without a crop of `area`: black pixels that are put around the resized image,
             of which a part of its size is then taken at random; 4 is usual for CIFAR.
         flip: Whether to mirror every second image; not for digits or letters.
@@ -32,6 +33,7 @@ class Augmentation:
 
     area: tuple | None = (0.08, 1.0)
     ratio: tuple = (3 / 4, 4 / 3)
+    interpolation: str = "bicubic"
     pad_crop: int = 0
     flip: bool = True
     color_jitter: float = 0.4
@@ -44,6 +46,7 @@ class Augmentation:
     def __post_init__(self):
         ranges = {
             "area": self.area is None or 0 < self.area[0] <= self.area[1] <= 1,
+            "interpolation": self.interpolation in images.INTERPOLATIONS,
             "ratio": 0 < self.ratio[0] <= self.ratio[1],
             "pad_crop": self.pad_crop == 0 or (self.pad_crop > 0 and self.area is None),
             "color_jitter": 0 <= self.color_jitter < 1,
@@ -82,10 +85,10 @@ def take(picture, seed, size, settings):
         Float32 `(*size, 3)` in [0, 255].
     """
     if settings.area is None:
-        image = images.resize(images.decoded(picture), size)
+        image = images.resize(images.decoded(picture), size, settings.interpolation)
         return images.pad_crop(image, seed, settings.pad_crop) if settings.pad_crop else image
     crop = images.random_crop if picture.dtype == tf.uint8 else images.decode_random_crop
-    return crop(picture, seed, size, settings.area, settings.ratio)
+    return crop(picture, seed, size, settings.area, settings.ratio, settings.interpolation)
 
 
 def vary(image, seed, settings):

@@ -11,13 +11,16 @@ from keras_ghostnet import preprocess_input
 from keras_ghostnet.training.data import decoding
 
 ATTEMPTS = 100  # at a crop of the area and ratio drawn
-# Reduced by less, no pixel falls between bicubic's taps; antialiasing costs more than decoding.
-ANTIALIAS_FROM = 3
+# Interpolations, and the reduction from which they are antialiased: by less, no pixel falls between
+# their taps, and antialiasing costs more than decoding.
+INTERPOLATIONS = {"bicubic": 3, "bilinear": 2}
 ERASED_AREA, ERASED_RATIO = (0.02, 1 / 3), (0.3, 3.3)  # of random erasing's paper
 CHANNELS = 3
 
 
-def decode_random_crop(encoded, seed, size, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
+def decode_random_crop(
+    encoded, seed, size, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3), interpolation="bicubic"
+):
     """Decodes an image and takes a random crop of it; of a JPEG it decodes only the crop.
 
     Args:
@@ -26,6 +29,7 @@ def decode_random_crop(encoded, seed, size, area=(0.08, 1.0), ratio=(3 / 4, 4 / 
         size: `(height, width)` of the result.
         area: The range of the crop's area, as a part of the image's.
         ratio: The range of the crop's width divided by its height.
+        interpolation: One of `INTERPOLATIONS`.
 
     Returns:
         The crop, resized.
@@ -36,10 +40,10 @@ def decode_random_crop(encoded, seed, size, area=(0.08, 1.0), ratio=(3 / 4, 4 / 
         crop = tf.io.decode_and_crop_jpeg(
             encoded, window, channels=CHANNELS, dct_method=decoding.ACCURATE
         )
-        return resize(crop, size)
+        return resize(crop, size, interpolation)
 
     def whole():
-        return random_crop(decoding.decode_plain(encoded), seed, size, area, ratio)
+        return random_crop(decoding.decode_plain(encoded), seed, size, area, ratio, interpolation)
 
     return tf.cond(decoding.is_jpeg(encoded), fused, whole)
 
@@ -49,10 +53,10 @@ def decoded(picture):
     return decoding.decode_plain(picture) if picture.dtype == tf.string else picture
 
 
-def random_crop(image, seed, size, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
+def random_crop(image, seed, size, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3), interpolation="bicubic"):
     """The crop of `decode_random_crop`, of a decoded image of uint8 or float."""
     y, x, height, width = tf.unstack(random_window(tf.shape(image), seed, area, ratio))
-    return resize(image[y : y + height, x : x + width], size)
+    return resize(image[y : y + height, x : x + width], size, interpolation)
 
 
 def random_window(shape, seed, area, ratio):
@@ -86,21 +90,23 @@ def pad_crop(image, seed, padding):
     return tf.slice(padded, [y, x, 0], image.shape)
 
 
-def resize(image, size):
-    """Resizes an image, bicubic; antialiased where it shrinks by a lot.
+def resize(image, size, interpolation="bicubic"):
+    """Resizes an image; antialiased where it shrinks by a lot.
 
     Args:
         image: uint8 or float, not empty.
         size: `(height, width)` in pixels.
+        interpolation: One of `INTERPOLATIONS`.
     """
-    shape = tf.shape(image)
-    shrinks = (shape[0] > ANTIALIAS_FROM * size[0]) | (shape[1] > ANTIALIAS_FROM * size[1])
+    shape, limit = tf.shape(image), INTERPOLATIONS[interpolation]
+    shrinks = (shape[0] > limit * size[0]) | (shape[1] > limit * size[1])
     image = tf.cond(
         shrinks,
-        lambda: tf.image.resize(image, size, "bicubic", antialias=True),
-        lambda: tf.image.resize(image, size, "bicubic"),
+        lambda: tf.image.resize(image, size, interpolation, antialias=True),
+        lambda: tf.image.resize(image, size, interpolation),
     )
-    return _in_range(tf.ensure_shape(image, (*size, CHANNELS)))
+    image = tf.ensure_shape(image, (*size, CHANNELS))
+    return _in_range(image) if interpolation == "bicubic" else image
 
 
 def center_crop(image, size, crop=0.875):

@@ -25,7 +25,7 @@ RECIPES = tuple(
         learning_rate=0.1,
         l2=1e-4,
         dropout_rate=0.2,
-        augmentation=Augmentation(color_jitter=0.0),
+        augmentation=Augmentation(color_jitter=0.0, interpolation="bilinear"),
     )
     for size, published in (("032", 77.8), ("040", 78.6), ("080", 79.0), ("160", 79.9))
 )
