@@ -42,10 +42,10 @@ TARGETS = {
     "arm": {"float": Lowering(split=True, multiple=8),
             "int8":  Lowering(double=8)},
     # AVX-512
-    "x86": {"float": Lowering(double=8, split=True),
+    "x86": {"float": Lowering(double=8, split=True, multiple=8),
             "int8":  Lowering(double=8)},
     # x86 with matrix units for integers (AMX)
-    "amx": {"float": Lowering(double=8, split=True),
+    "amx": {"float": Lowering(double=8, split=True, multiple=8),
             "int8":  Lowering(double=8, pack=64)},
     NONE:  {"float": Lowering(),
             "int8":  Lowering()},

@@ -31,8 +31,9 @@ VARIANTS = {
         "split": Lowering(split=True),
         "double 8": Lowering(double=8),
         "double 8, split": Lowering(double=8, split=True),
-        "double 16, split": Lowering(double=16, split=True),
         "split, widen 8": Lowering(split=True, multiple=8),
+        "double 8, split, widen 8": Lowering(double=8, split=True, multiple=8),
+        "double 16, split, widen 8": Lowering(double=16, split=True, multiple=8),
     },
     "int8": {
         "none": Lowering(),
