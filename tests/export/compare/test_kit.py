@@ -1,6 +1,7 @@
 """The folder for a device: what is in it, and its script as it runs there."""
 
 import ast
+import functools
 import json
 import pathlib
 import shutil
@@ -74,6 +75,8 @@ def test_what_is_interrupted_is_kept(folder, tmp_path):
         command(kit.TABLE, "--csv", tmp_path / "device.csv", "--calls", 10_000_000),
         cwd=folder,
         stderr=subprocess.PIPE,
+        # What runs in the background inherits that it is ignored.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     while b"calls" not in process.stderr.read(40):
         time.sleep(0.01)
