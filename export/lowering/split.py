@@ -11,14 +11,19 @@ CHANNELS = 3  # the axis
 UNARY = (keras.layers.DepthwiseConv2D, keras.layers.ReLU, keras.layers.ZeroPadding2D)
 # What moving a value costs: a concatenation reads and writes it, a sum reads two and writes one.
 CONCATENATION, SUM = 2, 3
+LEAST = 16_000  # values of a concatenation: of fewer, the copy costs no more than another operator
 
 
-def split_concatenations(graph):
+def split_concatenations(graph, least=LEAST):
     """Turns `conv(concat(a, b))` into `conv_a(a) + conv_b(b)`, for 1x1 convolutions.
 
     Also where depthwise convolutions, global pooling and the product with a gate come in between,
     which are made of the parts. Only where every use of the concatenation ends so, and where the
     sums move less memory than the concatenation. Changes and returns the graph.
+
+    Args:
+        graph: A deployment graph.
+        least: Only concatenations of at least so many values.
     """
     for node in graph.nodes():
         if not is_concatenation(node) or _size(node) == node.shape[CHANNELS]:  # of one place
@@ -26,7 +31,7 @@ def split_concatenations(graph):
         ends = _convolutions(graph, node)
         if ends is None:
             continue
-        if SUM * sum(map(_size, ends)) < CONCATENATION * _size(node):
+        if _size(node) >= least and SUM * sum(map(_size, ends)) < CONCATENATION * _size(node):
             _push(graph, node)
     return graph
 

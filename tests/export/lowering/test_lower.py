@@ -18,7 +18,7 @@ from keras_ghostnet.export.tflite import export, operators
 
 REWRITES = {
     "double": lambda graph: double_ghost_modules(graph, 16),
-    "split": split_concatenations,
+    "split": lambda graph: split_concatenations(graph, least=0),
     "widen": lambda graph: widen_convolutions(graph, 8),
     "pack": lambda graph: pack_pixels(graph, 64),
 }
@@ -70,6 +70,11 @@ def test_expansions_are_not_concatenated(deployed):
             assert not wide, node.name
     before = sum(map(is_concatenation, flatten(deployed).nodes()))
     assert sum(map(is_concatenation, graph.nodes())) < before or "ghostnet" not in deployed.name
+
+
+def test_small_concatenations_stay(deployed):
+    before = [node.shape for node in flatten(deployed).nodes()]
+    assert [node.shape for node in split_concatenations(flatten(deployed), 10**6).nodes()] == before
 
 
 def test_filters_are_multiples(deployed):
