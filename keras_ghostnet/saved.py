@@ -50,7 +50,7 @@ class SavedModel:
             OSError: If weights cannot be downloaded.
             ValueError: If a file is not a Keras model, or one of unknown layers.
         """
-        if not _is_path(self.text):
+        if not is_path(self.text):
             return create_model(self.text, weights="imagenet")
         try:
             return keras.models.load_model(_file(self.text), compile=False)
@@ -75,7 +75,7 @@ def find(text):
         ValueError: If there is no such name; the message suggests the nearest.
     """
     text = str(text)
-    if not _is_path(text):
+    if not is_path(text):
         name = specs.find(text).name
         return SavedModel(name, tuple(label for _, label in imagenet_classes()), {})
     path = _file(text)
@@ -91,7 +91,8 @@ def find(text):
     return SavedModel(text, tuple(content["classes"]), content["run"])
 
 
-def _is_path(text):
+def is_path(text):
+    """Whether a text names a file or folder, and not a network."""
     path = pathlib.Path(text)
     return path.exists() or bool(path.suffix) or len(path.parts) > 1
 

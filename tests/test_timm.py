@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import keras_ghostnet
+from tests import torch_libraries
 
 pytestmark = pytest.mark.timm
 
-REASON = "needs PyTorch and timm: `make test-timm` installs them"
 # timm's stages, which are cut otherwise than the paper's, and the layer here that ends each.
 STAGES = {
     "blocks.0": "stage1_block1",
@@ -30,22 +30,12 @@ TOLERANCE = 1e-4  # of the standard deviation
 
 @pytest.fixture(scope="module")
 def torch():
-    return pytest.importorskip("torch", reason=REASON)
+    return torch_libraries.load("torch")
 
 
 @pytest.fixture(scope="module")
 def timm(torch):
-    try:
-        return importlib.import_module("timm")
-    except ModuleNotFoundError:
-        pytest.skip(REASON)
-    except RuntimeError:
-        # timm imports torchvision, whose compiled operations do not load beside a PyTorch that
-        # was built without CUDA. GhostNet needs none of them: that they have names is enough.
-        for name in ("nms", "qnms"):
-            schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-            torch.library.define(f"torchvision::{name}", schema)
-        return importlib.import_module("timm")
+    return torch_libraries.load("timm")
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +43,7 @@ def network(torch, timm):
     """timm's network, random throughout: fresh statistics would hide what batch norm does."""
     torch.manual_seed(0)
     network = timm.create_model("ghostnet_100", pretrained=False).eval()
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.normal_(module.bias, std=0.1)
-            torch.nn.init.normal_(module.running_mean, std=0.1)
-            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    torch_libraries.randomise_batch_norms(network)
     for name, parameter in network.named_parameters():
         if parameter.ndim > 1:  # kernels that keep the maps' variance, the depthwise ones too
             torch.nn.init.kaiming_normal_(parameter, mode="fan_in")

@@ -155,7 +155,7 @@ def check_report():
     """
     if importlib.util.find_spec(DRAWN_WITH) is None:
         raise ImportError(
-            f"The report is drawn with {DRAWN_WITH}, which is missing. Install it with: "
+            f"Reports are drawn with {DRAWN_WITH}, which is missing. Install it with: "
             'pip install "keras_ghostnet[compare]"'
         )
 

@@ -149,7 +149,6 @@ def to_svg(picture):
     Raises:
         ImportError: If matplotlib is missing.
     """
-    _check_matplotlib()
     with figures.figure_of(*SIZE) as (figure, axes):
         draw(figure, [axes], [picture])
         svg = figures.to_svg(figure, picture.title)
@@ -176,7 +175,6 @@ def write_png(path, measurements, suite="paper"):
         ValueError: If there is nothing to draw.
     """
     comparison = entries.comparisons(measurements, suite)[0]
-    _check_matplotlib()
     drawn = pictures_of(comparison)
     if not drawn:
         raise ValueError("No measured model has a published accuracy: there is nothing to draw.")
@@ -266,13 +264,3 @@ def _point(entry, cost, comparison, is_noisy=False):
         is_noisy=is_noisy,
         details="\n".join(lines),
     )
-
-
-def _check_matplotlib():
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "Pictures are drawn by matplotlib, which is missing. Install it with: "
-            'pip install "keras_ghostnet[compare]"'
-        ) from error

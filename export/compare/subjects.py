@@ -72,7 +72,7 @@ def _find(text):
         for suffix in SUFFIXES:
             stem = stem.removesuffix(suffix)
         return Subject(str(path.with_name(stem)), file=path)
-    if path.suffix or path.exists() or len(path.parts) > 1:
+    if saved.is_path(text):
         saved.find(text)
         return Subject(text)
     row = table.find(text)

@@ -2,6 +2,8 @@
 
 import string
 
+from keras_ghostnet.report.template import HEAD
+
 STYLE = """\
 .wide { overflow-x: auto; }
 .wide svg { max-width: none; min-width: 40rem; }
@@ -25,21 +27,9 @@ STYLE = """\
 .notes { padding-left: 1.1rem; max-width: 44rem; color: var(--faint); font-size: .9rem; }
 """
 
-PAGE = string.Template("""\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>$title</title>
-<style>
-$style</style>
-</head>
-<body>
-<header>
-<h1>$title</h1>
-<p class="lead">$summary</p>
+PAGE = string.Template(
+    HEAD
+    + """\
 </header>
 
 $sections
@@ -70,7 +60,8 @@ for (const head of document.querySelectorAll(".comparison th")) {
 </script>
 </body>
 </html>
-""")
+"""
+)
 
 SECTION = string.Template("""\
 <section>

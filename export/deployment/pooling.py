@@ -3,6 +3,7 @@
 import keras
 
 from keras_ghostnet.export.deployment.graph import Node
+from keras_ghostnet.export.deployment.nodes import is_concatenation
 
 POOLINGS = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 
@@ -19,7 +20,7 @@ def split_pooling(graph):
             continue
         concat = pool.inputs[0]
         axis = 1 if pool.config["data_format"] == "channels_first" else 3
-        if not _is_concat(concat, axis) or graph.only_user(concat) is not pool:
+        if not is_concatenation(concat, axis) or graph.only_user(concat) is not pool:
             continue
         keeps = pool.config["keepdims"]
         parts = []
@@ -36,11 +37,7 @@ def split_pooling(graph):
 
 def _join(graph, concat):
     outer = graph.only_user(concat)
-    if outer and _is_concat(outer, concat.axis(concat.config["axis"])):
+    if outer and is_concatenation(outer, concat.axis(concat.config["axis"])):
         place = outer.inputs.index(concat)
         outer.inputs[place : place + 1] = concat.inputs
         outer.arguments = None
-
-
-def _is_concat(node, axis):
-    return node.kind is keras.layers.Concatenate and node.axis(node.config["axis"]) == axis

@@ -3,6 +3,7 @@
 import keras
 
 from keras_ghostnet.export.deployment.graph import Node
+from keras_ghostnet.export.deployment.nodes import is_pointwise
 from keras_ghostnet.export.deployment.pooling import POOLINGS
 
 RESHAPES = (keras.layers.Flatten, keras.layers.Reshape)
@@ -64,7 +65,7 @@ def _from_pooled(graph, node):
         chain.append(part)
         if part.kind in POOLINGS:
             break
-        if not (part.kind in (*ELEMENTWISE, keras.layers.Dense) or _is_pointwise(part)):
+        if not (part.kind in (*ELEMENTWISE, keras.layers.Dense) or is_pointwise(part)):
             return None
     if not _is_last(part) or not part.config["keepdims"]:
         return None
@@ -122,12 +123,6 @@ def _is_one_place(node):
     """Whether a reshape makes features of maps of one place, channels last."""
     shape = node.inputs[0].shape
     return len(shape) == 4 and shape[1:3] == (1, 1) and node.shape[1:] == shape[3:]
-
-
-def _is_pointwise(node):
-    if node.kind is not keras.layers.Conv2D or node.config["groups"] > 1 or not _is_last(node):
-        return False
-    return set(node.config["kernel_size"]) == {1}
 
 
 def _is_last(node):

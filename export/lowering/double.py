@@ -4,12 +4,10 @@ import keras
 import numpy as np
 
 from keras_ghostnet.export.deployment.graph import Node
-from keras_ghostnet.export.lowering.nodes import (
-    activate,
-    before_activation,
-    is_concatenation,
-    is_convolution,
-)
+from keras_ghostnet.export.deployment.nodes import is_concatenation, is_convolution
+from keras_ghostnet.export.lowering.activations import activate, before_activation
+
+CHANNELS = 3  # the axis
 
 
 def double_ghost_modules(graph, most):
@@ -25,7 +23,8 @@ def double_ghost_modules(graph, most):
         most: Only for modules of at most so many intrinsic maps.
     """
     for node in graph.nodes():
-        if is_concatenation(node) and len(node.inputs) == 2 and node.inputs[0].shape[-1] <= most:
+        is_pair = is_concatenation(node, CHANNELS) and len(node.inputs) == 2
+        if is_pair and node.inputs[0].shape[CHANNELS] <= most:
             doubled = _doubled(*node.inputs)
             if doubled:
                 graph.replace(node, doubled)

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from keras_ghostnet.export.deployment.graph import Node
-from keras_ghostnet.export.lowering.nodes import activate, activated, is_convolution, is_pointwise
+from keras_ghostnet.export.deployment.nodes import is_convolution, is_pointwise
+from keras_ghostnet.export.lowering.activations import activate, activated
 
 ROWS = 16  # of a matrix unit: with fewer left, there is nothing to gain
 BLOCKS = 5  # of `values` inputs: a row may take so many, as zeros cost little there

@@ -1,10 +1,12 @@
 """Sums of convolutions in the place of a convolution of a concatenation."""
 
+import math
+
 import keras
 
 from keras_ghostnet.export.deployment.graph import Node
+from keras_ghostnet.export.deployment.nodes import is_concatenation, is_pointwise
 from keras_ghostnet.export.deployment.slices import can_cut, cut
-from keras_ghostnet.export.lowering.nodes import is_concatenation, is_pointwise
 
 CHANNELS = 3  # the axis
 # Layers of maps that treat every channel for itself.
@@ -26,19 +28,19 @@ def split_concatenations(graph, least=LEAST):
         least: Only concatenations of at least so many values.
     """
     for node in graph.nodes():
-        if not is_concatenation(node) or _size(node) == node.shape[CHANNELS]:  # of one place
+        # TFLite has images of a fixed size; maps of one place are not worth it.
+        if not is_concatenation(node, CHANNELS) or node.shape[1:3] in ((None, None), (1, 1)):
             continue
         ends = _convolutions(graph, node)
-        if ends is None:
+        if ends is None or _size(node) < least:
             continue
-        if _size(node) >= least and SUM * sum(map(_size, ends)) < CONCATENATION * _size(node):
+        if SUM * sum(map(_size, ends)) < CONCATENATION * _size(node):
             _push(graph, node)
     return graph
 
 
 def _size(node):
-    _, *sizes = node.shape
-    return float("nan") if None in sizes else sizes[0] * sizes[1] * sizes[2]
+    return math.prod(node.shape[1:])
 
 
 def _convolutions(graph, node):

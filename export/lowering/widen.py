@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_ghostnet.export.deployment.linear import channel_axis
-from keras_ghostnet.export.lowering.nodes import is_concatenation, is_convolution
+from keras_ghostnet.export.deployment.nodes import is_concatenation, is_convolution
 
 # Layers that leave a channel of zeros one, and channels in their order.
 UNARY = (
@@ -72,7 +72,7 @@ def _reached(graph, start, places):
             taken[node] = made[parts[0]]
         elif node.kind in UNARY and node.config.get("depth_multiplier", 1) == 1:
             made[node] = made[parts[0]]
-        elif is_concatenation(node) or _is_vector(node):
+        elif is_concatenation(node, len(node.shape) - 1):
             made[node] = _joined([made.get(part) or _all(part) for part in node.inputs])
         elif node.kind is keras.layers.Multiply and len(node.inputs) == 2 and len(parts) == 1:
             makers = _makers(graph, node, next(x for x in node.inputs if x not in made))
@@ -82,10 +82,6 @@ def _reached(graph, start, places):
         else:
             return None
     return None if any(node in graph.outputs for node in made) else (made, taken)
-
-
-def _is_vector(node):
-    return node.kind is keras.layers.Concatenate and len(node.shape) == 2
 
 
 def _all(node):

@@ -54,6 +54,13 @@ def depthwise_bn(x, kernel, strides=1, activation="relu", *, padding="symmetric"
     return conv_bn(x, None, kernel, strides, activation=activation, padding=padding, name=name)
 
 
+def pooled_stem(x, filters):
+    """The 3x3 convolution and the 3x3 maximum of ShuffleNets, both of stride 2."""
+    x = conv_bn(x, filters, 3, strides=2, name="stem")
+    x = keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+    return keras.layers.MaxPooling2D(3, 2, name="stem_pool")(x)
+
+
 def activate(x, activation, name):
     """An activation as a layer: `"relu"`, `"relu6"`, `"hard_swish"`, `"sigmoid"`, ... or None."""
     if activation is None:

@@ -46,9 +46,7 @@ def build(size, name):
         classes.
     """
     inputs = parts.image(size)
-    x = parts.conv_bn(inputs, STEM, 3, strides=2, name="stem")
-    x = keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
-    x = keras.layers.MaxPooling2D(3, 2, name="stem_pool")(x)
+    x = parts.pooled_stem(inputs, STEM)
     for number, stage in enumerate(STAGES, start=2):
         for block in range(1, stage.repeats + 1):
             # The stem's few channels are not worth groups (section 3.3).

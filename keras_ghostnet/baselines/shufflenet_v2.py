@@ -36,9 +36,7 @@ def build(width, size, name):
         classes.
     """
     inputs = parts.image(size)
-    x = parts.conv_bn(inputs, STEM, 3, strides=2, name="stem")
-    x = keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
-    x = keras.layers.MaxPooling2D(3, 2, name="stem_pool")(x)
+    x = parts.pooled_stem(inputs, STEM)
     for stage, (channels, repeats) in enumerate(zip(WIDTHS[width], REPEATS, strict=True), start=2):
         x = reduction(x, channels // 2, f"stage{stage}_block1")
         for block in range(2, repeats + 1):

@@ -56,7 +56,8 @@ figcaption small { display: block; color: var(--faint); }
 .wrong figcaption { color: var(--wrong); font-weight: 600; }
 """
 
-PAGE = string.Template("""\
+# How every page begins, up to what is said below its title.
+HEAD = """\
 <!DOCTYPE html>
 <html lang="en">
 <head>
@@ -71,6 +72,11 @@ $style</style>
 <header>
 <h1>$title</h1>
 <p class="lead">$summary</p>
+"""
+
+PAGE = string.Template(
+    HEAD
+    + """\
 $facts
 </header>
 
@@ -119,4 +125,5 @@ $machine
 </section>
 </body>
 </html>
-""")
+"""
+)

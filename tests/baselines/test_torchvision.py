@@ -1,17 +1,15 @@
 """ShuffleNetV2 against torchvision's in PyTorch: size, cost, shapes and, on its weights, logits."""
 
-import importlib
-
 import numpy as np
 import pytest
 
 import keras_ghostnet
 from keras_ghostnet.baselines import shufflenet_v2
+from tests import torch_libraries
 from tests.keras_state import dtype_policy
 
 pytestmark = pytest.mark.timm
 
-REASON = "needs PyTorch and torchvision: `make test-timm` installs them"
 WIDTHS = {0.5: "shufflenet_v2_x0_5", 1.0: "shufflenet_v2_x1_0", 1.5: "shufflenet_v2_x1_5"}
 # What torchvision numbers within a branch.
 BRANCHES = {
@@ -27,22 +25,12 @@ BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 
 @pytest.fixture(scope="module")
 def torch():
-    return pytest.importorskip("torch", reason=REASON)
+    return torch_libraries.load("torch")
 
 
 @pytest.fixture(scope="module")
 def torchvision(torch):
-    try:
-        return importlib.import_module("torchvision")
-    except ModuleNotFoundError:
-        pytest.skip(REASON)
-    except RuntimeError:
-        # Its compiled operations do not load beside a PyTorch that was built without CUDA; no
-        # classifier needs them: that they have names is enough.
-        for name in ("nms", "qnms"):
-            schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-            torch.library.define(f"torchvision::{name}", schema)
-        return importlib.import_module("torchvision")
+    return torch_libraries.load("torchvision")
 
 
 @pytest.fixture(scope="module", params=WIDTHS)
@@ -50,13 +38,9 @@ def networks(request, torch, torchvision):
     """torchvision's network in float64, random throughout, and ours with its weights."""
     torch.manual_seed(0)
     theirs = getattr(torchvision.models, WIDTHS[request.param])(weights=None).double().eval()
+    torch_libraries.randomise_batch_norms(theirs)
     for module in theirs.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.normal_(module.bias, std=0.1)
-            torch.nn.init.normal_(module.running_mean, std=0.1)
-            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
-        elif isinstance(module, torch.nn.Conv2d):
+        if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, mode="fan_in")
     with dtype_policy("float64"):
         ours = shufflenet_v2.build(request.param, 224, "shufflenet_v2")

@@ -4,6 +4,8 @@ All files run in LiteRT on one thread, in turn in one run, beside MobileNetV3-La
 `keras.applications`. Ratios are against the file without rewrites of the same type, and against
 MobileNetV3-Large in float32; the fastest int8 also against our own fastest float32. Weights are
 random, with batch norms settled on the images.
+
+With the argument `arm`: instructions per inference on an emulated Cortex-A76 instead of times.
 """
 
 import pathlib
@@ -15,6 +17,7 @@ import numpy as np
 
 from keras_ghostnet import create_model
 from keras_ghostnet.export import preprocessing, tflite
+from keras_ghostnet.export.arm.count import count
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.device import run
 from keras_ghostnet.export.lowering import TARGETS, Lowering
@@ -64,40 +67,45 @@ def write(folder, images):
     return paths
 
 
+def milliseconds(paths):
+    """The times of every file, one a round."""
+    models = {name: tflite.load(path) for name, path in paths.items()}
+    run.measure(models, calls=CALLS)
+    rounds = [run.measure(models, CALLS, burst=CALLS, warmup=1) for _ in range(ROUNDS)]
+    return {name: np.array([np.median(row[name]) for row in rounds]) for name in paths}
+
+
+def instructions(paths):
+    """The instructions of every file in millions."""
+    return {name: np.array([count(path).total / 1e6]) for name, path in paths.items()}
+
+
 def main():
     images = preprocessing.normalise(patches(IMAGES, SIZE))
+    measure, unit = (instructions, "M instr.") if sys.argv[1:] == ["arm"] else (milliseconds, "ms")
     with tempfile.TemporaryDirectory() as folder, quiet():
-        paths = write(pathlib.Path(folder), images)
-        models = {name: tflite.load(path) for name, path in paths.items()}
-        run.measure(models, calls=CALLS)
-        rounds = [run.measure(models, CALLS, burst=CALLS, warmup=1) for _ in range(ROUNDS)]
-    times = {name: np.array([np.median(row[name]) for row in rounds]) for name in paths}
-    report(times)
+        found = measure(write(pathlib.Path(folder), images))
+    report(found, unit)
 
 
-def report(times):
+def report(found, unit):
     print(f"{MODEL}, {SIZE} px, one image, one thread; targets: {targets()}\n")
-    print("| file | median ms | to its `none` | to MobileNetV3-Large fp32 |")
+    print(f"| file | {unit} | to its `none` | to MobileNetV3-Large fp32 |")
     print("|---|--:|--:|--:|")
-    for name, values in times.items():
-        plain = times.get(f"{name.partition(':')[0]}: none", values)
-        own, peer = np.median(values / plain), np.median(values / times[REFERENCE])
+    for name, values in found.items():
+        plain = found.get(f"{name.partition(':')[0]}: none", values)
+        own, peer = np.median(values / plain), np.median(values / found[REFERENCE])
         print(f"| {name} | {np.median(values):.2f} | {own:.3f} | {peer:.3f} |")
-    ours = {
-        dtype: min(
-            (name for name in times if name.startswith(dtype)), key=lambda n: times[n].mean()
-        )
-        for dtype in VARIANTS
-    }
-    ratio = np.median(times[ours["int8"]] / times[ours["float32"]])
-    print(f"\n{ours['int8']} / {ours['float32']} = {ratio:.3f}")
+    floats, integers = (least(found, dtype) for dtype in VARIANTS)
+    print(f"\n{integers} / {floats} = {np.median(found[integers] / found[floats]):.3f}")
     facts = ", ".join(f"{key} {value}" for key, value in machine().items())
-    print(f"\nmedians of {ROUNDS} rounds of {CALLS} calls each, in turn; {facts}")
+    times = f"medians of {ROUNDS} rounds of {CALLS} calls each, in turn; " if unit == "ms" else ""
+    print(f"\n{times}{facts}")
 
 
-def fastest(times, dtype):
-    names = [name for name in times if name.startswith(dtype)]
-    return min(names, key=lambda name: np.median(times[name]))
+def least(found, dtype):
+    names = [name for name in found if name.startswith(dtype)]
+    return min(names, key=lambda name: np.median(found[name]))
 
 
 def targets():

@@ -45,9 +45,9 @@ def test_tflite_has_only_plain_operators(name, artifacts):
     # Shapes computed at run time, conversions between types, and what is not built in.
     for operator in ("SHAPE", "PACK", "STRIDED_SLICE", "QUANTIZE", "DEQUANTIZE", "CUSTOM"):
         assert found[operator] == 0
-    # The batch norms are folded: additions are those of the blocks, and in float as many again,
-    # of convolutions of a concatenation that were split.
-    assert found["ADD"] <= (17 if name == "tflite_int8" else 33)
+    # The batch norms are folded: additions are those of the blocks, and in float those of
+    # the few convolutions that were split at this size.
+    assert found["ADD"] <= (17 if name == "tflite_int8" else 19)
 
 
 def test_int8_is_int8_from_input_to_output(artifacts, model):

@@ -118,6 +118,7 @@ def test_channels_first():
 
 
 def test_the_file_loads_without_this_package(tmp_path):
+    keras.utils.set_random_seed(0)  # with some weights, rounding alone is more than is allowed
     models = {
         name: randomize(create_model(name, classes=10, input_shape=SHAPE))
         for name in ("ghostnet_050", "g_ghost_regnetx_002")

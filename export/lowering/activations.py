@@ -1,0 +1,25 @@
+"""The ReLU that belongs to a node."""
+
+import keras
+
+from keras_ghostnet.export.deployment.graph import Node
+
+
+def before_activation(node):
+    """What a ReLU is applied to, and the ReLU; of any other node itself, and None."""
+    if node.kind is keras.layers.ReLU:
+        return node.inputs[0], node
+    return node, None
+
+
+def activated(graph, node):
+    """The ReLU that is all that uses a node; None if there is none."""
+    user = graph.only_user(node)
+    return user if user and user.kind is keras.layers.ReLU else None
+
+
+def activate(node, activation):
+    """Applies the ReLU of another node, if there is one."""
+    if activation is None:
+        return node
+    return Node(activation.name, activation.kind, activation.config, [node], node.shape)
