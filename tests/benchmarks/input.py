@@ -26,7 +26,7 @@ from sklearn.datasets import load_sample_images
 from keras_ghostnet.training.data import Augmentation, Pipeline, make_records, open_source
 
 FILES = 384
-LINKS = 24  # names of every file: in so long an epoch its start, most of a second, hardly counts
+LINKS = 48  # names of every file: in so long an epoch its start hardly counts
 SIZE = (500, 375)  # width and height in pixels
 BATCH = 32
 WORKERS = 2

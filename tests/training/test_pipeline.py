@@ -255,6 +255,35 @@ def test_training_goes_on_too_and_is_the_same_for_all_shards(wild):
     assert np.isfinite(whole["image"]).all()
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_what_most_are_changes_nothing(wild, training, monkeypatch):
+    if training:
+        shutil.rmtree(wild / "train")
+        (wild / "val").rename(wild / "train")
+    source = open_source(wild, "train" if training else "val")
+    options = dict(image_size=16, training=training, bad_limit=0.1)
+    guess = Pipeline(source, **options)
+    assert guess.jpegs
+    monkeypatch.setattr(Pipeline, "_mostly_jpegs", lambda self: False)
+    other = Pipeline(source, **options)
+    assert_same(collect(guess, global_batch=11), collect(other, global_batch=11))
+
+
+def test_most_are_what_a_few_are(tmp_path):
+    folder = write_folder(tmp_path, per_class=6)
+    paths = sorted(folder.glob("train/*/*"))
+
+    def mostly_jpegs():
+        return Pipeline(open_source(folder, "train"), image_size=8, training=True).jpegs
+
+    paths[0].write_bytes(b"")
+    paths[1].write_bytes(encode(SHARP, "PNG"))
+    assert mostly_jpegs()
+    for path in paths[:9]:
+        path.write_bytes(encode(SHARP, "PNG"))
+    assert not mostly_jpegs()
+
+
 def test_above_the_limit_it_stops(wild, tmp_path):
     source = open_source(wild, "val")
     log = tmp_path / "bad.csv"

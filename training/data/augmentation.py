@@ -75,7 +75,7 @@ def take(picture, seed, size, settings):
     """The part of an image that training sees, resized.
 
     Args:
-        picture: A decoded image, uint8 `(height, width, 3)`, or the bytes of an image that
+        picture: A decoded image, uint8 `(height, width, 3)`, or the bytes of a JPEG that
             `decoding.is_plain`, a scalar string tensor.
         seed: An integer tensor `(2,)`; the result depends on nothing else.
         size: `(height, width)` of the result.

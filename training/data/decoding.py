@@ -45,10 +45,21 @@ def is_plain(encoded):
             tf.strings.substr(encoded, 0, 2) == b"BM",
         ]
     )
-    return tf.cond(is_jpeg(encoded), lambda: _is_plain_jpeg(encoded), lambda: known)
+    return tf.cond(is_jpeg(encoded), lambda: is_plain_jpeg(encoded), lambda: known)
 
 
-def _is_plain_jpeg(encoded):
+def is_plain_jpeg(encoded):
+    """`is_plain` of a JPEG.
+
+    Args:
+        encoded: The image file's bytes, a scalar string tensor.
+
+    Returns:
+        A boolean scalar.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If it is no JPEG, or its header is damaged.
+    """
     turned = tf.strings.regex_full_match(tf.strings.substr(encoded, 0, HEADER), TURNED)
     return ~turned & (tf.io.extract_jpeg_shape(encoded)[2] != INKS)
 
@@ -67,9 +78,14 @@ def decode_plain(encoded):
     """
     return tf.cond(
         is_jpeg(encoded),
-        lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method=ACCURATE),
+        lambda: decode_jpeg(encoded),
         lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
+
+
+def decode_jpeg(encoded):
+    """`decode_plain` of a JPEG."""
+    return tf.io.decode_jpeg(encoded, channels=3, dct_method=ACCURATE)
 
 
 def decode(encoded):

@@ -11,8 +11,8 @@ from keras_ghostnet import preprocess_input
 from keras_ghostnet.training.data import decoding
 
 ATTEMPTS = 100  # at a crop of the area and ratio drawn
-# Interpolations, and the reduction from which they are antialiased: by less, no pixel falls between
-# their taps, and antialiasing costs more than decoding.
+# Interpolations, and the reduction from which areas are averaged instead: by less, no pixel falls
+# between their taps. TensorFlow's antialiasing takes four times as long, more than decoding.
 INTERPOLATIONS = {"bicubic": 3, "bilinear": 2}
 ERASED_AREA, ERASED_RATIO = (0.02, 1 / 3), (0.3, 3.3)  # of random erasing's paper
 CHANNELS = 3
@@ -21,10 +21,10 @@ CHANNELS = 3
 def decode_random_crop(
     encoded, seed, size, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3), interpolation="bicubic"
 ):
-    """Decodes an image and takes a random crop of it; of a JPEG it decodes only the crop.
+    """Decodes a random crop of a JPEG and nothing else of it.
 
     Args:
-        encoded: Bytes of an image that `decoding.is_plain`, a scalar string tensor.
+        encoded: Bytes of a JPEG that `decoding.is_plain`, a scalar string tensor.
         seed: See above.
         size: `(height, width)` of the result.
         area: The range of the crop's area, as a part of the image's.
@@ -34,23 +34,16 @@ def decode_random_crop(
     Returns:
         The crop, resized.
     """
-
-    def fused():
-        window = random_window(tf.io.extract_jpeg_shape(encoded), seed, area, ratio)
-        crop = tf.io.decode_and_crop_jpeg(
-            encoded, window, channels=CHANNELS, dct_method=decoding.ACCURATE
-        )
-        return resize(crop, size, interpolation)
-
-    def whole():
-        return random_crop(decoding.decode_plain(encoded), seed, size, area, ratio, interpolation)
-
-    return tf.cond(decoding.is_jpeg(encoded), fused, whole)
+    window = random_window(tf.io.extract_jpeg_shape(encoded), seed, area, ratio)
+    crop = tf.io.decode_and_crop_jpeg(
+        encoded, window, channels=CHANNELS, dct_method=decoding.ACCURATE
+    )
+    return resize(crop, size, interpolation)
 
 
 def decoded(picture):
-    """An image as it is if it is decoded already, uint8; decoded if it is still bytes."""
-    return decoding.decode_plain(picture) if picture.dtype == tf.string else picture
+    """An image as it is if it is decoded already, uint8; decoded if it is still a JPEG's bytes."""
+    return decoding.decode_jpeg(picture) if picture.dtype == tf.string else picture
 
 
 def random_crop(image, seed, size, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3), interpolation="bicubic"):
@@ -91,18 +84,21 @@ def pad_crop(image, seed, padding):
 
 
 def resize(image, size, interpolation="bicubic"):
-    """Resizes an image; antialiased where it shrinks by a lot.
+    """Resizes an image; where it shrinks by a lot, every pixel is the average of its area.
 
     Args:
         image: uint8 or float, not empty.
         size: `(height, width)` in pixels.
         interpolation: One of `INTERPOLATIONS`.
+
+    Returns:
+        Float32 `(*size, 3)`.
     """
     shape, limit = tf.shape(image), INTERPOLATIONS[interpolation]
     shrinks = (shape[0] > limit * size[0]) | (shape[1] > limit * size[1])
     image = tf.cond(
         shrinks,
-        lambda: tf.image.resize(image, size, interpolation, antialias=True),
+        lambda: tf.image.resize(image, size, "area"),
         lambda: tf.image.resize(image, size, interpolation),
     )
     image = tf.ensure_shape(image, (*size, CHANNELS))

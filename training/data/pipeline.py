@@ -1,7 +1,6 @@
 """The batches that training and evaluation take, the same for any number of workers."""
 
 import contextlib
-import functools
 import os
 
 import numpy as np
@@ -13,6 +12,9 @@ from keras_ghostnet.training.data.bad_examples import BadExamples
 
 PADDING = -1  # the index of an example that only fills the last batch
 GROUP = 32  # examples that one thread makes in a row, at most
+PREFETCHED = 2  # batches that are ready, at most
+SAMPLE = 9  # examples that are looked at to tell what most are
+VARY, MIX = (0, 1), (0, 2)  # added to an example's key for what comes after its crop
 
 
 class Pipeline:
@@ -74,11 +76,11 @@ class Pipeline:
         self.class_names, self.examples = source.class_names, source.examples
         self.mixes = training and self.augmentation.mixes
         self.bad = BadExamples(self.examples, bad_limit, bad_examples)
+        self.jpegs = self._mostly_jpegs()
         # One trace for all epochs and sizes of batches.
-        self._group = tf.function(
-            self._make_group,
-            input_signature=[tf.TensorSpec([], tf.int64), tf.TensorSpec([None], tf.int64)],
-        )
+        signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, 2], tf.int64)]
+        self._rest = tf.function(self._make_rest, signature)
+        self._group = tf.function(self._make_group, signature).get_concrete_function()
 
     def steps_per_epoch(self, global_batch):
         """How many batches an epoch has.
@@ -106,6 +108,13 @@ class Pipeline:
         if not self.training:
             return np.arange(self.examples)
         return np.random.default_rng((self.seed, epoch)).permutation(self.examples)
+
+    def keys(self, epoch):
+        """What decides of the variation of every example in an epoch, int64 `(examples, 2)`."""
+        if not self.training:
+            return np.zeros((self.examples, 2), np.int64)
+        random = np.random.default_rng((self.seed, epoch, 1))
+        return random.integers(np.iinfo(np.int64).max, size=(self.examples, 2))
 
     def batches(self, epoch, *, global_batch, start_step=0, shard=(0, 1)):
         """The batches of an epoch.
@@ -148,25 +157,27 @@ class Pipeline:
         order = self.order(epoch)[: len(indices)]
         indices[: len(order)] = order
         batch = global_batch // count
-        group = max(size for size in range(1, min(batch, GROUP) + 1) if batch % size == 0)
+        unit = 2 if self.mixes else 1  # neighbours are mixed within their group
+        group = max(size for size in range(unit, min(batch, GROUP) + 1, unit) if batch % size == 0)
         indices = indices.reshape(steps, count, -1)[start_step:, part].reshape(-1, group)
-        epoch = tf.constant(epoch, tf.int64)
-        dataset = tf.data.Dataset.from_tensor_slices(indices).map(
-            lambda indices: self._group(epoch, indices), self.threads, deterministic=True
+        keys = self.keys(epoch)[indices]
+        dataset = tf.data.Dataset.from_tensor_slices((indices, keys)).map(
+            self._group, self.threads, deterministic=True
         )
         leading = 1
         if group < batch:
             dataset, leading = dataset.batch(batch // group, drop_remainder=True), 2
         dataset = dataset.map(lambda groups: _join(groups, batch, leading))
-        if self.mixes:
-            dataset = dataset.map(mixing.mix_examples, tf.data.AUTOTUNE, deterministic=True)
         options = tf.data.Options()
         options.deterministic = True
         # They find nothing to improve here, and take a fifth of an epoch's start.
         options.experimental_optimization.apply_default_optimizations = False
+        # There is nothing to tune, and the end of an epoch waits for the tuner, which sleeps for
+        # longer and longer.
+        options.autotune.enabled = False
         # The shards are made here: tf.distribute must not cut them once more.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+        return dataset.prefetch(PREFETCHED).with_options(options)
 
     @contextlib.contextmanager
     def explained(self):
@@ -184,34 +195,64 @@ class Pipeline:
                 raise self.bad.error from None
             raise
 
-    def _make_group(self, epoch, indices):
+    def _make_group(self, indices, keys):
         """Some examples as `batches` describes them, stacked.
 
         Only a dataset can drop an element that fails. One of all examples costs next to nothing;
-        where something is missing in the end, every example gets a dataset of its own.
+        what is missing in the end is taken again by `_rest`.
         """
+        attempt = self._plain_jpeg if self.jpegs else self._attempt
 
-        def fast(index):
-            return self._vary(epoch, self._attempt(epoch, index))
+        def fast(place, index, key):
+            return self._vary(attempt(index, key), key), place
 
-        def careful(index):
-            return self._vary(epoch, self._careful(epoch, index))
-
-        whole = tf.data.Dataset.from_tensor_slices(indices).map(fast).ignore_errors().batch(GROUP)
+        examples = tf.range(tf.size(indices)), indices, keys
+        whole = tf.data.Dataset.from_tensor_slices(examples).map(fast).ignore_errors().batch(GROUP)
         nothing = tf.nest.map_structure(
             lambda spec: tf.zeros((0, *spec.shape[1:]), spec.dtype), whole.element_spec
         )
         nothing = tf.data.Dataset.from_tensors(nothing)
-        group = whole.concatenate(nothing).take(1).get_single_element()
-        complete = tf.shape(group["index"])[0] == tf.shape(indices)[0]
-        spec = {name: tf.TensorSpec(part.shape[1:], part.dtype) for name, part in group.items()}
-        return tf.cond(
-            complete,
-            lambda: group,
-            lambda: tf.map_fn(careful, indices, fn_output_signature=spec),
-        )
+        group, places = whole.concatenate(nothing).take(1).get_single_element()
 
-    def _attempt(self, epoch, index):
+        def completed():
+            missing = tf.reduce_all(examples[0][:, None] != places, axis=1)
+            place, index, key = (tf.boolean_mask(part, missing) for part in examples)
+            # By way of Python, where it is traced when it is needed: as a part of this graph it
+            # would be half of it, and half of the time that every epoch takes to start.
+            rest = tf.py_function(
+                self._rest, [index, key], [group[name].dtype for name in sorted(group)]
+            )
+            order = tf.argsort(tf.concat([places, place], axis=0))
+            whole = {}
+            for name, others in zip(sorted(group), rest, strict=True):
+                others = tf.ensure_shape(others, group[name].shape)
+                whole[name] = tf.gather(tf.concat([group[name], others], axis=0), order)
+            return whole
+
+        complete = tf.cond(tf.size(places) == tf.size(indices), lambda: group, completed)
+        return mixing.mix_examples(complete) if self.mixes else complete
+
+    def _make_rest(self, indices, keys):
+        """What `_make_group` makes, of examples of any kind; a list in the order of its names."""
+
+        def careful(index, key):
+            return self._vary(self._careful(index, key), key)
+
+        examples = tf.data.Dataset.from_tensor_slices((indices, keys))
+        rest = examples.map(careful).batch(GROUP).get_single_element()
+        return [rest[name] for name in sorted(rest)]
+
+    def _plain_jpeg(self, index, key):
+        """What is taken of an example; fails if it is anything but an ordinary JPEG.
+
+        It asks once, and for everything: every condition takes time, here and at an epoch's start.
+        """
+        encoded, label = self.source.reader.load(index)
+        plain = (index >= 0) & self._known(label) & decoding.is_plain_jpeg(encoded)
+        with tf.control_dependencies([tf.debugging.Assert(plain, ["not an ordinary JPEG"])]):
+            return _taken(self._take(encoded, key), label, True, index)
+
+    def _attempt(self, index, key):
         """What is taken of an example; fails if TensorFlow cannot read or decode it."""
 
         def padding():
@@ -219,56 +260,70 @@ class Pipeline:
 
         def example():
             encoded, label = self.source.reader.load(index)
-            known = (label >= 0) & (label < len(self.class_names))
             return tf.cond(
-                known & decoding.is_plain(encoded),
-                lambda: _taken(self._take(encoded, epoch, index), label, True, index),
-                lambda: self._tolerant(epoch, index),
+                self._known(label) & decoding.is_plain(encoded),
+                lambda: _taken(self._decode_and_take(encoded, key), label, True, index),
+                lambda: self._tolerant(index, key),
             )
 
         return tf.cond(index < 0, padding, example)
 
-    def _careful(self, epoch, index):
+    def _careful(self, index, key):
         """What is taken of an example; fails only if too many are bad."""
         index = tf.data.Dataset.from_tensors(index)
-        fast = index.map(functools.partial(self._attempt, epoch)).ignore_errors()
-        tolerant = index.map(functools.partial(self._tolerant, epoch))
+        fast = index.map(lambda index: self._attempt(index, key)).ignore_errors()
+        tolerant = index.map(lambda index: self._tolerant(index, key))
         return fast.concatenate(tolerant).take(1).get_single_element()
 
-    def _tolerant(self, epoch, index):
+    def _known(self, label):
+        return (label >= 0) & (label < len(self.class_names))
+
+    def _mostly_jpegs(self):
+        """Whether most examples are JPEGs, by a few of them."""
+        count = 0
+        few = np.unique(np.linspace(0, self.examples - 1, SAMPLE, dtype=int))
+        for index in few:
+            with contextlib.suppress(ValueError):  # of one that cannot be read
+                count += bool(decoding.is_jpeg(self.source.reader.read(index)[0]))
+        return 2 * count > len(few)
+
+    def _tolerant(self, index, key):
         """What is taken of an example by Pillow; weight 0 if that cannot decode it either."""
         image, label, usable = tf.numpy_function(
             self._decode, [index], (tf.uint8, tf.int32, tf.bool), stateful=False
         )
-        image = self._take(tf.ensure_shape(image, (None, None, 3)), epoch, index)
+        image = self._take(tf.ensure_shape(image, (None, None, 3)), key)
         return _taken(image, tf.ensure_shape(label, []), tf.ensure_shape(usable, []), index)
 
-    def _take(self, picture, epoch, index):
-        """The part of an image that is seen, resized."""
+    def _decode_and_take(self, encoded, key):
+        """`_take` of an image that `decoding.is_plain`."""
+        return tf.cond(
+            decoding.is_jpeg(encoded),
+            lambda: self._take(encoded, key),
+            lambda: self._take(decoding.decode_plain(encoded), key),
+        )
+
+    def _take(self, picture, key):
+        """The part of an image that is seen, resized; the image as `augmentation.take` has it."""
         if self.training:
-            seed = self._seed(epoch, index, 0)
-            return views.take(picture, seed, self.size, self.augmentation)
+            return views.take(picture, key, self.size, self.augmentation)
         return images.center_crop(images.decoded(picture), self.size, self.crop)
 
-    def _vary(self, epoch, example):
+    def _vary(self, example, key):
         """An example with its image varied and normalised."""
-        image, index = example["image"], example["index"]
+        image = example["image"]
         if self.training:
-            image = views.vary(image, self._seed(epoch, index, 1), self.augmentation)
+            image = views.vary(image, key + VARY, self.augmentation)
         else:
             image = images.normalise(image)
-        # What shows nothing is all 0. A condition, as a choice would cost every image a copy.
-        image = tf.cond(example["weight"] > 0, lambda: image, lambda: tf.zeros_like(image))
+        if tf.get_static_value(example["weight"]) is None:
+            # What shows nothing is all 0. A choice, instead, would cost every image a copy.
+            image = tf.cond(example["weight"] > 0, lambda: image, lambda: tf.zeros_like(image))
         example = {**example, "image": image}
         if self.mixes:
             example["label"] = tf.one_hot(example["label"], len(self.class_names))
-            seed = self._seed(epoch, index, 2)
-            example["mask"] = views.mask(seed, self.size, self.augmentation)
+            example["mask"] = views.mask(key + MIX, self.size, self.augmentation)
         return example
-
-    def _seed(self, epoch, index, purpose):
-        seed = tf.constant((self.seed, purpose), tf.int64)
-        return tf.random.fold_in(tf.random.fold_in(seed, epoch), index)
 
     def _decode(self, index):
         """An image, its label and whether they can be used; reports it if not."""
