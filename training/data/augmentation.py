@@ -102,8 +102,10 @@ def vary(image, seed, settings):
     Returns:
         Float32 of the same shape.
     """
-    # Every operation has its own seed, whether those before it are used or not.
-    flip, jitter, layers, move, erase = tf.unstack(tf.random.split(seed, 5))
+    # Every operation has its own seed, whether those before it are used or not. Neighbouring seeds
+    # give numbers as independent as any, and cost less than splitting one.
+    seed = tf.convert_to_tensor(seed, tf.int64)
+    flip, jitter, layers, move, erase = (seed + (purpose, 0) for purpose in range(5))
     if settings.flip:
         image = images.flip(image, flip)
     if any(settings.shift_rotate_zoom):

@@ -67,7 +67,7 @@ def random_window(shape, seed, area, ratio):
         max_attempts=ATTEMPTS,
         use_image_if_no_bounding_boxes=True,
     )
-    return tf.concat([begin[:2], tf.where(extent[:2] < 0, shape[:2], extent[:2])], axis=0)
+    return tf.concat([begin[:2], extent[:2]], axis=0)
 
 
 def pad_crop(image, seed, padding):
