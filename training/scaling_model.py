@@ -62,7 +62,7 @@ class Cluster:
     overlap: float = 0.0
     least_step: float = 15e-3
     cores: int = 64
-    input_rate: float = 700.0
+    input_rate: float = 800.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -112,8 +112,8 @@ def test_what_cannot_be_decoded_says_why(encoded, reason):
 def test_fused_crop_is_the_crop_of_the_decoded():
     encoded = encode(PICTURE)
     for key in range(20):
-        fused = images.decode_random_crop(encoded, (key, 0), SIZE)
-        plain = images.random_crop(decoding.decode_plain(encoded), (key, 0), SIZE)
+        fused = images.decode_random_crop(encoded, (key, 0)).numpy().astype(float)
+        plain = images.random_crop(decoding.decode_plain(encoded), (key, 0)).numpy()
         # At the window's edge a JPEG's colours are interpolated from less.
         np.testing.assert_allclose(fused[2:-2, 2:-2], plain[2:-2, 2:-2], atol=3)
         assert np.abs(fused - plain).mean() < 0.1
@@ -172,7 +172,7 @@ def test_bilinear_enlarging_is_that_of_pillow():
     expected = np.asarray(PIL_PICTURE.resize((230, 170), PIL.Image.BILINEAR), float)
     ours = images.resize(PICTURE, (170, 230), "bilinear")
     np.testing.assert_allclose(ours, expected, atol=1.1)  # Pillow rounds twice to whole levels
-    settings = Augmentation(area=None, interpolation="bilinear")
+    settings = Augmentation(area=None, interpolation="bilinear", flip=False)
     taken = augmentation.take(tf.constant(PICTURE), (0, 0), (170, 230), settings)
     np.testing.assert_array_equal(taken, ours)
 
@@ -187,7 +187,7 @@ def test_pad_crop_takes_every_part_of_the_padded_image():
 
 
 def test_pad_crop_comes_after_the_resizing():
-    settings = Augmentation(area=None, pad_crop=4)
+    settings = Augmentation(area=None, pad_crop=4, flip=False)
     for key in range(5):
         taken = augmentation.take(tf.constant(PICTURE), (key, 0), SIZE, settings)
         expected = images.pad_crop(images.resize(PICTURE, SIZE), (key, 0), 4)
@@ -212,9 +212,20 @@ def test_shift_rotate_zoom_of_nothing_changes_nothing():
 # Colours.
 
 
-def test_flip_mirrors_half_of_the_images():
-    flipped = [np.array_equal(images.flip(FLOAT, (i, 0)), FLOAT[:, ::-1]) for i in range(200)]
-    assert 70 < sum(flipped) < 130
+@pytest.mark.parametrize("size", [(170, 230), (90, 110), (25, 33)])
+@pytest.mark.parametrize("interpolation", images.INTERPOLATIONS)
+def test_half_of_the_images_are_mirrored(size, interpolation):
+    settings = Augmentation(area=None, interpolation=interpolation)
+    as_it_is, mirrored = (
+        images.resize(image, size, interpolation) for image in (PICTURE, PICTURE[:, ::-1])
+    )
+    count = 0
+    for key in range(100):
+        taken = augmentation.take(tf.constant(PICTURE), (key, 0), size, settings)
+        flipped = np.abs(taken - as_it_is).max() > 1
+        np.testing.assert_allclose(taken, mirrored if flipped else as_it_is, atol=1e-3)
+        count += flipped
+    assert 35 < count < 65
 
 
 def test_jitter_stays_within_its_strength():
@@ -325,12 +336,10 @@ EVERYTHING = Augmentation(
     rand_augment=(2, 9), erasing=0.5, cutmix=1.0, mixup=0.2, shift_rotate_zoom=(0.1, 0.1, 0.1)
 )
 OPERATIONS = {
-    "decode_random_crop": lambda seed: images.decode_random_crop(ENCODED, seed, SIZE),
-    "random_crop": lambda seed: images.random_crop(
-        tf.constant(PICTURE), seed, SIZE, interpolation="bilinear"
-    ),
+    "decode_random_crop": lambda seed: images.decode_random_crop(ENCODED, seed),
+    "random_crop": lambda seed: images.random_crop(tf.constant(PICTURE), seed),
+    "resize": lambda seed: images.resize(FLOAT, SIZE, "bilinear", mirrored=seed[0] % 2 == 0),
     "pad_crop": lambda seed: images.pad_crop(FLOAT, seed, 4),
-    "flip": lambda seed: images.flip(FLOAT, seed),
     "color_jitter": lambda seed: images.color_jitter(FLOAT, seed, 0.4),
     "shift_rotate_zoom": lambda seed: images.shift_rotate_zoom(FLOAT, seed, (0.1, 0.1, 0.1)),
     "rand_augment": lambda seed: randaugment.rand_augment(FLOAT, seed, 2, 9),

@@ -72,7 +72,7 @@ class Augmentation:
 
 
 def take(picture, seed, size, settings):
-    """The part of an image that training sees, resized.
+    """The part of an image that training sees, resized, and mirrored or not.
 
     Args:
         picture: A decoded image, uint8 `(height, width, 3)`, or the bytes of a JPEG that
@@ -84,15 +84,20 @@ def take(picture, seed, size, settings):
     Returns:
         Float32 `(*size, 3)` in [0, 255].
     """
+    window, flip = _apart(seed, 2)
     if settings.area is None:
-        image = images.resize(images.decoded(picture), size, settings.interpolation)
-        return images.pad_crop(image, seed, settings.pad_crop) if settings.pad_crop else image
-    crop = images.random_crop if picture.dtype == tf.uint8 else images.decode_random_crop
-    return crop(picture, seed, size, settings.area, settings.ratio, settings.interpolation)
+        image = images.decoded(picture)
+    elif picture.dtype == tf.string:
+        image = images.decode_random_crop(picture, window, settings.area, settings.ratio)
+    else:
+        image = images.random_crop(picture, window, settings.area, settings.ratio)
+    mirrored = tf.random.stateless_uniform([], flip) < 0.5 if settings.flip else None
+    image = images.resize(image, size, settings.interpolation, mirrored)
+    return images.pad_crop(image, window, settings.pad_crop) if settings.pad_crop else image
 
 
 def vary(image, seed, settings):
-    """Applies what comes after the crop, and normalises.
+    """Applies what comes after `take`, and normalises.
 
     Args:
         image: Of `take`.
@@ -102,12 +107,7 @@ def vary(image, seed, settings):
     Returns:
         Float32 of the same shape.
     """
-    # Every operation has its own seed, whether those before it are used or not. Neighbouring seeds
-    # give numbers as independent as any, and cost less than splitting one.
-    seed = tf.convert_to_tensor(seed, tf.int64)
-    flip, jitter, layers, move, erase = (seed + (purpose, 0) for purpose in range(5))
-    if settings.flip:
-        image = images.flip(image, flip)
+    jitter, layers, move, erase = _apart(seed, 4)
     if any(settings.shift_rotate_zoom):
         image = images.shift_rotate_zoom(image, move, settings.shift_rotate_zoom)
     if settings.rand_augment[0]:
@@ -118,6 +118,15 @@ def vary(image, seed, settings):
     if settings.erasing:
         image = images.erase(image, erase, settings.erasing)
     return image
+
+
+def _apart(seed, count):
+    """A seed for each of several operations, whether those before it are used or not.
+
+    Neighbouring seeds give numbers as independent as any, and cost less than splitting one.
+    """
+    seed = tf.convert_to_tensor(seed, tf.int64)
+    return [seed + (purpose, 0) for purpose in range(count)]
 
 
 def mask(seed, size, settings):

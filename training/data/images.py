@@ -18,27 +18,22 @@ ERASED_AREA, ERASED_RATIO = (0.02, 1 / 3), (0.3, 3.3)  # of random erasing's pap
 CHANNELS = 3
 
 
-def decode_random_crop(
-    encoded, seed, size, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3), interpolation="bicubic"
-):
+def decode_random_crop(encoded, seed, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
     """Decodes a random crop of a JPEG and nothing else of it.
 
     Args:
         encoded: Bytes of a JPEG that `decoding.is_plain`, a scalar string tensor.
         seed: See above.
-        size: `(height, width)` of the result.
         area: The range of the crop's area, as a part of the image's.
         ratio: The range of the crop's width divided by its height.
-        interpolation: One of `INTERPOLATIONS`.
 
     Returns:
-        The crop, resized.
+        The crop, uint8.
     """
     window = random_window(tf.io.extract_jpeg_shape(encoded), seed, area, ratio)
-    crop = tf.io.decode_and_crop_jpeg(
+    return tf.io.decode_and_crop_jpeg(
         encoded, window, channels=CHANNELS, dct_method=decoding.ACCURATE
     )
-    return resize(crop, size, interpolation)
 
 
 def decoded(picture):
@@ -46,10 +41,10 @@ def decoded(picture):
     return decoding.decode_jpeg(picture) if picture.dtype == tf.string else picture
 
 
-def random_crop(image, seed, size, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3), interpolation="bicubic"):
-    """The crop of `decode_random_crop`, of a decoded image of uint8 or float."""
+def random_crop(image, seed, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
+    """The crop of `decode_random_crop`, of a decoded image."""
     y, x, height, width = tf.unstack(random_window(tf.shape(image), seed, area, ratio))
-    return resize(image[y : y + height, x : x + width], size, interpolation)
+    return image[y : y + height, x : x + width]
 
 
 def random_window(shape, seed, area, ratio):
@@ -83,23 +78,31 @@ def pad_crop(image, seed, padding):
     return tf.slice(padded, [y, x, 0], image.shape)
 
 
-def resize(image, size, interpolation="bicubic"):
+def resize(image, size, interpolation="bicubic", mirrored=None):
     """Resizes an image; where it shrinks by a lot, every pixel is the average of its area.
 
     Args:
         image: uint8 or float, not empty.
         size: `(height, width)` in pixels.
         interpolation: One of `INTERPOLATIONS`.
+        mirrored: Whether to swap left and right, a boolean scalar; None for never.
 
     Returns:
         Float32 `(*size, 3)`.
     """
+
+    def oriented(image):
+        if mirrored is None:
+            return image
+        return tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
+
     shape, limit = tf.shape(image), INTERPOLATIONS[interpolation]
     shrinks = (shape[0] > limit * size[0]) | (shape[1] > limit * size[1])
     image = tf.cond(
         shrinks,
-        lambda: tf.image.resize(image, size, "area"),
-        lambda: tf.image.resize(image, size, interpolation),
+        # The smaller of the two is mirrored.
+        lambda: oriented(tf.image.resize(image, size, "area")),
+        lambda: tf.image.resize(oriented(image), size, interpolation),
     )
     image = tf.ensure_shape(image, (*size, CHANNELS))
     return _in_range(image) if interpolation == "bicubic" else image
@@ -129,11 +132,6 @@ def center_crop(image, size, crop=0.875):
         antialias=True,
     )[0]
     return _in_range(tf.ensure_shape(image, (*size, CHANNELS)))
-
-
-def flip(image, seed):
-    """Mirrors every second image, left to right."""
-    return tf.image.stateless_random_flip_left_right(image, seed)
 
 
 def color_jitter(image, seed, strength):
