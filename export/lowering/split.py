@@ -29,7 +29,9 @@ def split_concatenations(graph, least=LEAST):
     """
     for node in graph.nodes():
         # TFLite has images of a fixed size; maps of one place are not worth it.
-        if not is_concatenation(node, CHANNELS) or node.shape[1:3] in ((None, None), (1, 1)):
+        if not is_concatenation(node, CHANNELS) or None in node.shape[1:]:
+            continue
+        if node.shape[1:3] == (1, 1):
             continue
         ends = _convolutions(graph, node)
         if ends is None or _size(node) < least:

@@ -11,7 +11,7 @@ import pytest
 
 import keras_ghostnet
 from keras_ghostnet.baselines import applications, find, inverted_residuals, rows
-from tests import test_timm
+from tests import test_timm, torch_libraries
 
 pytestmark = pytest.mark.timm
 
@@ -106,13 +106,9 @@ def test_kernels_of_resnet_50_are_timms(torch, timm):
 def assign(torch, model, there):
     """Gives a Keras model the weights of a PyTorch one whose layers come in the same order."""
     torch.manual_seed(0)
+    torch_libraries.randomise_batch_norms(there)
     for module in there.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.normal_(module.bias, std=0.1)
-            torch.nn.init.normal_(module.running_mean, std=0.1)
-            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
-        elif isinstance(module, torch.nn.Conv2d):
+        if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight)
     state = [
         value.numpy() for name, value in there.state_dict().items() if "num_batches" not in name

@@ -155,9 +155,9 @@ def test_resizing_by_a_lot_averages_over_areas(interpolation):
     for image in (PICTURE, FLOAT):
         ours = images.resize(image, (25, 33), interpolation)
         np.testing.assert_allclose(ours, expected, atol=1e-3)
-    halves = PIL_PICTURE.reduce(4)
+    quarters = PIL_PICTURE.reduce(4)
     ours = images.resize(PICTURE, (30, 40), interpolation)
-    np.testing.assert_allclose(ours, halves, atol=0.51)  # Pillow rounds to whole levels
+    np.testing.assert_allclose(ours, quarters, atol=0.51)  # Pillow rounds to whole levels
 
 
 def shares_of_pixels(source, target):

@@ -261,7 +261,8 @@ def test_what_most_are_changes_nothing(wild, training, monkeypatch):
         shutil.rmtree(wild / "train")
         (wild / "val").rename(wild / "train")
     source = open_source(wild, "train" if training else "val")
-    options = dict(image_size=16, training=training, bad_limit=0.1)
+    # More threads than TensorFlow has for its operations: those that wait must not hold them all.
+    options = dict(image_size=16, training=training, bad_limit=0.1, threads=16)
     guess = Pipeline(source, **options)
     assert guess.jpegs
     monkeypatch.setattr(Pipeline, "_mostly_jpegs", lambda self: False)

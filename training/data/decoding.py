@@ -79,13 +79,19 @@ def decode_plain(encoded):
     return tf.cond(
         is_jpeg(encoded),
         lambda: decode_jpeg(encoded),
-        lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+        lambda: decode_bitmap(encoded),
     )
 
 
 def decode_jpeg(encoded):
     """`decode_plain` of a JPEG."""
     return tf.io.decode_jpeg(encoded, channels=3, dct_method=ACCURATE)
+
+
+def decode_bitmap(encoded):
+    """`decode_plain` of anything but a JPEG."""
+    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    return tf.ensure_shape(image, (None, None, 3))
 
 
 def decode(encoded):

@@ -41,6 +41,8 @@ class Pipeline:
     Attributes:
         class_names: The classes in the order of the labels.
         examples: How many examples the source has.
+        jpegs: Whether most of them seem to be JPEGs. It decides what is tried first, and changes no
+            pixel.
 
     Raises:
         ValueError: If an argument is out of range or the source is empty.
@@ -110,7 +112,7 @@ class Pipeline:
         return np.random.default_rng((self.seed, epoch)).permutation(self.examples)
 
     def keys(self, epoch):
-        """What decides of the variation of every example in an epoch, int64 `(examples, 2)`."""
+        """What every example of an epoch is varied by, int64 `(examples, 2)`."""
         if not self.training:
             return np.zeros((self.examples, 2), np.int64)
         random = np.random.default_rng((self.seed, epoch, 1))
@@ -218,7 +220,7 @@ class Pipeline:
             missing = tf.reduce_all(examples[0][:, None] != places, axis=1)
             place, index, key = (tf.boolean_mask(part, missing) for part in examples)
             # By way of Python, where it is traced when it is needed: as a part of this graph it
-            # would be half of it, and half of the time that every epoch takes to start.
+            # would make every epoch start later.
             rest = tf.py_function(
                 self._rest, [index, key], [group[name].dtype for name in sorted(group)]
             )
@@ -238,8 +240,9 @@ class Pipeline:
         def careful(index, key):
             return self._vary(self._careful(index, key), key)
 
-        examples = tf.data.Dataset.from_tensor_slices((indices, keys))
-        rest = examples.map(careful).batch(GROUP).get_single_element()
+        with tf.device("CPU:0"):  # as all of tf.data; called from Python it would go to a GPU
+            examples = tf.data.Dataset.from_tensor_slices((indices, keys))
+            rest = examples.map(careful).batch(GROUP).get_single_element()
         return [rest[name] for name in sorted(rest)]
 
     def _plain_jpeg(self, index, key):
@@ -260,11 +263,17 @@ class Pipeline:
 
         def example():
             encoded, label = self.source.reader.load(index)
-            return tf.cond(
-                self._known(label) & decoding.is_plain(encoded),
-                lambda: _taken(self._decode_and_take(encoded, key), label, True, index),
-                lambda: self._tolerant(index, key),
-            )
+
+            def plain():
+                image = tf.cond(
+                    decoding.is_jpeg(encoded),
+                    lambda: self._take(encoded, key),
+                    lambda: self._take(decoding.decode_bitmap(encoded), key),
+                )
+                return _taken(image, label, True, index)
+
+            known = self._known(label) & decoding.is_plain(encoded)
+            return tf.cond(known, plain, lambda: self._tolerant(index, key))
 
         return tf.cond(index < 0, padding, example)
 
@@ -275,18 +284,6 @@ class Pipeline:
         tolerant = index.map(lambda index: self._tolerant(index, key))
         return fast.concatenate(tolerant).take(1).get_single_element()
 
-    def _known(self, label):
-        return (label >= 0) & (label < len(self.class_names))
-
-    def _mostly_jpegs(self):
-        """Whether most examples are JPEGs, by a few of them."""
-        count = 0
-        few = np.unique(np.linspace(0, self.examples - 1, SAMPLE, dtype=int))
-        for index in few:
-            with contextlib.suppress(ValueError):  # of one that cannot be read
-                count += bool(decoding.is_jpeg(self.source.reader.read(index)[0]))
-        return 2 * count > len(few)
-
     def _tolerant(self, index, key):
         """What is taken of an example by Pillow; weight 0 if that cannot decode it either."""
         image, label, usable = tf.numpy_function(
@@ -295,16 +292,8 @@ class Pipeline:
         image = self._take(tf.ensure_shape(image, (None, None, 3)), key)
         return _taken(image, tf.ensure_shape(label, []), tf.ensure_shape(usable, []), index)
 
-    def _decode_and_take(self, encoded, key):
-        """`_take` of an image that `decoding.is_plain`."""
-        return tf.cond(
-            decoding.is_jpeg(encoded),
-            lambda: self._take(encoded, key),
-            lambda: self._take(decoding.decode_plain(encoded), key),
-        )
-
     def _take(self, picture, key):
-        """The part of an image that is seen, resized; the image as `augmentation.take` has it."""
+        """The part of an image that is seen, resized; pictures are those of `augmentation.take`."""
         if self.training:
             return views.take(picture, key, self.size, self.augmentation)
         return images.center_crop(images.decoded(picture), self.size, self.crop)
@@ -324,6 +313,18 @@ class Pipeline:
             example["label"] = tf.one_hot(example["label"], len(self.class_names))
             example["mask"] = views.mask(key + MIX, self.size, self.augmentation)
         return example
+
+    def _known(self, label):
+        return (label >= 0) & (label < len(self.class_names))
+
+    def _mostly_jpegs(self):
+        """Whether most examples are JPEGs, by a few of them."""
+        count = 0
+        few = np.unique(np.linspace(0, self.examples - 1, SAMPLE, dtype=int))
+        for index in few:
+            with contextlib.suppress(ValueError):  # of one that cannot be read
+                count += bool(decoding.is_jpeg(self.source.reader.read(index)[0]))
+        return 2 * count > len(few)
 
     def _decode(self, index):
         """An image, its label and whether they can be used; reports it if not."""
