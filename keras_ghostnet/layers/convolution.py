@@ -50,7 +50,10 @@ def _tensorflow_convolution(inputs, kernel, groups, axis, options):
     import tensorflow as tf  # loaded by the backend already
 
     def convolve(x, kernel):
-        return tf.nn.convolution(x, kernel, **options)
+        maps = tf.nn.convolution(x, kernel, **options)
+        # In graphs TensorFlow joins a convolution with its bias into one op, of which the CPU's
+        # kernel without oneDNN (x86 without AVX-512) knows no groups. Not with this in between.
+        return maps if groups == 1 else tf.ensure_shape(maps, maps.shape)
 
     if groups == 1 or _has_grouped_gradient(inputs.dtype.name):
         return convolve(inputs, kernel)

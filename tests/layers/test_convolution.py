@@ -231,3 +231,30 @@ def test_gradients_where_tensorflow_itself_has_none(dtype, tolerance, onednn):
         check=True,
         capture_output=True,
     )
+
+
+BIAS = """
+import numpy as np, sys, tensorflow as tf
+from keras_ghostnet.layers import GroupedConv2D
+rng = np.random.default_rng(0)
+x = tf.constant(rng.standard_normal((2, 7, 6, 12)), "float32")
+layer = GroupedConv2D(18, 3, groups=3, activation="relu", bias_initializer="random_normal")
+layer.build(x.shape)
+parts = zip(tf.split(x, 3, -1), tf.split(layer.kernel.value, 3, -1))
+theirs = tf.concat([tf.nn.conv2d(*part, 1, "VALID") for part in parts], -1)
+theirs = tf.nn.relu(theirs + layer.bias.value)
+ours = tf.function(layer.__call__)(x)
+assert np.abs(ours - theirs).max() < 1e-5 * np.abs(theirs).max()
+"""
+
+
+@pytest.mark.parametrize("onednn", ["0", "1"])
+def test_bias_in_a_graph(onednn):
+    """Without oneDNN, a CPU's joint kernel of convolution and bias knows no groups."""
+    done = subprocess.run(
+        [sys.executable, "-c", BIAS],
+        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
