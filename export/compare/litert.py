@@ -8,7 +8,6 @@ from keras_ghostnet.export.compare import results
 from keras_ghostnet.export.compare.cache import Cache
 from keras_ghostnet.export.compare.conditions import Conditions, check_threads, versions
 from keras_ghostnet.export.compare.measure import Run, progress
-from keras_ghostnet.export.lowering.lower import host
 from keras_ghostnet.steps import step
 
 RUNTIME = "litert"
@@ -80,7 +79,7 @@ def measure(options, found, out, console):
     for threads in options.threads:
         check_threads(threads, len(machine.cores), console)
     exported = exports_of(options, found, console)
-    target = host() if options.target == "host" else options.target
+    target = lowering.host() if options.target == "host" else options.target
     run = Run(
         out,
         [[export.sha256 for export in exported], options.threads, options.batch],

@@ -1,8 +1,9 @@
-"""Convolutions of several pixels at once, for matrix units.
+"""Convolutions of several pixels at once, for kernels that take many values at a time.
 
 Channels last, neighbours in a row lie side by side in memory: a reshape makes maps of a half or a
 quarter of the width with twice or four times the channels. A matrix unit multiplies 16 rows of 64
-values with 64 filters in one go, however few of them there are.
+values with 64 filters in one go, however few of them there are. Kernels without one take eight
+inputs at a time, of which the three colours of a pixel leave five unused.
 """
 
 import keras
@@ -17,7 +18,7 @@ BLOCKS = 5  # of `values` inputs: a row may take so many, as zeros cost little t
 
 
 def pack_pixels(graph, values):
-    """Packs neighbouring pixels for 1x1 convolutions, and for a stem of 3x3 and stride 2.
+    """Packs neighbouring pixels for 1x1 convolutions.
 
     The kernel of several pixels has that of one along its diagonal and zeros elsewhere: exact.
     Changes and returns the graph.
@@ -29,7 +30,22 @@ def pack_pixels(graph, values):
     for node in graph.nodes():
         if is_pointwise(node) and set(node.config["strides"]) == {1}:
             _pack_pointwise(graph, node, values)
-        elif _is_stem(graph, node):
+    return _join_reshapes(graph)
+
+
+def pack_stem(graph, values):
+    """Packs neighbouring pixels of the images for a stem of 3x3 and stride 2.
+
+    An output sees two pairs of pixels in each of three rows, which are six places of six values
+    instead of nine of three. Exact: what an output does not see has zeros in its kernel. Changes
+    and returns the graph.
+
+    Args:
+        graph: A deployment graph.
+        values: The outputs to make at once; those of one place at least.
+    """
+    for node in graph.nodes():
+        if _is_stem(graph, node):
             _pack_stem(graph, node, values)
     return _join_reshapes(graph)
 
@@ -81,8 +97,8 @@ def _pack_stem(graph, node, values):
     (images,) = pad.inputs
     _, height, width, channels = images.shape
     _, rows, columns, filters = node.shape
-    outputs = values // filters
-    if None in (height, width) or height % 2 or outputs < 2 or width % (2 * outputs):
+    outputs = max(1, values // filters)
+    if None in (height, width) or height % 2 or width % (2 * outputs):
         return
     kernel, *bias = node.weights
     pixels = 2 * outputs

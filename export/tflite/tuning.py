@@ -20,9 +20,11 @@ CHANGES = (
     {"split": True},
     {"double": 8},
     {"double": 16},
-    {"double": 24},
+    {"double": 32},
     {"multiple": 8},
     {"multiple": 16},
+    {"stem": 8},
+    {"stem": 64},
     {"pack": 64},
 )
 GAIN = 0.01  # of the latency; less is noise

@@ -48,8 +48,8 @@ def arguments(parser):
     parser.add_argument(
         "--target",
         metavar="NAME",
-        help="the processor that TFLite is written for: arm, x86, amx, none (default: this "
-        "machine's; arm with --export-only)",
+        help="the processor that TFLite is written for: arm, avx2, avx512, amx, none (default: "
+        "this machine's; arm with --export-only)",
     )
     parser.add_argument("--out", default=OUT, metavar="DIR", help=f"default: {OUT}")
     parser.add_argument("--cache", metavar="DIR", help="of exported files (default: the user's)")

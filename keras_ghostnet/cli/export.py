@@ -39,8 +39,8 @@ def arguments(parser):
     parser.add_argument(
         "--target",
         metavar="NAME",
-        help="the processor that TFLite is written for: arm (default), x86, amx (x86 with matrix "
-        "units), none; host for this machine's, measured for what is fastest on it (a minute)",
+        help="the processor that TFLite is written for: arm (default), avx2, avx512, amx, none; "
+        "host for this machine's, measured for what is fastest on it (a minute)",
     )
     parser.add_argument(
         "--layout", choices=("NHWC", "NCHW"), help="input of ONNX and TensorRT (default: NHWC)"

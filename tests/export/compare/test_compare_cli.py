@@ -136,7 +136,7 @@ REFUSED = {
     "no such run": (["--models", "runs/nowhere"], "There is no model runs/nowhere"),
     "unknown format": (["--formats", "in8"], "Did you mean 'int8'"),
     "format of another suite": (["--formats", "bf16"], "no format 'bf16'"),
-    "unknown target": (["--target", "x8"], "Did you mean 'x86'"),
+    "unknown target": (["--target", "avx"], "Did you mean 'avx2'"),
     "unknown suite": (["--suite", "papr"], "Did you mean 'paper'"),
     "no calls": (["--calls", 0], "At least one call must be timed"),
     "no threads": (["--threads", "1,0"], "--threads must be at least 1. Received: 0"),

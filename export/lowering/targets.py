@@ -7,12 +7,13 @@ import platform
 from keras_ghostnet.export.deployment import for_tracing
 from keras_ghostnet.export.deployment.flatten import flatten
 from keras_ghostnet.export.lowering.double import double_ghost_modules
-from keras_ghostnet.export.lowering.pack import pack_pixels
+from keras_ghostnet.export.lowering.pack import pack_pixels, pack_stem
 from keras_ghostnet.export.lowering.split import split_concatenations
 from keras_ghostnet.export.lowering.widen import widen_convolutions
 from keras_ghostnet.specs import suggest
 
 NONE, HOST = "none", "host"
+CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +26,16 @@ class Lowering:
         split: Whether convolutions of a concatenation become sums of convolutions (`split.py`).
         multiple: Convolutions get a multiple of so many filters, where that is exact
             (`widen.py`); 1 for no change.
-        pack: Convolutions take several pixels at once, up to so many values (`pack.py`); 0 for
-            no change.
+        stem: The first convolution takes several pixels at once, for up to so many outputs
+            (`pack.py`); 0 for no change.
+        pack: 1x1 convolutions take several pixels at once, for up to so many outputs
+            (`pack.py`); 0 for no change.
     """
 
     double: int = 0
     split: bool = False
     multiple: int = 1
+    stem: int = 0
     pack: int = 0
 
 
@@ -39,16 +43,18 @@ class Lowering:
 # fmt: off
 TARGETS = {
     # Cortex-A76, by instructions
-    "arm": {"float": Lowering(split=True, multiple=8),
-            "int8":  Lowering(double=8)},
-    # AVX-512
-    "x86": {"float": Lowering(double=8, split=True, multiple=8),
-            "int8":  Lowering(double=8)},
-    # x86 with matrix units for integers (AMX)
-    "amx": {"float": Lowering(double=8, split=True, multiple=8),
-            "int8":  Lowering(double=8, pack=64)},
-    NONE:  {"float": Lowering(),
-            "int8":  Lowering()},
+    "arm":    {"float": Lowering(split=True, multiple=8),
+               "int8":  Lowering(double=8)},
+    # x86 without AVX-512
+    "avx2":   {"float": Lowering(split=True),
+               "int8":  Lowering(stem=8)},
+    "avx512": {"float": Lowering(double=8, split=True, multiple=8),
+               "int8":  Lowering(double=8, stem=8)},
+    # x86 with matrix units for integers
+    "amx":    {"float": Lowering(double=8, split=True, multiple=8),
+               "int8":  Lowering(double=8, stem=64, pack=64)},
+    NONE:     {"float": Lowering(),
+               "int8":  Lowering()},
 }
 # fmt: on
 
@@ -79,9 +85,10 @@ def host():
         return "arm"
     if machine not in ("x86_64", "amd64"):
         return NONE
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text().split() if cpuinfo.exists() else ()
-    return "amx" if "amx_int8" in flags else "x86"
+    flags = CPUINFO.read_text().split() if CPUINFO.exists() else ()
+    if "amx_int8" in flags:
+        return "amx"
+    return "avx512" if "avx512f" in flags else "avx2"
 
 
 def lower(model, target, dtype="float32"):
@@ -107,6 +114,8 @@ def lower(model, target, dtype="float32"):
         split_concatenations(graph)
     if lowering.multiple > 1:
         widen_convolutions(graph, lowering.multiple)
+    if lowering.stem:
+        pack_stem(graph, lowering.stem)
     if lowering.pack:
         pack_pixels(graph, lowering.pack)
     return for_tracing(graph.to_model())

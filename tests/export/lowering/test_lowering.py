@@ -9,9 +9,9 @@ from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.deployment.flatten import flatten
 from keras_ghostnet.export.deployment.nodes import is_concatenation, is_convolution, is_pointwise
 from keras_ghostnet.export.formats import find, load
-from keras_ghostnet.export.lowering import Lowering
+from keras_ghostnet.export.lowering import Lowering, targets
 from keras_ghostnet.export.lowering.double import double_ghost_modules
-from keras_ghostnet.export.lowering.pack import pack_pixels
+from keras_ghostnet.export.lowering.pack import pack_pixels, pack_stem
 from keras_ghostnet.export.lowering.split import split_concatenations
 from keras_ghostnet.export.lowering.widen import widen_convolutions
 from keras_ghostnet.export.tflite import export, operators
@@ -20,8 +20,13 @@ REWRITES = {
     "double": lambda graph: double_ghost_modules(graph, 16),
     "split": lambda graph: split_concatenations(graph, least=0),
     "widen": lambda graph: widen_convolutions(graph, 8),
-    "pack": lambda graph: pack_pixels(graph, 64),
+    "stem": lambda graph: pack_stem(graph, 8),
+    "pack": lambda graph: pack_pixels(pack_stem(graph, 64), 64),
 }
+
+
+# Targets whose int8 files reshape nothing but images for the stem.
+STEMS = {"arm": 0, "avx2": 1, "avx512": 1}
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +126,17 @@ def test_packed_convolutions(deployed):
     assert not any(node.inputs[0].kind is keras.layers.Reshape for node in reshapes)
 
 
-@pytest.mark.parametrize("target", ["arm", "x86", "amx"])
+def test_a_stem_of_pairs(deployed):
+    """As many outputs at once as before; six places of six values instead of nine of three."""
+    before, after = (
+        next(node for node in rewritten(deployed, *names).nodes() if is_convolution(node))
+        for names in ((), ("stem",))
+    )
+    assert after.shape == before.shape
+    assert [node.weights[0].shape[:3] for node in (before, after)] == [(3, 3, 3), (3, 2, 6)]
+
+
+@pytest.mark.parametrize("target", ["arm", "avx2", "avx512", "amx"])
 def test_files_of_every_target(deployed, images, reference, target, tmp_path):
     """They run as one part in XNNPACK, and compute what the Keras model computes."""
     results = {}
@@ -137,7 +152,8 @@ def test_files_of_every_target(deployed, images, reference, target, tmp_path):
         if name == "tflite_fp32":
             verify.check(outputs, reference.outputs, None, fmt)
     plain = operators((tmp_path / "tflite_int8_none.tflite").read_bytes())
-    assert (operators(path.read_bytes())["RESHAPE"] > plain["RESHAPE"]) == (target == "amx")
+    reshapes = operators(path.read_bytes())["RESHAPE"] - plain["RESHAPE"]
+    assert reshapes == STEMS[target] if target in STEMS else reshapes > 1
     # These networks are hard on int8, but no harder for being rewritten.
     integer, plain = results["tflite_int8", target], results["tflite_int8", "none"]
     assert integer.typical_error < 1.25 * plain.typical_error
@@ -147,6 +163,31 @@ def test_files_of_every_target(deployed, images, reference, target, tmp_path):
 def test_nothing_to_do(deployed):
     model = for_tracing(deployed)
     assert lowering.lower(model, "none") is model
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "expected"),
+    [
+        ("aarch64", "asimd", "arm"),
+        ("x86_64", "avx2 fma avx_vnni", "avx2"),
+        ("x86_64", "avx2 avx512f avx512_vnni", "avx512"),
+        ("AMD64", "avx2 avx512f amx_tile amx_int8", "amx"),
+        ("riscv64", "", "none"),
+    ],
+)
+def test_host(machine, flags, expected, tmp_path, monkeypatch):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"flags\t\t: fpu {flags}\n")
+    monkeypatch.setattr(targets, "CPUINFO", cpuinfo)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert targets.host() == expected
+
+
+def test_host_without_cpuinfo(tmp_path, monkeypatch):
+    """As on a Mac or Windows: what every x86 of these years has."""
+    monkeypatch.setattr(targets, "CPUINFO", tmp_path / "none")
+    monkeypatch.setattr("platform.machine", lambda: "AMD64")
+    assert targets.host() == "avx2"
 
 
 def test_targets():
