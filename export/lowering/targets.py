@@ -46,7 +46,7 @@ TARGETS = {
     "arm":    {"float": Lowering(split=True, multiple=8),
                "int8":  Lowering(double=8)},
     # x86 without AVX-512
-    "avx2":   {"float": Lowering(split=True),
+    "avx2":   {"float": Lowering(double=8, split=True, multiple=8),
                "int8":  Lowering(stem=8)},
     "avx512": {"float": Lowering(double=8, split=True, multiple=8),
                "int8":  Lowering(double=8, stem=8)},

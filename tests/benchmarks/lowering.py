@@ -8,6 +8,7 @@ random, with batch norms settled on the images.
 With the argument `arm`: instructions per inference on an emulated Cortex-A76 instead of times.
 """
 
+import dataclasses
 import pathlib
 import sys
 import tempfile
@@ -43,8 +44,10 @@ VARIANTS = {
         "split": Lowering(split=True),
         "double 8": Lowering(double=8),
         "double 16": Lowering(double=16),
-        "pack 64": Lowering(pack=64),
-        "double 8, pack 64": Lowering(double=8, pack=64),
+        "stem 8": Lowering(stem=8),
+        "double 8, stem 8": Lowering(double=8, stem=8),
+        "stem 64, pack 64": Lowering(stem=64, pack=64),
+        "double 8, stem 64, pack 64": Lowering(double=8, stem=64, pack=64),
     },
 }
 REFERENCE = "MobileNetV3-Large 1.0, float32"
@@ -110,11 +113,17 @@ def least(found, dtype):
 
 def targets():
     return "; ".join(
-        f"{name} {kind} {lowering}"
+        f"{name} {kind}: {_changes(lowering)}"
         for name, kinds in TARGETS.items()
         for kind, lowering in kinds.items()
         if lowering != Lowering()
     )
+
+
+def _changes(lowering):
+    plain = dataclasses.asdict(Lowering())
+    fields = dataclasses.asdict(lowering).items()
+    return " ".join(f"{name}={value}" for name, value in fields if value != plain[name])
 
 
 if __name__ == "__main__":
