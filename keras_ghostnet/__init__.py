@@ -1,8 +1,8 @@
 """GhostNets on Keras 3: C-GhostNet for CPUs and ARM, G-GhostNet for GPUs."""
 
-from keras_ghostnet.quiet import quiet_command
+from keras_ghostnet.command import starting
 
-with quiet_command():  # TensorFlow greets at its import; the `ghostnet` command does not
+with starting():
     from keras_ghostnet import layers, weights
     from keras_ghostnet.cifar import GhostResNet56, GhostVGG16
     from keras_ghostnet.counting import count_macs, count_parameters

@@ -54,9 +54,3 @@ def _descriptor_2(file):
         file.flush()
         os.dup2(real, 2)
         os.close(real)
-
-
-def quiet_command():
-    """`quiet()` within the `ghostnet` command; within anybody else's program, nothing."""
-    name = os.path.basename(sys.argv[0] if sys.argv else "")
-    return quiet() if name in ("ghostnet", "ghostnet.exe") else contextlib.nullcontext()

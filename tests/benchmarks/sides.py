@@ -18,17 +18,19 @@ class Side:
 
     Args:
         *command: Starts it. It answers as `serve` does.
+        environment: Its environment; None for that of this process.
 
     Attributes:
         versions: What it said of itself at its start.
     """
 
-    def __init__(self, *command):
+    def __init__(self, *command, environment=None):
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env=environment,
             text=True,
         )
         self.versions = self._answer()

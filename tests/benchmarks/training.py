@@ -1,9 +1,11 @@
 """Prints how fast GhostNet 1.0 trains, against timm's in PyTorch, and what the trainer costs.
 
-Three sides take turns on two cores, each with one batch of 32 images of 224 x 224 that it takes
+Four sides take turns on two cores, each with one batch of 32 images of 224 x 224 that it takes
 again and again: timm's `ghostnet_100` in PyTorch, channels last; the bare Keras step, compiled;
-and a run of the trainer with the recipe of the paper, logs and progress included, the reading of
-images not. timm is taken from the Python interpreter that TORCH_PYTHON names, or from this one.
+the same with the kernels that TensorFlow takes of its own accord, the others having oneDNN's, as
+the `ghostnet` command has; and a run of the trainer with the recipe of the paper, logs and progress
+included, the reading of images not. timm is taken from the Python interpreter that TORCH_PYTHON
+names, or from this one.
 """
 
 import contextlib
@@ -23,7 +25,13 @@ BATCH = 32
 STEPS = 8  # of a turn
 ROUNDS = 9
 CLASSES = 1000
-TARGETS = {("Keras step", "timm"): 1.5, ("trainer", "timm"): 1.5, ("trainer", "Keras step"): 0.97}
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+TARGETS = {
+    ("Keras step", "timm"): 1.5,
+    ("trainer", "timm"): 1.5,
+    ("trainer", "Keras step"): 0.97,
+    ("Keras step", "TensorFlow's"): 0.97,
+}
 
 
 def versions():
@@ -132,9 +140,12 @@ def compare():
     """Lets the sides take turns; whether the targets are reached."""
     if hasattr(os, "sched_setaffinity"):  # Linux; the processes that are started inherit it
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    own_choice = {name: value for name, value in os.environ.items() if name != ONEDNN}
+    os.environ.setdefault(ONEDNN, "1")
     sides = {
         "timm": Side(TORCH_PYTHON, PEERS, "timm", BATCH, STEPS),
         "Keras step": Side(sys.executable, __file__, "keras_step"),
+        "TensorFlow's": Side(sys.executable, __file__, "keras_step", environment=own_choice),
         "trainer": Side(sys.executable, __file__, "trainer"),
     }
     rows = [{name: side.turn() for name, side in sides.items()} for _ in range(ROUNDS)]
