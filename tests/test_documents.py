@@ -99,6 +99,7 @@ def shell_blocks(text):
 TINY = ("weights=none", "model=ghostnet_050", "image_size=32", "epochs=1", "batch_size=4")
 
 
+@pytest.mark.workers
 def test_the_readme_s_training_commands_run(desk):
     """Images of one's own, TFRecords of them, two workers over those."""
     wrapper = desk / "bin" / "ghostnet"
