@@ -50,12 +50,9 @@ def _tensorflow_convolution(inputs, kernel, groups, axis, options):
     import tensorflow as tf  # loaded by the backend already
 
     def convolve(x, kernel):
-        maps = tf.nn.convolution(x, kernel, **options)
-        # In graphs TensorFlow joins a convolution with its bias into one op, of which the CPU's
-        # kernel without oneDNN (x86 without AVX-512) knows no groups. Not with this in between.
-        return maps if groups == 1 else tf.ensure_shape(maps, maps.shape)
+        return tf.nn.convolution(x, kernel, **options)
 
-    if groups == 1 or _has_grouped_gradient(inputs.dtype.name):
+    if groups == 1:
         return convolve(inputs, kernel)
 
     @tf.custom_gradient
@@ -71,7 +68,13 @@ def _tensorflow_convolution(inputs, kernel, groups, axis, options):
 
         return convolve(x, kernel), gradient
 
-    return convolve_with_gradient(inputs, tf.convert_to_tensor(kernel))
+    if _has_grouped_gradient(inputs.dtype.name):
+        maps = convolve(inputs, kernel)
+    else:
+        maps = convolve_with_gradient(inputs, tf.convert_to_tensor(kernel))
+    # In graphs TensorFlow joins a convolution with its bias into one op, of which the CPU's kernel
+    # without oneDNN (x86 without AVX-512) knows no groups. Not with this in between.
+    return tf.ensure_shape(maps, maps.shape)
 
 
 @functools.cache
