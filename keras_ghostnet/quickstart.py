@@ -99,7 +99,7 @@ class _Trained:
 def _run(work, recipe, data, console):
     """All steps, into the folder `work`; returns the artifacts of the report."""
     start = time.perf_counter()
-    console.print("GhostNet on handwritten digits: two to three minutes on two cores")
+    console.print("GhostNet on handwritten digits: two to five minutes on two cores")
     trained, calibration = _train(work, recipe, data, console)
     artifacts = _artifacts(work, trained, calibration, console)
     with step(console, "Writing the report") as done:

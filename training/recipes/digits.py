@@ -3,7 +3,7 @@
 Source: this package's quickstart.
 Command: ghostnet train --recipe digits --data digits --run_dir RUN
 Hardware: two CPU cores.
-Duration: two to three minutes.
+Duration: two to five minutes.
 Expected: at least 98 % of the held-out digits.
 """
 
