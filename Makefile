@@ -19,7 +19,7 @@ help: ## list the targets
 
 install: $(VENV)/.installed ## create the environment and install the package into it
 
-$(VENV)/.installed: setup.py
+$(VENV)/.installed: pyproject.toml setup.py
 	@echo "Installing into $(VENV) (TensorFlow is large: about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
@@ -67,37 +67,39 @@ fault-test: install ## kills, full disks, lost workers: what a run must survive
 	@$(BIN)/python -m tests.faults
 
 arm-check: install ## TFLite files on an emulated Cortex-A76 against this machine (QEMU)
-	@$(BIN)/python -m keras_ghostnet.export.arm.check
+	@$(BIN)/python -m keras_ghostnet.benchmark.arm.check
 
 arm-compare: install ## the paper's table in instructions of a Cortex-A76 (QEMU; MODEL=FILE: one file)
-	@$(BIN)/python -m keras_ghostnet.export.arm.compare $(if $(MODEL),--model $(MODEL))
+	@$(BIN)/python -m keras_ghostnet.benchmark.arm.compare $(if $(MODEL),--model $(MODEL))
 
 scaling: install ## what to expect of 1 to 1,024 accelerators
-	@$(BIN)/python -m keras_ghostnet.training.scaling
+	@$(BIN)/python -m keras_ghostnet.benchmark.scaling
 
 bench-training: install ## the training step against timm in PyTorch and against the bare step
 	$(PIP) install '$(TORCH)' timm
-	@$(BIN)/python tests/benchmarks/training.py
+	@$(BIN)/python tests/speed/training.py
 
 bench-export: install ## exported files against other ways to run the network
 	$(PIP) install '$(TORCH)' timm
-	@$(BIN)/python -m tests.benchmarks.export
+	@$(BIN)/python -m tests.speed.export
 
 bench-deployment: install ## what each step of the deployment graph saves
-	@$(BIN)/python -m tests.benchmarks.deployment
+	@$(BIN)/python -m tests.speed.deployment
 
 bench-lowering: install ## what rewriting a TFLite file for a processor saves
-	@$(BIN)/python -m tests.benchmarks.lowering
+	@$(BIN)/python -m tests.speed.lowering
 
 bench-input: install ## the input pipeline against torchvision's (TORCH_PYTHON=a Python that has it)
-	@$(BIN)/python tests/benchmarks/input.py
+	@$(BIN)/python tests/speed/input.py
 
 bench-startup: install ## import and build times against Keras' own
-	@$(BIN)/python tests/benchmarks/startup.py
+	@$(BIN)/python tests/speed/startup.py
 
-lint: install ## style
+lint: install ## style, types, and which part may import which
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q .
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/mypy
 
 format: install ## put the style right
 	$(BIN)/ruff check --fix .

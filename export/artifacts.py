@@ -7,9 +7,9 @@ import os
 import pathlib
 
 from keras_ghostnet import files
-from keras_ghostnet.export import formats, preprocessing, sidecar, tensors, verify
+from keras_ghostnet.console import step
+from keras_ghostnet.export import formats, preprocessing, sidecar, tensors, verification
 from keras_ghostnet.export.deployment import deploy, for_tracing
-from keras_ghostnet.steps import step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Result:
     Attributes:
         format: Its name.
         path: The artifact; None if there is none.
-        verification: A `keras_ghostnet.export.verify.Verification`; None if it was not run.
+        verification: A `keras_ghostnet.export.verification.Verification`; None if it was not run.
         error: Why it failed; None if it did not.
     """
 
     format: str
     path: pathlib.Path | None
-    verification: verify.Verification | None
+    verification: verification.Verification | None
     error: str | None
 
 
@@ -107,13 +107,13 @@ def check(path, fmt, subject, reference, folded):
         VerificationError: If it does not compute what the model computes.
     """
     images = subject.held_out.pixels if folded else subject.held_out.normalised
-    return verify.check(_runner(path, fmt)(images), reference, subject.held_out.labels, fmt)
+    return verification.check(_runner(path, fmt)(images), reference, subject.held_out.labels, fmt)
 
 
 def _runner(path, fmt):
     if fmt.name != "saved_model":
         return formats.load(path, fmt)
-    from keras_ghostnet.export.serving.session import ServingSession
+    from keras_ghostnet.export.saved_model.session import ServingSession
 
     return ServingSession(path)
 
@@ -139,7 +139,7 @@ class _Exporter:
         return path, result
 
     def _export_version(self, fmt, options):
-        from keras_ghostnet.export.serving import layout
+        from keras_ghostnet.export.saved_model import layout
 
         options = {"labels": self.subject.labels, "crop": self.subject.crop, **options}
         proofs = []

@@ -1,10 +1,10 @@
 """From what a user names to verified artifacts: all that can be wrong is told before long work."""
 
-from keras_ghostnet import saved
-from keras_ghostnet.export import formats, images, lowering, place, sources
+from keras_ghostnet import model_reference
+from keras_ghostnet.console import step
+from keras_ghostnet.export import class_names, destination, formats, images, lowering
 from keras_ghostnet.export.artifacts import Subject, export_artifacts
 from keras_ghostnet.export.tflite import conversion, tuning
-from keras_ghostnet.steps import step
 
 ALL = "all"
 
@@ -34,7 +34,7 @@ def export(
             those that the run was trained on.
         calibration: A folder of images without classes, or a `.npy` file of pixels, for
             calibration; for verification too, another half, if there are no labelled ones.
-        labels: A file of the classes' names (`sources.read_labels`); None takes the run's.
+        labels: A file of the classes' names (`class_names.read_labels`); None takes the run's.
         version: Of a SavedModel, a number; None takes the next one.
         allow_untrained: Whether an untrained model may become int8.
         options: A dictionary of options of the formats, such as `io` or `fold_preprocessing`.
@@ -50,25 +50,25 @@ def export(
         OSError: If the folder cannot be written to, or has no room.
         ValueError: If a name, an option, the images or the model do not fit.
     """
-    source, options = saved.find(model), dict(options or {})
+    source, options = model_reference.find(model), dict(options or {})
     data = data or source.data
     fmts = choose(names, has_labels=data is not None)
     _check_options(fmts, options)
     if any("target" in fmt.options for fmt in fmts):
         options.setdefault("target", conversion.TARGET)
-    known = source.labels if labels is None else sources.read_labels(labels)
+    known = source.labels if labels is None else class_names.read_labels(labels)
     if data is None and calibration is None:
         raise ValueError(
             "Every artifact is verified on real images. Name a source of them with --data, or "
             "images without classes with --calibration."
         )
-    place.check_writable(out)
+    destination.check_writable(out)
     with step(console, "Loading the model") as done:
         network = source.load()
-        sources.check(network)
+        class_names.check(network)
         if any(fmt.name == "saved_model" for fmt in fmts):
-            place.check_version(out, network.name, version)
-        place.check_space(out, network)
+            destination.check_version(out, network.name, version)
+        destination.check_space(out, network)
         done(f"loaded {network.name}")
     subject = _subject(network, source, data, calibration, known, fmts, allow_untrained, console)
     if any("train_data" in fmt.options for fmt in fmts):
@@ -135,7 +135,7 @@ def _subject(network, source, data, calibration, labels, fmts, allow_untrained, 
             if not allow_untrained:
                 images.check_trained(network, held_out if ranges.labels is None else ranges)
         done(f"read {len(held_out.pixels)} images to verify on")
-    return Subject(network, sources.labels_for(network, labels), crop, held_out, ranges)
+    return Subject(network, class_names.labels_for(network, labels), crop, held_out, ranges)
 
 
 def _check_classes(network, source, found):

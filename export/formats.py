@@ -136,7 +136,7 @@ def require(fmt):
 def export_model(model, fmt, directory, calibration=None, **options):
     """Exports a model in its deployment form. The artifact appears whole or not at all.
 
-    It is not verified: `keras_ghostnet.export.verify.verify` does that, and
+    It is not verified: `keras_ghostnet.export.verification.verify` does that, and
     `keras_ghostnet.export.artifacts.export_artifacts` both.
 
     Args:

@@ -66,7 +66,7 @@ def _saved_model(path):
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
 
-    from keras_ghostnet.export.saved_model import SIGNATURE
+    from keras_ghostnet.export.saved_model.conversion import SIGNATURE
 
     content = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
     signature = content.meta_graphs[0].signature_def[SIGNATURE]

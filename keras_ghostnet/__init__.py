@@ -5,6 +5,7 @@ from keras_ghostnet.command import starting
 with starting():
     from keras_ghostnet import layers, weights
     from keras_ghostnet.cifar import GhostResNet56, GhostVGG16
+    from keras_ghostnet.conversion import convert_weights
     from keras_ghostnet.counting import count_macs, count_parameters
     from keras_ghostnet.g_ghostnet import (
         GGhostRegNetX002,
@@ -42,6 +43,7 @@ __all__ = [
     "GGhostRegNetX320",
     "GhostResNet56",
     "GhostVGG16",
+    "convert_weights",
     "count_macs",
     "count_parameters",
     "create_model",

@@ -90,6 +90,22 @@ def build(
             channels=inputs.shape[channel_axis(keras.config.image_data_format())],
         )
 
+    def rebuild():
+        return build(
+            spec,
+            backbone,
+            head,
+            include_top=checkpoint.classes is not None,
+            weights=None,
+            input_tensor=None,
+            input_shape=square(checkpoint.channels, None),
+            pooling=None,
+            classes=checkpoint.classes or 1000,
+            classifier_activation=None,
+            dropout_rate=0,
+            name=None,
+        )
+
     x = backbone(inputs, spec)
     if include_top:
         x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
@@ -114,7 +130,7 @@ def build(
             inputs = inputs[0]
     model = keras.Model(inputs, x, name=name or spec.name)
     if checkpoint is not None:
-        transfer.assign(checkpoint, model, include_top)
+        transfer.assign(checkpoint, model, include_top, rebuild)
     return model
 
 

@@ -13,7 +13,7 @@ import pytest
 import keras_ghostnet
 
 ROOT = pathlib.Path(__file__).parents[1]
-SOURCES = ("keras_ghostnet", "training", "export")
+SOURCES = ("keras_ghostnet", "training", "export", "benchmark")
 EXTRAS = {"train", "quantize", "tflite", "compare", "onnx", "serving", "test", "all"}
 # Every part of the package, imported; and where it was imported from.
 IMPORT_ALL = """
@@ -41,7 +41,7 @@ def wheel(tmp_path_factory):
     source = folder / "source"
     clutter = shutil.ignore_patterns("__pycache__")
     for name in SOURCES:
-        shutil.copytree(ROOT / name, source / name, ignore=clutter)
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=clutter)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     run(
@@ -60,7 +60,7 @@ def test_nothing_but_the_package_lands_in_site_packages(wheel):
 
 def test_every_source_file_is_in_it(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    for folder, package in zip(SOURCES, ("", "training/", "export/"), strict=True):
+    for folder, package in zip(SOURCES, ("", "training/", "export/", "benchmark/"), strict=True):
         for path in (ROOT / folder).rglob("*.py"):
             assert f"keras_ghostnet/{package}{path.relative_to(ROOT / folder)}" in names
     assert "keras_ghostnet/data/imagenet_classes.tsv" in names
@@ -71,7 +71,7 @@ def test_metadata(wheel):
     (name,) = [name for name in content.namelist() if name.endswith("/METADATA")]
     metadata = email.message_from_bytes(content.read(name))
     assert metadata["Version"] == keras_ghostnet.__version__
-    assert metadata["License"] == "Apache-2.0"
+    assert metadata["License-Expression"] == "Apache-2.0"
     assert set(metadata.get_all("Provides-Extra")) == EXTRAS
     (entry_points,) = [name for name in content.namelist() if name.endswith("/entry_points.txt")]
     assert content.read(entry_points).decode().split() == [

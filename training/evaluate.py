@@ -4,7 +4,7 @@ import contextlib
 
 from rich.progress import track
 
-from keras_ghostnet import saved
+from keras_ghostnet import model_reference
 from keras_ghostnet.training import distribution
 from keras_ghostnet.training.data import Pipeline, open_source
 from keras_ghostnet.training.evaluator import Evaluator
@@ -46,7 +46,7 @@ def evaluate(
             many examples are bad.
         OSError: If weights cannot be downloaded.
     """
-    model = saved.find(model)
+    model = model_reference.find(model)
     strategy = distribution.strategy(strategy)
     source = open_source(data, split, seed=model.seed if seed is None else seed)
     if model.recipe:

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from rich.console import Console
 
-from keras_ghostnet import saved
+from keras_ghostnet import model_reference
 from keras_ghostnet.training import classifiers, distribution, run_folder
 from keras_ghostnet.training.checkpoints import Checkpoints, State
 from keras_ghostnet.training.data import Pipeline, open_source
@@ -123,7 +123,7 @@ class Run:
         if model is not None:
             return lambda: classifiers.copy(model)
         text = self.recipe.teacher
-        return text and saved.find(text).load
+        return text and model_reference.find(text).load
 
     # -------------------------------------------------------------- the run
 

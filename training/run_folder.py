@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ghostnet import files
-from keras_ghostnet.saved import BEST, CONFIG
+from keras_ghostnet.model_reference import BEST, CONFIG
 from keras_ghostnet.training import pictures
 from keras_ghostnet.version import __version__
 

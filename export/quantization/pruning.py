@@ -2,12 +2,12 @@
 
 from rich.console import Console
 
+from keras_ghostnet.console import step
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.quantization import arguments
 from keras_ghostnet.export.quantization.batches import Batches
 from keras_ghostnet.export.quantization.bridge import copy_weights, to_tf_keras
 from keras_ghostnet.quiet import quiet
-from keras_ghostnet.steps import step
 
 RISE = 0.7  # part of the steps in which the sparsity rises
 UPDATES = 20  # how often it does, at most

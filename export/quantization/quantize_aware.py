@@ -6,13 +6,13 @@ import pathlib
 from rich.console import Console
 
 from keras_ghostnet import files
+from keras_ghostnet.console import step
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.quantization import arguments
 from keras_ghostnet.export.quantization.batches import Batches
 from keras_ghostnet.export.quantization.bridge import to_tf_keras
 from keras_ghostnet.quiet import quiet
-from keras_ghostnet.steps import step
 
 IO = ("int8", "uint8")
 MEASURED = 100  # batches, at most, that the ranges of activations are taken from

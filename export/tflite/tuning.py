@@ -9,7 +9,7 @@ import tempfile
 
 import numpy as np
 
-from keras_ghostnet import files, latency
+from keras_ghostnet import environment, files
 from keras_ghostnet.export.device import run
 from keras_ghostnet.export.lowering import Lowering, lower
 from keras_ghostnet.export.tflite import runtime
@@ -90,7 +90,7 @@ def _ratio(path, reference):
 
 def _key(model, dtype):
     """A hash of what a choice depends on: shapes, not weights."""
-    machine = latency.machine()
+    machine = environment.machine()
     facts = [
         [(type(layer).__name__, layer.output.shape) for layer in model.layers],
         _shapes(model),

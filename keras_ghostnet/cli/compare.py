@@ -71,8 +71,8 @@ def arguments(parser):
 
 
 def run(args):
-    from keras_ghostnet.export import place
-    from keras_ghostnet.export.compare import comparison, terminal
+    from keras_ghostnet.benchmark.compare import comparison, terminal
+    from keras_ghostnet.export import destination
 
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
     with quiet(unless=()):
@@ -83,7 +83,7 @@ def run(args):
         comparison.check_report()
         if args.csvs:
             measurements = comparison.read(args.csvs, args.suite)
-            place.check_writable(args.out)
+            destination.check_writable(args.out)
         else:
             measurements = comparison.compare(_options(args), args.out, console)
         table = terminal.table(measurements, args.suite)
@@ -94,7 +94,7 @@ def run(args):
 
 
 def _options(args):
-    from keras_ghostnet.export.compare.comparison import Options
+    from keras_ghostnet.benchmark.compare.comparison import Options
 
     return Options(
         suite=args.suite,

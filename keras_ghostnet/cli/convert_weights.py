@@ -15,9 +15,9 @@ def arguments(parser):
 
 
 def run(args):
-    from keras_ghostnet.weights import convert
+    from keras_ghostnet import convert_weights
 
-    model, assignments = convert(args.input, args.output)
+    model, assignments = convert_weights(args.input, args.output)
     console = Console()
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("tensor in the checkpoint", overflow="fold")

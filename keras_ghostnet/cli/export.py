@@ -58,8 +58,8 @@ OPTIONS = ("io", "fold_preprocessing", "target", "layout", "top_k")
 
 
 def run(args):
+    from keras_ghostnet.cli.verification_table import proofs
     from keras_ghostnet.export.exporting import export
-    from keras_ghostnet.report.proofs import proofs
 
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
     options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}

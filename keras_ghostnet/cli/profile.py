@@ -27,13 +27,13 @@ def arguments(parser):
 
 
 def run(args):
-    from keras_ghostnet.export import place
-    from keras_ghostnet.export.compare import comparison, subjects
-    from keras_ghostnet.export.compare.cache import Cache
-    from keras_ghostnet.export.compare.conditions import check_threads
-    from keras_ghostnet.export.profiling import check, profile, show
-    from keras_ghostnet.latency import machine
-    from keras_ghostnet.steps import step
+    from keras_ghostnet.benchmark.compare import comparison, subjects
+    from keras_ghostnet.benchmark.compare.cache import Cache
+    from keras_ghostnet.benchmark.compare.conditions import check_threads
+    from keras_ghostnet.benchmark.profiling import check, profile, show
+    from keras_ghostnet.console import step
+    from keras_ghostnet.environment import machine
+    from keras_ghostnet.export import destination
 
     # The real output, before it is held back. The table of layers takes 100 columns.
     width = None if sys.stdout.isatty() else 100
@@ -41,7 +41,7 @@ def run(args):
     check(args.threads, args.calls)
     if args.out:
         comparison.check_report()
-        place.check_writable(args.out)
+        destination.check_writable(args.out)
     check_threads(args.threads, machine()["cores"], console)
     with quiet(unless=()):
         (subject,) = subjects.find([args.model], "paper")

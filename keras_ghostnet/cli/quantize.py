@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from keras_ghostnet import saved
+from keras_ghostnet import model_reference
 from keras_ghostnet.quiet import quiet
 
 CALIBRATION = 200  # images that PTQ takes its ranges from, about
@@ -52,7 +52,7 @@ def run(args):
 
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
     with quiet(unless=()):
-        saved_model = saved.find(args.run_dir)
+        saved_model = model_reference.find(args.run_dir)
         model = saved_model.load()
         checks.check(model, args.learning_rate, args.distillation)
         training, calibration, held_out = _pipelines(args, model, saved_model)
@@ -63,11 +63,11 @@ def run(args):
 def _quantize(args, model, training, calibration, held_out, console):
     """Writes the file; returns the table that compares it."""
     from keras_ghostnet import files
+    from keras_ghostnet.console import step
     from keras_ghostnet.export import tflite
     from keras_ghostnet.export.deployment import deploy, for_tracing
     from keras_ghostnet.export.quantization import quantize_aware
     from keras_ghostnet.export.training_data import Epochs
-    from keras_ghostnet.steps import step
     from keras_ghostnet.training.data.arrays import to_arrays
 
     with training.explained():

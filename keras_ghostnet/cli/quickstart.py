@@ -11,6 +11,6 @@ def arguments(parser):
 
 
 def run(args):
-    from keras_ghostnet.quickstart import quickstart
+    from keras_ghostnet.benchmark.quickstart import quickstart
 
     quickstart(args.run_dir)

@@ -18,8 +18,8 @@ def arguments(parser):
 
 
 def run(args):
-    from keras_ghostnet.export.recheck import verify_folder
-    from keras_ghostnet.report.proofs import proofs
+    from keras_ghostnet.cli.verification_table import proofs
+    from keras_ghostnet.export.artifact_folder import verify_folder
 
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
     with quiet(unless=()):

@@ -21,7 +21,8 @@ class Block(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    ARGUMENTS = ()  # names of the constructor's further arguments, each kept as an attribute
+    # Names of the constructor's further arguments, each kept as an attribute.
+    ARGUMENTS: tuple[str, ...] = ()
 
     def __init__(self, activation="relu", data_format=None, **kwargs):
         super().__init__(**kwargs)

@@ -107,11 +107,13 @@ def _same_stages(tensors, spec):
     return f"layers/g_ghost_stage_{len(ghosts)}/base/expand/conv2d/vars/0" not in tensors
 
 
-def values(source):
+def values(source, build):
     """The arrays of a Keras 3 file by our variables' paths.
 
     Args:
         source: A `Source` of a Keras 3 file.
+        build: A function without arguments that builds the file's network: its specification,
+            with a classifier of its classes if it has one, of any image size.
 
     Returns:
         Dictionary: variable path -> array; without a classifier that is not GhostNet's.
@@ -120,16 +122,7 @@ def values(source):
         ValueError: If the file does not hold exactly the variables of the model it was
             recognised as, or Keras cannot load it.
     """
-    from keras_ghostnet.builder import square  # which need this module
-    from keras_ghostnet.registry import from_spec
-
-    model = from_spec(
-        source.spec,
-        include_top=source.classes is not None,
-        classes=source.classes or 1000,
-        input_shape=square(source.channels, None),
-    )
-    whole = model
+    whole = model = build()
     if (classes := foreign_classes(source)) is not None:
         pooled = keras.layers.GlobalAveragePooling2D()(model.output)
         bias = "layers/dense/vars/1" in source.tensors

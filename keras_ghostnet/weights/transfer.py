@@ -100,7 +100,7 @@ def check(source, spec, classes, channels):
         )
 
 
-def plan(source, model, include_top):
+def plan(source, model, include_top, build=None):
     """Which variable is set to what, without setting anything.
 
     Args:
@@ -109,6 +109,8 @@ def plan(source, model, include_top):
         include_top: Whether the model has its classifier; without it the checkpoint's tensors
             of the classifier (and of GhostNet's head) are left out, and no others; the
             checkpoint must have all of them or none.
+        build: A function without arguments that builds the network of a Keras 3 file, as
+            `keras3.values` takes it; other files do without.
 
     Returns:
         A list of `Assignment`, one for each of the model's weights.
@@ -117,7 +119,7 @@ def plan(source, model, include_top):
         ValueError: If a variable finds no tensor, a tensor no variable, shapes differ, or a
             value is too large for the variable's type; all of them are named.
     """
-    found, unknown = _keras3(source) if source.layout is None else _named(source, model)
+    found, unknown = _keras3(source, build) if source.layout is None else _named(source, model)
     assignments, problems = [], []
     for variable in model.weights:
         tensor, value = found.pop(variable.path, (None, None))
@@ -157,11 +159,11 @@ def plan(source, model, include_top):
     return assignments
 
 
-def assign(source, model, include_top):
+def assign(source, model, include_top, build=None):
     """Sets every weight of a model from a checkpoint.
 
     Args:
-        source, model, include_top: As `plan`.
+        source, model, include_top, build: As `plan`.
 
     Returns:
         The list of `Assignment` that was carried out.
@@ -169,15 +171,15 @@ def assign(source, model, include_top):
     Raises:
         ValueError: As `plan`; the model is untouched then.
     """
-    assignments = plan(source, model, include_top)
+    assignments = plan(source, model, include_top, build)
     for assignment in assignments:
         assignment.variable.assign(assignment.value)
     return assignments
 
 
-def _keras3(source):
+def _keras3(source, build):
     """As `_named`, for a Keras 3 file; Keras itself saw to it that no tensor is unknown."""
-    return {path: (path, value) for path, value in keras3.values(source).items()}, []
+    return {path: (path, value) for path, value in keras3.values(source, build).items()}, []
 
 
 def _named(source, model):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ghostnet.export import artifacts, exporting, formats, place, sidecar, tflite
+from keras_ghostnet.export import artifacts, destination, exporting, formats, sidecar, tflite
 from keras_ghostnet.export.deployment import for_tracing
 from tests.export.command import FORMATS, FP32, export
 from tests.export.test_verify import same_padding_at_stride_2
@@ -128,7 +128,7 @@ def test_a_full_disk_leaves_the_previous_artifact(full, run_dir, monkeypatch, ca
     (full / "filler").write_bytes(b"x" * (free - 4096))
     assert export(run_dir, full) == 1
     assert "MB left; the export needs about" in capfd.readouterr().err
-    monkeypatch.setattr(place, "check_space", lambda *_: None)  # it fills up meanwhile
+    monkeypatch.setattr(destination, "check_space", lambda *_: None)  # it fills up meanwhile
     assert export(run_dir, full) == 1
     assert "No space left on device" in capfd.readouterr().err
     assert (full / FP32).read_bytes() == before

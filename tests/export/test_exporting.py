@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ghostnet import files, saved
+from keras_ghostnet import files, model_reference
 from keras_ghostnet.export import exporting, formats, sidecar
 from tests.export.command import FORMATS, FP32, INT8, export, ghostnet
 
@@ -51,8 +51,8 @@ def test_a_sidecar_says_what_an_artifact_is(exported, run_dir, small):
 def test_the_hash_of_a_model_is_that_of_its_file(exported, small):
     saved = keras.models.load_model(exported / "small.keras")
     assert sidecar.model_hash(saved) == sidecar.model_hash(small)
-    kernel, bias = saved.layers[-1].get_weights()
-    saved.layers[-1].set_weights([kernel, np.nextafter(bias, np.inf)])
+    kernel, bias = model_reference.layers[-1].get_weights()
+    model_reference.layers[-1].set_weights([kernel, np.nextafter(bias, np.inf)])
     assert sidecar.model_hash(saved) != sidecar.model_hash(small)
 
 
@@ -147,8 +147,8 @@ def test_a_published_model(tmp_path, monkeypatch, small):
         asked.append((name, weights))
         return small
 
-    monkeypatch.setattr(saved, "create_model", create)
-    source = saved.find("ghostnet_130")
+    monkeypatch.setattr(model_reference, "create_model", create)
+    source = model_reference.find("ghostnet_130")
     assert source.load() is small
     assert asked == [("ghostnet_130", "imagenet")]
     assert source.labels[:2] == ("tench", "goldfish")

@@ -6,7 +6,7 @@ import pytest
 
 from keras_ghostnet import files
 from keras_ghostnet.export import formats, preprocessing, tflite
-from keras_ghostnet.export.verify import compare, verify
+from keras_ghostnet.export.verification import compare, verify
 from tests.export.conftest import EXPORTED
 
 FLOAT = [fmt for fmt in EXPORTED if fmt.dtype == "float32"]

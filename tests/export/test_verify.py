@@ -8,7 +8,7 @@ from keras_ghostnet.export import formats, preprocessing
 from keras_ghostnet.export.artifacts import Subject, check
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.images import Images
-from keras_ghostnet.export.verify import VerificationError, compare, verify
+from keras_ghostnet.export.verification import VerificationError, compare, verify
 from tests.export.conftest import patches
 
 TFLITE = formats.find("tflite_fp32")

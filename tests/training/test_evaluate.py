@@ -79,7 +79,7 @@ def test_name_takes_imagenet_weights(source, monkeypatch):
         asked.append((name, weights))
         return GhostNet(0.5, classes=10, input_shape=(32, 32, 3))
 
-    monkeypatch.setattr("keras_ghostnet.saved.create_model", create)
+    monkeypatch.setattr("keras_ghostnet.model_reference.create_model", create)
     assert evaluate("ghostnet_050", source)["examples"] == 70
     assert asked == [("ghostnet_050", "imagenet")]
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_ghostnet
 from keras_ghostnet import GGhostRegNetX002, GhostNet, specs, weights
 from keras_ghostnet.weights import transfer
 from tests.golden.checkpoints import Golden
@@ -100,7 +101,7 @@ def test_the_top_is_complete_or_absent(path, tmp_path, kept):
     with pytest.raises(ValueError, match=rf"{kept} is of a top that is incomplete"):
         GhostNet(0.5, weights=path, include_top=False)
     with pytest.raises(ValueError, match=rf"{kept} is of a top that is incomplete"):
-        weights.convert(path, tmp_path / "out.keras")
+        keras_ghostnet.convert_weights(path, tmp_path / "out.keras")
 
 
 @pytest.mark.parametrize("name", ["head/head/extra:0", "predictions/kernel", "stem_conv/kernel"])
@@ -229,7 +230,7 @@ def test_checkpoint_without_classifier(path, tmp_path, layers):
         GhostNet(0.5, weights=path)
     if layers == ("classifier",):
         with pytest.raises(ValueError, match=r"conv_head\.bias, conv_head\.weight would be lost"):
-            weights.convert(path, tmp_path / "out.keras")
+            keras_ghostnet.convert_weights(path, tmp_path / "out.keras")
 
 
 def test_fine_tuned_checkpoint_with_its_own_classes(path):
@@ -319,7 +320,7 @@ class TestKeras3:
         with pytest.raises(ValueError, match=r"is not that of.*keras\.models\.load_model"):
             GhostNet(0.25, classes=3, weights=path)
         with pytest.raises(ValueError, match=r"would be lost"):
-            weights.convert(path, tmp_path / "out.keras")
+            keras_ghostnet.convert_weights(path, tmp_path / "out.keras")
 
     def test_error_of_keras_names_the_file(self, tmp_path):
         backbone = GhostNet(0.25, include_top=False, pooling="avg")

@@ -7,6 +7,7 @@ odd ones among its side data that nobody asks for.
 import dataclasses
 import math
 import re
+from collections.abc import Callable
 
 import numpy as np
 
@@ -104,7 +105,10 @@ def _scalar(dtype, data):
     return PickledArray((), dtype, False, data)
 
 
-BUILDERS = {Symbol("_codecs", "encode"): _encode, Symbol("numpy", "dtype"): _dtype}
+BUILDERS: dict[Symbol, Callable] = {
+    Symbol("_codecs", "encode"): _encode,
+    Symbol("numpy", "dtype"): _dtype,
+}
 for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1 and NumPy 2
     BUILDERS[Symbol(_module, "_reconstruct")] = _reconstruct
     BUILDERS[Symbol(_module, "scalar")] = _scalar

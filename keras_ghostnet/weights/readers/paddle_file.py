@@ -2,6 +2,7 @@
 
 import math
 import mmap
+from collections.abc import Callable
 
 import numpy as np
 
@@ -101,7 +102,10 @@ def _checked_array(value):
     return value
 
 
-_BUILDERS = {**numpy_pickles.BUILDERS, Symbol("collections", "OrderedDict"): symbols.mapping}
+_BUILDERS: dict[Symbol, Callable] = {
+    **numpy_pickles.BUILDERS,
+    Symbol("collections", "OrderedDict"): symbols.mapping,
+}
 for _module in ("builtins", "__builtin__"):  # Python 3 and, for protocol 2, Python 2
     _BUILDERS[Symbol(_module, "tuple")] = _named_array
     _BUILDERS[Symbol(_module, "eval")] = _evaluated

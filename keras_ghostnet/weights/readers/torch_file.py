@@ -7,6 +7,7 @@ bytes. The pickle is read first; only the storages of the network itself are rea
 import dataclasses
 import math
 import mmap
+from collections.abc import Callable
 
 import ml_dtypes
 import numpy as np
@@ -278,7 +279,7 @@ def _default_mapping(_factory=None):
     return {}  # no key is ever missed, so the factory stays a name
 
 
-_BUILDERS = {
+_BUILDERS: dict[Symbol, Callable] = {
     **numpy_pickles.BUILDERS,  # training programs keep NumPy scalars, such as the best accuracy
     Symbol("collections", "OrderedDict"): symbols.mapping,
     Symbol("collections", "defaultdict"): _default_mapping,

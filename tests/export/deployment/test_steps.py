@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_ghostnet.baselines.shuffle import channel_shuffle
+from keras_ghostnet.benchmark.networks.shuffle import channel_shuffle
 from keras_ghostnet.export.deployment.averages import convolve_averages
 from keras_ghostnet.export.deployment.flatten import flatten
 from keras_ghostnet.export.deployment.fold_batch_norm import fold_batch_norms

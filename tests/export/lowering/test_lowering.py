@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ghostnet.export import lowering, verify
+from keras_ghostnet.export import lowering, verification
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.deployment.flatten import flatten
 from keras_ghostnet.export.deployment.nodes import is_concatenation, is_convolution, is_pointwise
@@ -148,9 +148,9 @@ def test_files_of_every_target(deployed, images, reference, target, tmp_path):
         fmt, path = find(name), tmp_path / f"{name}_{rewrites}.tflite"
         export(for_tracing(deployed), path, fmt.dtype, images, target=rewrites)
         outputs = load(path, fmt)(images)
-        results[name, rewrites] = verify.compare(outputs, reference.outputs, None, fmt)
+        results[name, rewrites] = verification.compare(outputs, reference.outputs, None, fmt)
         if name == "tflite_fp32":
-            verify.check(outputs, reference.outputs, None, fmt)
+            verification.check(outputs, reference.outputs, None, fmt)
     plain = operators((tmp_path / "tflite_int8_none.tflite").read_bytes())
     reshapes = operators(path.read_bytes())["RESHAPE"] - plain["RESHAPE"]
     assert reshapes == STEMS[target] if target in STEMS else reshapes > 1

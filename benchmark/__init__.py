@@ -1,0 +1,1 @@
+"""What measures: the paper's table, profiles, emulated ARM, the quickstart and its report."""

@@ -1,0 +1,184 @@
+"""Compares `.tflite` files on an emulated Cortex-A76 with the same on this machine, in LiteRT.
+
+`python -m keras_ghostnet.benchmark.arm.check` exports a GhostNet and a G-GhostNet in float32
+and int8 and checks them; `... check MODEL.tflite ...` checks files.
+"""
+
+import argparse
+import dataclasses
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from keras_ghostnet.benchmark.arm import emulate, sysroot, tools
+from keras_ghostnet.export.device import run
+
+MODELS = ("ghostnet_100", "g_ghost_regnetx_002")
+DTYPES = ("float32", "int8")
+MAX_ERROR = 1e-5  # of float outputs, in their standard deviations
+MAX_STEPS = 1  # of integer outputs
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """How far outputs of two machines are apart.
+
+    Attributes:
+        difference: The largest one: in standard deviations of the outputs, or in steps of
+            integer outputs.
+        limit: The largest that passes, in the same unit.
+        unit: Its name.
+    """
+
+    difference: float
+    limit: float
+    unit: str
+
+    @property
+    def passed(self):
+        """Whether the difference is within the limit. A NaN is not."""
+        return bool(self.difference <= self.limit)
+
+
+def compare(outputs, reference, step):
+    """The agreement of two machines' outputs.
+
+    Args:
+        outputs, reference: `(n, ...)` each.
+        step: What one step of integer outputs stands for; 0 for float outputs.
+    """
+    difference = np.abs(outputs.astype("float64") - reference).max()
+    if step:
+        return Agreement(float(np.rint(difference / step)), MAX_STEPS, "steps")
+    return Agreement(float(difference / reference.std()), MAX_ERROR, "deviations")
+
+
+def check(path, root=None, reference=None):
+    """Runs a file here and emulated, on the same images.
+
+    Args:
+        path: A `.tflite` file that takes one image.
+        root: The sysroot's folder; None for the one of `sysroot.find()`.
+        reference: The file that is run here; None for the same.
+
+    Returns:
+        An `Agreement`.
+
+    Raises:
+        ImportError: If the host lacks LiteRT, scikit-learn or pillow.
+        ValueError: If the file is not a network of one image.
+        tools.ToolError: If a program is missing or fails.
+    """
+    model = run.Model(reference or path)
+    images = _inputs(model)
+    root = root or sysroot.find()
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, outputs = (pathlib.Path(folder) / name for name in ("in.npz", "out.npz"))
+        np.savez(inputs, images)
+        path = pathlib.Path(path).resolve()
+        emulate.run_script(
+            root, run.__file__, path, "--inputs", inputs, "--outputs", outputs, "--threads", 1
+        )
+        with np.load(outputs) as arrays:
+            return compare(arrays["outputs"], model(images), model.step)
+
+
+def export(folder):
+    """Exports `MODELS` with random weights in `DTYPES`. Returns the files' paths."""
+    import keras
+
+    from keras_ghostnet import create_model
+    from keras_ghostnet.export import tflite
+    from keras_ghostnet.export.deployment import deploy, for_tracing
+    from keras_ghostnet.quiet import quiet
+
+    random = np.random.default_rng(0)
+    images = random.normal(size=(8, 7, 7, 3)).repeat(32, axis=1).repeat(32, axis=2)
+    images = (images + 0.2 * random.normal(size=images.shape)).astype("float32")
+    paths = []
+    for name in MODELS:
+        keras.utils.set_random_seed(0)
+        with quiet():
+            model = create_model(name, input_shape=images.shape[1:], classifier_activation=None)
+            # Batch norm's statistics as after training: with the initial ones activations vanish,
+            # and XNNPACK refuses the scales of the int8 network.
+            for _ in range(20):
+                model(images, training=True)
+            model = for_tracing(deploy(model))
+        for dtype in DTYPES:
+            paths.append(folder / f"{name}_{dtype}.tflite")
+            tflite.export(model, paths[-1], dtype, images)
+    return paths
+
+
+def _inputs(model):
+    """Photos as the network takes them: normalised, or as integers of the input's whole range."""
+    photos = _photos(model.input_shape[:2])
+    dtype = np.dtype(model.input["dtype"])
+    if dtype.kind == "f":
+        from keras_ghostnet import preprocess_input
+
+        return np.asarray(preprocess_input(photos.astype("float32"), data_format="channels_last"))
+    return (photos.astype("int32") + np.iinfo(dtype).min).astype(dtype)
+
+
+def _photos(size):
+    """The photos that scikit-learn ships, whole and their middles: `(4, *size, 3)`, uint8."""
+    try:
+        import PIL.Image
+        from sklearn import datasets
+    except ImportError as error:
+        raise ImportError(
+            f"The photos need scikit-learn and pillow ({error}). "
+            'Install them with: pip install "keras_ghostnet[train]"'
+        ) from error
+    photos = [PIL.Image.fromarray(image) for image in datasets.load_sample_images().images]
+    parts = ((0, 0, 1, 1), (0.25, 0.25, 0.75, 0.75))
+    return np.stack(
+        [
+            photo.resize(size[::-1], box=np.multiply(part, 2 * photo.size).tolist())
+            for photo in photos
+            for part in parts
+        ]
+    )
+
+
+def _table(results):
+    table = Table(box=box.SIMPLE_HEAD, title="LiteRT on aarch64 (Cortex-A76, emulated) and here")
+    for column in ("file", "largest difference", "allowed", "unit", ""):
+        table.add_column(column, overflow="fold")
+    for name, result in results.items():
+        verdict = "equal" if result.passed else "[red]DIFFERENT[/red]"
+        numbers = f"{result.difference:.2g}", f"{result.limit:g}"
+        table.add_row(name, *numbers, result.unit, verdict)
+    return table
+
+
+def main(argv=None):
+    """The command. Returns its exit code: 0 if all files agree."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="a .tflite file")
+    parser.add_argument(
+        "--reference", metavar="FILE", help="what runs here instead: the same before a change"
+    )
+    args = parser.parse_args(argv)
+    try:
+        tools.find("qemu-aarch64")
+        root = sysroot.find()
+        with tempfile.TemporaryDirectory() as folder:
+            paths = args.models or export(pathlib.Path(folder))
+            results = {pathlib.Path(path).name: check(path, root, args.reference) for path in paths}
+    except (ImportError, OSError, ValueError, tools.ToolError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    Console().print(_table(results))
+    return 0 if all(result.passed for result in results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

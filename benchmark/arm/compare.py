@@ -1,0 +1,288 @@
+"""The paper's table in instructions per inference, counted on an emulated Cortex-A76.
+
+`python -m keras_ghostnet.benchmark.arm.compare` counts all rows in float32 and int8. What it prints
+are numbers of instructions, not times.
+"""
+
+import argparse
+import dataclasses
+import pathlib
+import sys
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from keras_ghostnet.benchmark import paper_table as baselines
+from keras_ghostnet.benchmark.arm import count, sysroot, tools
+from keras_ghostnet.benchmark.compare import (
+    comparison,
+    conditions,
+    entries,
+    litert,
+    results,
+    subjects,
+)
+from keras_ghostnet.benchmark.compare.measure import progress
+from keras_ghostnet.console import step
+from keras_ghostnet.export import destination
+from keras_ghostnet.quiet import quiet
+
+OUT = "runs/arm-compare"
+WIDTH = 100  # of the table, which a narrower terminal wraps
+TARGET = "arm"
+RUNTIME, UNIT, DEVICE = "qemu", "instructions", "Cortex-A76 (qemu-user)"
+FUNCTIONS = 12  # that are named of a file
+FEWEST = 3  # rows that have a rank correlation
+NOTHING = "\N{EN DASH}"
+INTERRUPTED = 130  # the exit code of shells
+CAPTION = (
+    "Instructions were counted, not time: neither caches nor memory nor the widths of execution "
+    "units are in them. M: millions; ratio: to {}; error: of that ratio against the paper's. "
+    "Parts: XNNPACK does not run the whole network, LiteRT's own operators do the rest, such as "
+    "HARD_SWISH in int8."
+)
+
+
+def compare(options, out, console):
+    """Counts the instructions of models, and keeps each count in a CSV.
+
+    A file that the CSV has already, counted with the same LiteRT and QEMU, is not counted again.
+
+    Args:
+        options: `keras_ghostnet.benchmark.compare.comparison.Options`; `models`, `formats`,
+            `target` and `cache` matter.
+        out: The folder of the CSV.
+        console: A `rich.console.Console` for progress.
+
+    Returns:
+        A list of `keras_ghostnet.benchmark.compare.results.Measurement`.
+
+    Raises:
+        ImportError: If LiteRT is missing.
+        OSError: If there is no such file, or a folder cannot be written to.
+        ValueError: If a model or a format does not fit, or the CSV is of another schema.
+        tools.ToolError: If QEMU or another program is missing or fails.
+    """
+    found = subjects.find(options.models, options.suite)
+    _check_rows(found)
+    litert.check(options, found)
+    destination.check_writable(out)
+    csv = _csv(out)
+    known = results.existing(csv)
+    count.plugin()
+    root = sysroot.find()
+    versions = f"{conditions.versions('litert', options.target)}; qemu {count.qemu_version()}"
+    counted = {
+        measurement.sha256: measurement
+        for measurement in known
+        if measurement.unit == UNIT and _runtime(measurement.versions) == _runtime(versions)
+    }
+    exported = litert.exports_of(options, found, console)
+    missing = {export.sha256: export for export in exported if export.sha256 not in counted}
+    facts = dict(run=conditions.now(), versions=versions)
+    with step(console) as done:
+        with progress(console, "counting", len(missing)) as show:
+            for number, (digest, export) in enumerate(missing.items()):
+                show(number, f"{export.model} {export.format}")
+                counted[digest] = _count(export, root, facts)
+                results.append(csv, [counted[digest]])
+        done(f"counted {len(missing)} files; {len(exported) - len(missing)} were in {csv}")
+    measured = [dataclasses.replace(counted[export.sha256], **export.fields) for export in exported]
+    renamed = [measurement for measurement in measured if measurement not in counted.values()]
+    results.append(csv, renamed)
+    return measured
+
+
+def table(compared):
+    """The counts beside the paper's latencies.
+
+    Args:
+        compared: A `keras_ghostnet.benchmark.compare.entries.Comparison`.
+
+    Returns:
+        A `rich.table.Table`, at most 100 columns wide with two formats.
+    """
+    result = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=0,  # the box has a blank between columns
+        title=f"Instructions per inference: {compared.conditions}",
+        title_justify="left",
+        title_style="bold",
+        caption=CAPTION.format(compared.reference),
+        caption_justify="left",
+    )
+    result.add_column("Network", vertical="bottom", overflow="fold")
+    headings = ["ARM ms\n(paper)", "ratio\n(paper)"]
+    headings += [f"{fmt}\n{name}" for fmt in compared.formats for name in ("M", "ratio", "error")]
+    for heading in headings:
+        result.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
+    for entry in compared.entries:
+        cells = [_text(entry.row.arm_ms, "{:.1f}"), _text(_published(entry, compared), "{:.2f}")]
+        for fmt in compared.formats:
+            cells += _cells(entry, fmt, compared)
+        name = Text(entry.row.name)  # in which brackets mean nothing
+        result.add_row(name, *cells, style="bold cyan" if entry.row.is_ours else "")
+    return result
+
+
+def correlation(compared, value):
+    """Spearman's rank correlation of what rows cost with the paper's latencies.
+
+    Args:
+        compared: A `keras_ghostnet.benchmark.compare.entries.Comparison`.
+        value: A function of an `entries.Entry` that returns the cost; None where it is not known.
+
+    Returns:
+        The correlation, None if fewer than three rows have both; and how many have.
+    """
+    pairs = [(value(entry), entry.row.arm_ms) for entry in compared.entries]
+    pairs = [pair for pair in pairs if None not in pair]
+    return spearman(*zip(*pairs, strict=True)) if len(pairs) >= FEWEST else None, len(pairs)
+
+
+def spearman(first, second):
+    """Spearman's rank correlation of two sequences; equal values share the mean of their ranks."""
+    return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
+
+
+def _ranks(values):
+    _, places, numbers = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(numbers) - (numbers - 1) / 2)[places]
+
+
+def _csv(out):
+    return pathlib.Path(out) / results.file_name(DEVICE, RUNTIME)
+
+
+def _check_rows(found):
+    others = [one.name for one in found if one.row is not None and one.row.suite != "paper"]
+    if others:
+        raise ValueError(
+            f"The paper's table has no {', '.join(others)}. Any network's .tflite file is counted "
+            "with --model FILE."
+        )
+
+
+def _runtime(versions):
+    """What a count depends on besides the file."""
+    return {part for part in versions.split("; ") if part.startswith(("ai-edge-litert ", "qemu "))}
+
+
+def _count(export, root, facts):
+    try:
+        total = count.count(export.path, root).total
+    except tools.ToolError as error:
+        raise tools.ToolError(f"{export.model} in {export.format}: {error}") from error
+    return results.Measurement(
+        **export.fields,
+        **facts,
+        runtime=RUNTIME,
+        device=DEVICE,
+        threads=1,
+        batch=1,
+        unit=UNIT,
+        median=total,
+        p10=total,
+        p90=total,
+        calls=count.INFERENCES,
+        noisy=False,
+    )
+
+
+def _published(entry, compared):
+    """The paper's latency over that of the reference; None if it has none."""
+    if entry.row.arm_ms is None:
+        return None
+    return entry.row.arm_ms / baselines.find(compared.reference).arm_ms
+
+
+def _cells(entry, fmt, compared):
+    if fmt not in entry.measured:
+        return [NOTHING] * 3
+    parts = entry.measured[fmt].parts or 1
+    value = f"{entry.value(fmt):.1f}" + (f" ({parts} parts)" if parts > 1 else "")
+    ratio, published = compared.ratio(entry, fmt), _published(entry, compared)
+    error = None if None in (ratio, published) else round(100 * (ratio / published - 1))
+    return [value, _text(ratio, "{:.2f}"), _text(error, "{:+d} %")]
+
+
+def _text(value, text):
+    return NOTHING if value is None else text.format(value)
+
+
+def _correlations(compared):
+    costs = {
+        f"instructions, {fmt}": lambda entry, fmt=fmt: entry.value(fmt) for fmt in compared.formats
+    }
+    costs["multiply-adds, for comparison"] = lambda entry: entry.macs
+    for name, value in costs.items():
+        found, rows = correlation(compared, value)
+        words = f"needs {FEWEST} rows with both" if found is None else f"{found:.3f}"
+        yield f"  {name}: {words} ({rows} {'row' if rows == 1 else 'rows'})"
+
+
+def _names(text):
+    names = tuple(filter(None, text.split(",")))
+    if not names:
+        raise argparse.ArgumentTypeError("names nothing")
+    return names
+
+
+def _arguments(argv):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--models",
+        type=_names,
+        metavar="A,B,...",
+        help="rows of the table; runs' folders, .keras and .tflite files (default: all rows)",
+    )
+    what.add_argument(
+        "--model",
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="count .tflite files alone, and say in which functions the instructions are",
+    )
+    parser.add_argument(
+        "--formats", type=_names, metavar="A,B,...", help="fp32, fp16, int8 (default: fp32,int8)"
+    )
+    parser.add_argument("--out", default=OUT, metavar="DIR", help=f"default: {OUT}")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    """The command. Returns its exit code."""
+    args = _arguments(argv)
+    if args.model:
+        return count.main([*args.model, "--functions", str(FUNCTIONS)])
+    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    console.width = max(console.width, WIDTH)
+    try:
+        with quiet(unless=()):
+            comparison.check_report()
+            options = comparison.Options(models=args.models, formats=args.formats, target=TARGET)
+            measured = compare(options, args.out, console)
+            compared, *_ = entries.comparisons(measured)
+            # Pictures are of accuracies, which models of the user's own do not have.
+            drawable = any(entry.row.top1 is not None for entry in compared.entries)
+            paths = comparison.report(measured, "paper", args.out) if drawable else []
+    except KeyboardInterrupt:
+        print("Interrupted. The same command goes on from there.", file=sys.stderr)
+        return INTERRUPTED
+    except (ImportError, OSError, ValueError, tools.ToolError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    console.print(table(compared), crop=False)
+    console.print("Spearman's rank correlation with the paper's latency:")
+    console.print("\n".join(_correlations(compared)))
+    console.print(f"Done: {', '.join(map(str, (_csv(args.out), *paths)))}", soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""Instructions per inference of `.tflite` files on an emulated Cortex-A76.
+
+`python -m keras_ghostnet.benchmark.arm.count MODEL.tflite ...` prints them. It is a count, not a
+time: emulated time says nothing of a real processor's.
+"""
+
+import argparse
+import bisect
+import collections
+import concurrent.futures
+import dataclasses
+import functools
+import hashlib
+import pathlib
+import re
+import sys
+import tempfile
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from keras_ghostnet import files
+from keras_ghostnet.benchmark.arm import emulate, sysroot, tools
+from keras_ghostnet.benchmark.arm.symbols import Symbols
+from keras_ghostnet.export.device import run
+
+SOURCE = pathlib.Path(__file__).with_name("plugin.c")
+INFERENCES = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Count:
+    """The instructions of one inference.
+
+    Attributes:
+        total: Their number.
+        functions: A `collections.Counter` of `(library, function)`; where a library names no
+            function, None stands for it.
+    """
+
+    total: float
+    functions: collections.Counter
+
+
+def count(path, root=None):
+    """Counts the instructions of one inference with one thread.
+
+    The file runs once, and in another process `INFERENCES` times more: what loading takes is the
+    same in both, and the difference is the inferences' alone.
+
+    Args:
+        path: A `.tflite` file.
+        root: The sysroot's folder; None for the one of `sysroot.find()`.
+
+    Returns:
+        A `Count`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ImportError: If the host has no LiteRT.
+        tools.ToolError: If a program is missing or fails.
+    """
+    path = pathlib.Path(path).resolve(strict=True)
+    library = plugin()
+    root = root or sysroot.find()
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor() as pool:
+        outputs = [pathlib.Path(folder) / name for name in ("once", "more")]
+        calls = (1, 1 + INFERENCES)
+        list(pool.map(lambda n, output: _run(path, n, root, library, output), calls, outputs))
+        once, more = map(_read, outputs)
+    more.subtract(once)
+    functions = collections.Counter()
+    for (library, name), instructions in _named(more).items():
+        functions[library, name] = instructions / INFERENCES
+    return Count(sum(functions.values()), functions)
+
+
+def _run(path, calls, root, library, output):
+    emulate.run_script(
+        *(root, run.__file__, path, "--time", "--warmup", 0, "--burst", 1, "--calls", calls),
+        plugin=f"{library},out={output}",
+        environment={"PYTHONHASHSEED": "0"},
+    )
+    return output
+
+
+def plugin():
+    """QEMU's plugin that counts, compiled once for all.
+
+    Returns:
+        Its path.
+
+    Raises:
+        tools.ToolError: If a program is missing, or QEMU loads no plugins.
+    """
+    tools.find("qemu-aarch64", "cc")
+    if "-plugin" not in tools.run(["qemu-aarch64", "-h"], "ask QEMU for its options"):
+        raise tools.ToolError(
+            f"Counting needs a QEMU that loads plugins. Found: QEMU {qemu_version()}, built "
+            "without (as in Debian 13). Debian 12's qemu-user 7.2 has them; of another build, put "
+            "the folder of its qemu-aarch64 in front of PATH."
+        )
+    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+    library = sysroot.cache() / f"counter-{digest}.so"
+    if not library.exists():
+        with files.replacing(library) as partial:
+            tools.run(
+                ["cc", "-O2", "-shared", "-fPIC", "-o", partial, SOURCE], "compile QEMU's plugin"
+            )
+    return library
+
+
+def qemu_version():
+    """QEMU's version, such as `"7.2.22"`.
+
+    Raises:
+        tools.ToolError: If it is missing.
+    """
+    tools.find("qemu-aarch64")
+    text = tools.run(["qemu-aarch64", "--version"], "ask QEMU for its version")
+    return re.search(r"version (\S+)", text)[1]
+
+
+def _read(output):
+    """What the plugin wrote: a `Counter` of `(file, offset)`."""
+    lines = output.read_text().splitlines() if output.exists() else []
+    if not lines or lines[-1] != "end":
+        raise tools.ToolError("QEMU's plugin wrote no counts, or not all: is the disk full?")
+    maps = [parts for line in lines if len(parts := line.split(None, 5)) == 6]
+    regions = sorted(
+        (*(int(bound, 16) for bound in bounds.split("-")), int(offset, 16), name)
+        for bounds, _, offset, _, _, name in maps
+    )
+    counts = collections.Counter()
+    for line in lines:
+        if line.startswith("block "):
+            _, address, instructions = line.split()
+            counts[_place(int(address, 16), regions)] += int(instructions)
+    return counts
+
+
+def _place(address, regions):
+    """File and offset of an address; no file if none is mapped there."""
+    index = bisect.bisect(regions, (address, float("inf"))) - 1
+    start, end, offset, name = regions[index]
+    return (name, address - start + offset) if start <= address < end else ("", 0)
+
+
+def _named(places):
+    """Counts by library and function instead of file and offset."""
+    counts = collections.Counter()
+    for (name, offset), instructions in places.items():
+        if instructions:
+            counts[pathlib.Path(name).name, _symbols(name).name(offset)] += instructions
+    return counts
+
+
+@functools.cache
+def _symbols(name):
+    return Symbols(pathlib.Path(name))
+
+
+def _totals(counts):
+    table = Table(box=box.SIMPLE_HEAD, title="instructions per inference, Cortex-A76")
+    for column in ("model", "millions", "ratio"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    first = next(iter(counts.values())).total
+    for path, result in counts.items():
+        table.add_row(path, f"{result.total / 1e6:.2f}", f"{result.total / first:.3f}")
+    return table
+
+
+def _functions(path, result, number):
+    table = Table(box=box.SIMPLE_HEAD, title=path)
+    for column in ("millions", "part", "function"):
+        left = column == "function"
+        table.add_column(column, justify="left" if left else "right", overflow="fold")
+    for (library, name), instructions in result.functions.most_common(number):
+        part = instructions / result.total
+        table.add_row(f"{instructions / 1e6:.2f}", f"{part:.1%}", name or library or "unknown")
+    return table
+
+
+def main(argv=None):
+    """The command. Returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="a .tflite file")
+    parser.add_argument("--functions", type=int, default=0, metavar="N", help="show the N largest")
+    args = parser.parse_args(argv)
+    console = Console()
+    try:
+        counts = {path: count(path) for path in args.models}
+    except (ImportError, OSError, tools.ToolError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    console.print(_totals(counts))
+    if args.functions:
+        for path, result in counts.items():
+            console.print(_functions(path, result, args.functions))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

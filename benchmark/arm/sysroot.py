@@ -1,0 +1,183 @@
+"""The aarch64 sysroot: Python from the host's own distribution, NumPy and LiteRT as wheels.
+
+`python -m keras_ghostnet.benchmark.arm.sysroot` builds it. Nothing is installed on the host, and no
+rights are needed.
+"""
+
+import argparse
+import importlib.metadata
+import pathlib
+import platform
+import re
+import sys
+import tempfile
+
+from keras_ghostnet import files
+from keras_ghostnet.benchmark.arm import emulate, tools
+
+PACKAGES = ("python3", "libstdc++6")  # and what they depend on
+
+APT_CONFIG = """\
+APT::Architecture "arm64";
+#clear APT::Architectures;
+APT::Architectures {{ "arm64"; }};
+APT::Sandbox::User "";
+Dir::State "{state}";
+Dir::State::status "{state}/status";
+Dir::Cache "{state}";
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Post-Invoke;
+"""
+SOURCES_CONFIG = """\
+Dir::Etc::SourceList "{sources}";
+Dir::Etc::SourceParts "/dev/null";
+"""
+SOURCES_HINT = (
+    " The host's apt sources must have arm64. Where they have not (Ubuntu keeps it on a mirror of "
+    "its own), write a list of sources that have, of the same release, and build the sysroot with: "
+    "python -m keras_ghostnet.benchmark.arm.sysroot --sources FILE"
+)
+
+
+def cache():
+    """The folder that sysroots and plugins are kept in."""
+    return files.cache("arm")
+
+
+def find(sources=None):
+    """The sysroot, which is built if there is none yet: about 100 MB of downloads.
+
+    It is of the host's distribution and release, with LiteRT in the host's version.
+
+    Args:
+        sources: A file of apt sources with arm64; None for the host's own.
+
+    Returns:
+        The sysroot's folder, absolute.
+
+    Raises:
+        ImportError: If the host has no LiteRT.
+        tools.ToolError: If a program is missing or fails.
+    """
+    version = _litert_version()
+    root = cache() / f"sysroot-{_release()}-litert-{version}"
+    if not root.exists():
+        tools.find("apt-get", "dpkg-deb", "qemu-aarch64")
+        with files.replacing(root) as partial:
+            _build(partial, version, sources)
+    return root
+
+
+def _build(root, litert_version, sources):
+    root.mkdir()
+    with tempfile.TemporaryDirectory() as folder:
+        packages = _download(pathlib.Path(folder), sources)
+        for package in packages:
+            tools.run(["dpkg-deb", "-x", package, root], f"unpack {package.name}")
+        glibc = _glibc_minor(packages)
+    for name in ("bin", "lib"):  # links of a base package, where packages know only usr/
+        if not (root / name).exists():
+            (root / name).symlink_to(f"usr/{name}")
+    (root / "proc").mkdir()
+    (root / "proc" / "cpuinfo").write_text(emulate.CPUINFO)
+    _install_wheels(root, glibc, litert_version)
+    _check(root)
+
+
+def _download(folder, sources):
+    """Downloads the packages with an apt of its own: own state, host's sources and keys."""
+    for name in ("lists/partial", "archives/partial"):
+        (folder / name).mkdir(parents=True)
+    (folder / "status").touch()
+    config = folder / "apt.conf"
+    text = APT_CONFIG.format(state=folder)
+    if sources:
+        text += SOURCES_CONFIG.format(sources=pathlib.Path(sources).resolve(strict=True))
+    config.write_text(text)
+    # Read last, after the host's configuration, unlike a file in APT_CONFIG.
+    apt = ["apt-get", "-c", config, "-q", "-y"]
+    tools.run([*apt, "update"], "read apt's lists of arm64 packages", SOURCES_HINT)
+    tools.run(
+        [*apt, "--no-install-recommends", "--download-only", "install", *PACKAGES],
+        "download arm64 packages",
+        SOURCES_HINT,
+    )
+    return sorted((folder / "archives").glob("*.deb"))
+
+
+def _install_wheels(root, glibc, litert_version):
+    """Puts NumPy and LiteRT into the sysroot, for its own Python and glibc."""
+    platforms = ["manylinux2014_aarch64"]
+    platforms += [f"manylinux_2_{minor}_aarch64" for minor in range(17, glibc + 1)]
+    tools.run(
+        [
+            *(sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"),
+            *("--target", emulate.site(root), "--no-deps", "--no-compile"),
+            *("--only-binary=:all:", "--python-version", _python_version(root)),
+            *(f"--platform={name}" for name in platforms),
+            *("numpy", f"ai-edge-litert=={litert_version}"),
+        ],
+        f"download NumPy and LiteRT {litert_version} for aarch64 and Python "
+        f"{_python_version(root)}",
+    )
+
+
+def _check(root):
+    """Imports LiteRT on the emulated processor, which also writes Python's bytecode."""
+    script = root / "check.py"
+    script.write_text(
+        "import numpy, platform\nfrom ai_edge_litert import interpreter\n"
+        "print(platform.machine())\n"
+    )
+    found = emulate.run_script(root, script, environment={"PYTHONDONTWRITEBYTECODE": ""})
+    if found.strip() != "aarch64":
+        raise tools.ToolError(f"The sysroot's Python says it runs on {found!r}, not aarch64.")
+
+
+def _litert_version():
+    try:
+        return importlib.metadata.version("ai-edge-litert")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ImportError(
+            'LiteRT is missing. Install it with: pip install "keras_ghostnet[tflite]"'
+        ) from error
+
+
+def _release():
+    """Distribution and release of the host, such as "debian-12"."""
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        release = {}
+    return f"{release.get('ID', 'unknown')}-{release.get('VERSION_ID', 'unknown')}"
+
+
+def _python_version(root):
+    return emulate.python(root).name.removeprefix("python")
+
+
+def _glibc_minor(packages):
+    """The minor version of the sysroot's glibc 2, from its package's name."""
+    for package in packages:
+        if match := re.match(r"libc6_2\.(\d+)", package.name):
+            return int(match[1])
+    raise tools.ToolError("apt downloaded no libc6.")
+
+
+def main(argv=None):
+    """The command. Returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--sources", metavar="FILE", help="apt sources with arm64 packages")
+    args = parser.parse_args(argv)
+    try:
+        print(find(args.sources))
+    except (ImportError, OSError, tools.ToolError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""Exported files that are found again by what made them."""
+
+import hashlib
+import importlib.metadata
+import json
+import pathlib
+
+import keras
+import numpy as np
+
+from keras_ghostnet import files, layers
+from keras_ghostnet.benchmark.compare import exports
+from keras_ghostnet.export import formats, lowering, sidecar
+
+EXPORT = pathlib.Path(formats.__file__).parent
+# Parts of the package that no `.tflite` file depends on.
+APART = ("arm", "compare", "device", "onnx", "profiling", "serving", "tensorrt")
+SEED = 0  # of the rows' weights
+LIBRARIES = ("ai-edge-litert", "keras", "numpy", "tensorflow")
+
+
+class Cache:
+    """A folder of `.tflite` files, each with a JSON file that says what it is.
+
+    A file is found again only if it comes from the same network (layers and weights), format, code
+    of the export and versions of the libraries, and its SHA-256 is still that of the JSON file.
+
+    Args:
+        folder: Where; None for the user's cache.
+        target: The processor that files are written for, as `keras_ghostnet.export.lowering`
+            knows it.
+        force: Whether to make all files anew.
+
+    Attributes:
+        made, found: How many files were made, and found.
+    """
+
+    def __init__(self, folder=None, target="host", force=False):
+        self.folder = files.cache("compare") if folder is None else pathlib.Path(folder)
+        self.target, self.force = target, force
+        self.made = self.found = 0
+
+    def exports(self, subject, names, size=None):
+        """The files of a subject in some formats, a generator of `exports.Export`.
+
+        Args:
+            subject: A `subjects.Subject`.
+            names: Of the formats, such as `"int8"`. A `.tflite` file has its own.
+            size: Side of a row's image in pixels; None for the published one.
+
+        Raises:
+            ValueError: If the network cannot be exported; the message names it.
+        """
+        if subject.file is not None:
+            yield exports.of_file(subject)
+            return
+        keras.utils.set_random_seed(SEED)
+        exporter = exports.Exporter(subject.build(size), random=subject.row is not None)
+        network = network_hash(exporter.model)  # before anything changes the statistics
+        for name in names:
+            dtype = formats.find(f"tflite_{name}").dtype
+            rewrites = repr(lowering.find(self.target, dtype))
+            key = _hash(network, name, rewrites, _code(), _versions())[:16]
+            path = self.folder / f"{exporter.model.name}_{name}_{key}.tflite"
+            facts = None if self.force else _facts(path)
+            if facts is None:
+                facts = self._make(exporter, dtype, path)
+                self.made += 1
+            else:
+                self.found += 1
+            yield exports.Export(model=subject.name, format=name, path=path, **facts)
+
+    def _make(self, exporter, dtype, path):
+        try:
+            with files.replacing(path) as partial:
+                exporter.write(partial, dtype, self.target)
+                facts = {**exports.describe(partial), **exporter.counts}
+        except ValueError as error:
+            raise ValueError(f"{exporter.model.name} in {dtype}: {error}") from error
+        with files.replacing(sidecar.path_of(path)) as partial:
+            partial.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+        return facts
+
+
+def network_hash(model):
+    """SHA-256 of a network: the configuration of its layers, and its weights.
+
+    Layers go by their place: Keras numbers the names of unnamed ones through the whole process.
+    """
+    places = {layer.name: f"layer {i}" for i, layer in enumerate(model._flatten_layers(False))}
+    digest = hashlib.sha256(model.name.encode())
+    config = json.loads(model.to_json())
+    digest.update(json.dumps(_renamed(config, places), sort_keys=True).encode())
+    for weight in model.weights:
+        values = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
+        digest.update(f"{values.dtype} {values.shape}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _renamed(config, places):
+    if isinstance(config, dict):
+        return {key: _renamed(value, places) for key, value in config.items()}
+    if isinstance(config, list):
+        return [_renamed(value, places) for value in config]
+    return places.get(config, config) if isinstance(config, str) else config
+
+
+def _facts(path):
+    """What the JSON file says of a file; None if there is none or it was changed."""
+    try:
+        facts = json.loads(sidecar.path_of(path).read_text("utf-8"))
+        is_whole = sidecar.artifact_hash(path) == facts["sha256"]
+    except (OSError, ValueError):
+        return None
+    return facts if is_whole else None
+
+
+def _code():
+    """A hash of the code that a file depends on."""
+    sources = [
+        *pathlib.Path(layers.__file__).parent.rglob("*.py"),
+        *(path for path in EXPORT.rglob("*.py") if path.relative_to(EXPORT).parts[0] not in APART),
+        pathlib.Path(exports.__file__),
+    ]
+    return _hash(*(sidecar.artifact_hash(path) for path in sorted(sources)))
+
+
+def _versions():
+    return [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
+
+
+def _hash(*parts):
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,146 @@
+"""Networks as `.tflite` files to be timed, all made in the same way."""
+
+import dataclasses
+import functools
+import pathlib
+
+import keras
+import numpy as np
+
+from keras_ghostnet import count_macs, count_parameters, files
+from keras_ghostnet.export import sidecar, tflite
+from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.device import run
+from keras_ghostnet.export.tflite import runtime
+from keras_ghostnet.quiet import quiet
+
+IMAGES = 16  # that ranges, and the statistics of random weights, are taken from
+INTEGERS = ("int8", "uint8")
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """A `.tflite` file, and what is known of its network.
+
+    Attributes:
+        model: The subject's name.
+        format: `"fp32"`, `"fp16"` or `"int8"`.
+        path: The file.
+        size: Side of the image in pixels.
+        bytes, sha256: Of the file.
+        parameters, macs: Counted; None if only the file is known.
+        parts: Into how many XNNPACK takes it apart, what it leaves over among them.
+    """
+
+    model: str
+    format: str
+    path: pathlib.Path
+    size: int
+    bytes: int
+    sha256: str
+    parameters: int | None
+    macs: int | None
+    parts: int
+
+    @property
+    def fields(self):
+        """Fields of a `keras_ghostnet.benchmark.compare.results.Measurement`, a dictionary."""
+        return {name: value for name, value in vars(self).items() if name != "path"}
+
+
+class Exporter:
+    """Writes the files of one network.
+
+    Args:
+        model: A Keras model.
+        random: Whether its weights are random. Its batch norms then get the statistics of random
+            images: with the initial ones activations vanish, and XNNPACK refuses the scales of
+            an int8 network.
+    """
+
+    def __init__(self, model, random):
+        self.model, self.random = model, random
+
+    @functools.cached_property
+    def images(self):
+        """Random images, normalised: patches of colour and noise. Only latency depends on them."""
+        random = np.random.default_rng(0)
+        height, width = self.model.input_shape[1:3]
+        patches = random.normal(size=(IMAGES, 8, 8, 3))
+        patches = patches.repeat(-(-height // 8), axis=1).repeat(-(-width // 8), axis=2)
+        noise = random.normal(size=(IMAGES, height, width, 3))
+        return (patches[:, :height, :width] + 0.2 * noise).astype("float32")
+
+    @functools.cached_property
+    def counts(self):
+        """Parameters and multiply-adds of one image, a dictionary."""
+        return dict(parameters=count_parameters(self.model), macs=count_macs(self.model))
+
+    def write(self, path, dtype, target):
+        """Writes a file for a processor; an int8 one takes its ranges from `images`."""
+        options = dict(one_partition=False, target=target)
+        tflite.export(self.deployed, path, dtype, self.images, **options)
+
+    @functools.cached_property
+    def deployed(self):
+        """The network in its deployment form."""
+        with quiet():
+            if self.random:
+                _settle(self.model, self.images)
+            return for_tracing(deploy(self.model))
+
+
+def describe(path):
+    """What a file alone tells: `size`, `bytes`, `sha256` and `parts`, a dictionary.
+
+    Raises:
+        ImportError: If LiteRT is missing.
+        ValueError: If it is not a network that takes one image.
+    """
+    return dict(
+        size=tflite.load(path).input_shape[0],
+        bytes=files.size(path),
+        sha256=sidecar.artifact_hash(path),
+        parts=_parts(path),
+    )
+
+
+def of_file(subject):
+    """The `Export` of a user's own `.tflite` file; errors as `describe`."""
+    is_integer = np.dtype(tflite.load(subject.file).output["dtype"]).name in INTEGERS
+    graph = tflite.graph(subject.file.read_bytes())
+    tensors = (graph.subgraph.Tensors(i).Type() for i in range(graph.subgraph.TensorsLength()))
+    floats = "fp16" if "FLOAT16" in map(graph.type_names.get, tensors) else "fp32"
+    return Export(
+        model=subject.name,
+        format="int8" if is_integer else floats,
+        path=subject.file,
+        parameters=None,
+        macs=None,
+        **describe(subject.file),
+    )
+
+
+def _settle(model, images):
+    """Gives the batch norms the images' statistics in one pass."""
+    norms = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    model(images, training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def _parts(path):
+    try:
+        runtime.check_partition(path)
+    except ValueError:
+        # There is no public way to the delegated parts: LiteRT only logs their number.
+        operators = run.Model(path).interpreter._get_ops_details()
+        return max(2, sum(operator["op_name"] == "DELEGATE" for operator in operators))
+    return 1

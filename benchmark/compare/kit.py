@@ -1,0 +1,62 @@
+"""A folder that goes to a device without TensorFlow, and whose CSV comes back."""
+
+import json
+import pathlib
+import re
+import shutil
+
+from keras_ghostnet import files
+from keras_ghostnet.benchmark.compare import results
+from keras_ghostnet.benchmark.compare.conditions import versions
+from keras_ghostnet.export.device import run
+
+TABLE = "models.json"
+SCRIPT = "run.py"
+
+
+def check(folder):
+    """Refuses a folder that holds something else, before long work.
+
+    Raises:
+        FileExistsError: If it does.
+    """
+    folder = pathlib.Path(folder)
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not is_kit(folder)):
+        raise FileExistsError(
+            f"{folder} holds something else, which is not overwritten. Choose another folder "
+            "(--export-only)."
+        )
+
+
+def is_kit(folder):
+    """Whether a folder is one that `write` made."""
+    return (folder / TABLE).is_file() and (folder / SCRIPT).is_file()
+
+
+def write(folder, exported, target):
+    """Writes the models, `models.json` and the script; the folder appears whole or not at all.
+
+    Args:
+        folder: Where; an earlier kit is replaced.
+        exported: A list of `keras_ghostnet.benchmark.compare.exports.Export`.
+        target: The processor that they are for.
+
+    Raises:
+        FileExistsError: If the folder holds something else.
+    """
+    check(folder)
+    with files.replacing(folder) as partial:
+        partial.mkdir()
+        entries = []
+        for export in exported:
+            name = f"{re.sub('[^A-Za-z0-9_-]+', '-', export.model)}_{export.format}.tflite"
+            shutil.copyfile(export.path, partial / name)
+            entries.append({"file": name, **export.fields})
+        table = {
+            "schema": results.SCHEMA,
+            "columns": results.COLUMNS,
+            "made_by": versions("litert", target),
+            "models": entries,
+        }
+        (partial / TABLE).write_text(json.dumps(table, indent=2) + "\n", "utf-8")
+        shutil.copyfile(run.__file__, partial / SCRIPT)

@@ -1,0 +1,143 @@
+"""Measures side by side, and keeps what an interrupted run has measured."""
+
+import contextlib
+import hashlib
+import json
+import pathlib
+import time
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from keras_ghostnet import files
+from keras_ghostnet.benchmark.compare import results
+from keras_ghostnet.benchmark.compare.conditions import Conditions, now, summary
+from keras_ghostnet.export.device import run
+
+BURST, WARMUP = 10, 10
+LEAD = 1  # calls in front of a burst, which find the caches as the other models left them
+SAVE_SECONDS = 5.0
+
+
+class Run:
+    """One run: groups of models that are timed in turn, appended to the device's CSV.
+
+    Until the last group is finished, all times are kept in a file beside the CSV, and a run of
+    the same `plan` goes on from there.
+
+    Args:
+        folder: Of the CSV.
+        plan: What tells this run from others, as JSON can hold it.
+        device: Name of the processor or card.
+        runtime, versions: As in `results.Measurement`.
+        calls: How many of each model to time.
+        console: A `rich.console.Console` for progress.
+        force: Whether to begin anew.
+
+    Attributes:
+        csv: The path of the CSV.
+        continued: Whether an earlier run goes on.
+
+    Raises:
+        ValueError: If the CSV is not one of this schema.
+    """
+
+    def __init__(self, folder, plan, *, device, runtime, versions, calls, console, force=False):
+        self.csv = pathlib.Path(folder) / results.file_name(device, runtime)
+        self.known = results.existing(self.csv)
+        self.facts = dict(device=device, runtime=runtime, versions=versions)
+        self.calls, self.console = calls, console
+        digest = hashlib.sha256(json.dumps([plan, calls, self.facts]).encode()).hexdigest()
+        self.kept = self.csv.with_name(f".unfinished-{digest[:16]}.json")
+        if force:
+            self.kept.unlink(missing_ok=True)
+        state = _read(self.kept)
+        self.continued = state is not None
+        self.start, self.times, self.others = state or (now(), {}, {})
+        self.saved = time.monotonic()
+        if self.continued:
+            console.print(f"Going on with the run of {self.start}", soft_wrap=True)
+
+    def measure(self, group, subjects, functions):
+        """Times the models of a group, or takes what the unfinished run has of it.
+
+        Args:
+            group: Its name; another for every group of the run.
+            subjects: A dict of names and fields of `results.Measurement`, dictionaries: all that
+                is not measured.
+            functions: A dict of the same names and functions without arguments, to be timed.
+
+        Returns:
+            A list of `results.Measurement`, which the CSV has.
+        """
+        times = self.times.setdefault(group, {name: [] for name in subjects})
+        if min(map(len, times.values())) < self.calls:
+            self._time(group, functions, times)
+        others, described = self.others[group]
+        measured = []
+        for name, fields in subjects.items():
+            figures = summary(times[name], others)
+            figures["noisy"] = bool(figures["noisy"])
+            facts = dict(run=self.start, unit="ms", conditions=described, **self.facts)
+            measured.append(results.Measurement(**fields, **facts, **figures))
+        new = [measurement for measurement in measured if measurement not in self.known]
+        if new:
+            results.append(self.csv, new)
+        self.known += new
+        return measured
+
+    def finish(self):
+        """Removes what was kept: all is in the CSV."""
+        self.kept.unlink(missing_ok=True)
+
+    def _time(self, group, functions, times):
+        conditions = Conditions()
+        try:
+            doing = f"measuring {len(functions)} models, {group}"
+            with progress(self.console, doing, self.calls) as show:
+                for _ in run.rounds(functions, self.calls, BURST, WARMUP, LEAD, times):
+                    show(min(map(len, times.values())))
+                    if time.monotonic() - self.saved > SAVE_SECONDS:
+                        self._save(group, conditions)
+        finally:
+            self._save(group, conditions)
+
+    def _save(self, group, conditions):
+        # Of a run in several parts the busiest counts.
+        parts = (conditions.others(), self.others.get(group, [None])[0])
+        others = max((part for part in parts if part is not None), default=None)
+        self.others[group] = [others, conditions.describe(others)]
+        with files.replacing(self.kept) as partial:
+            partial.write_text(json.dumps([self.start, self.times, self.others]), "utf-8")
+        self.saved = time.monotonic()
+
+
+@contextlib.contextmanager
+def progress(console, doing, total):
+    """A bar with the time left, on a terminal.
+
+    Yields:
+        A function that takes how much is done, and a word on what comes next.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(24), TimeRemainingColumn())
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        speed_estimate_period=600,  # a step may take half a minute
+        disable=not console.is_terminal,
+        # Output that is held back must not come out through the bar.
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ) as bar:
+        task = bar.add_task(doing, total=total)
+        yield lambda done, what="": bar.update(
+            task, completed=done, description=f"{doing} {what}".strip()
+        )
+
+
+def _read(path):
+    """Start, times and conditions of an unfinished run; None if there is none."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None

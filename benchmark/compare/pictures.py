@@ -1,0 +1,266 @@
+"""Accuracy against multiply-adds and against what was measured, as PNG and as SVG for a page."""
+
+import dataclasses
+import html
+import math
+import re
+
+from keras_ghostnet import files
+from keras_ghostnet.benchmark.compare import entries
+from keras_ghostnet.benchmark.report import figures
+
+OURS, OTHERS = figures.HELD_OUT, figures.TRAIN
+RADIUS = 3.2  # of a point, in points
+FRONT = dict(color=figures.WRONG, linewidth=1.2, alpha=0.7, zorder=1)
+SPREAD = 20  # between the least and the largest cost, beyond which the axis is logarithmic
+SIZE = (8.6, 5.2)  # of a picture, in inches
+DPI = 160
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A network in a picture.
+
+    Attributes:
+        label: What stands beside it.
+        cost: Of one inference, in the picture's unit.
+        accuracy: Published top-1, percent.
+        is_ours: Whether it is a GhostNet.
+        is_noisy: Whether its cost was measured on a busy machine.
+        details: More about it, a few lines of text.
+    """
+
+    label: str
+    cost: float
+    accuracy: float
+    is_ours: bool
+    is_noisy: bool
+    details: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """Accuracy against a cost.
+
+    Attributes:
+        title: What it shows.
+        axis: What the cost is, with its unit.
+        points: A list of `Point`.
+    """
+
+    title: str
+    axis: str
+    points: list
+
+
+def front(points):
+    """The points that no other one beats: none is as accurate at less cost, or more at the same.
+
+    Args:
+        points: A list of `Point`.
+
+    Returns:
+        A list of them, by rising cost.
+    """
+    best, result = -math.inf, []
+    for point in sorted(points, key=lambda point: (point.cost, -point.accuracy)):
+        # Equals of both are on it together.
+        same = result and (point.cost, point.accuracy) == (result[-1].cost, result[-1].accuracy)
+        if point.accuracy > best or same:
+            best = point.accuracy
+            result.append(point)
+    return result
+
+
+def pictures_of(comparison):
+    """Accuracy against counted multiply-adds, and against what was measured of every format.
+
+    Args:
+        comparison: A `keras_ghostnet.benchmark.compare.entries.Comparison`.
+
+    Returns:
+        A list of `Picture`: those in which there is a point.
+    """
+    unit = entries.UNITS[comparison.conditions.unit]
+    published = [entry for entry in comparison.entries if entry.row.top1 is not None]
+    pictures = [
+        Picture(
+            "Accuracy against multiply-adds",
+            "Multiply-adds (M)",
+            [_point(entry, entry.macs, comparison) for entry in published if entry.macs],
+        )
+    ]
+    for fmt in comparison.formats:
+        points = [
+            _point(entry, entry.value(fmt), comparison, entry.is_noisy(fmt))
+            for entry in published
+            if fmt in entry.measured
+        ]
+        axis = f"{unit.quantity.capitalize()}, {fmt} ({unit.symbol})"
+        pictures.append(Picture(f"Accuracy against {unit.quantity}, {fmt}", axis, points))
+    return [picture for picture in pictures if picture.points]
+
+
+def draw(figure, axes, drawn):
+    """Draws pictures into a figure, each with its labels, and one legend for all.
+
+    Args:
+        figure: Of matplotlib.
+        axes: A list of its axes, one a picture.
+        drawn: A list of `Picture`.
+
+    Returns:
+        A list of lists of `matplotlib.text.Annotation`: the labels of each.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from keras_ghostnet.benchmark.compare import labels
+
+    FigureCanvasAgg(figure)  # knows how large texts are
+    lines = [_points(axis, picture) for axis, picture in zip(axes, drawn, strict=True)]
+    figure.legend(handles=_legend(drawn), loc="outside lower center", ncols=4, frameon=False)
+    # The labels come last: their places depend on where all else is.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return [
+        labels.place(
+            axis,
+            [(point.cost, point.accuracy) for point in picture.points],
+            [point.label for point in picture.points],
+            RADIUS,
+            avoid=[line],
+            color=[OURS if point.is_ours else figures.TEXT for point in picture.points],
+            weight=["bold" if point.is_ours else "normal" for point in picture.points],
+            fontsize=[8] * len(picture.points),
+        )
+        for axis, picture, line in zip(axes, drawn, lines, strict=True)
+    ]
+
+
+def to_svg(picture):
+    """A picture as an `<svg>` element for a page; pointing at a network tells more about it.
+
+    Args:
+        picture: A `Picture`.
+
+    Returns:
+        A string of SVG.
+
+    Raises:
+        ImportError: If matplotlib is missing.
+    """
+    with figures.figure_of(*SIZE) as (figure, axes):
+        draw(figure, [axes], [picture])
+        svg = figures.to_svg(figure, picture.title)
+    return re.sub(
+        r'<g id="point-(\d+)">',
+        lambda match: (
+            f'<g class="point"><title>{html.escape(picture.points[int(match[1])].details)}</title>'
+        ),
+        svg,
+    )
+
+
+def write_png(path, measurements, suite="paper"):
+    """Accuracy against multiply-adds and every measured format, one below the other.
+
+    Args:
+        path: The file to write.
+        measurements: A list of `keras_ghostnet.benchmark.compare.results.Measurement`. Of several
+            devices, runtimes, threads or batch sizes those of the newest one are drawn.
+        suite: Whose rows to take: `"paper"` or `"gpu"`.
+
+    Raises:
+        ImportError: If matplotlib is missing.
+        ValueError: If there is nothing to draw.
+    """
+    comparison = entries.comparisons(measurements, suite)[0]
+    drawn = pictures_of(comparison)
+    if not drawn:
+        raise ValueError("No measured model has a published accuracy: there is nothing to draw.")
+    width, height = SIZE
+    size = width, height * len(drawn)
+    with figures.figure_of(*size, nrows=len(drawn), squeeze=False) as (figure, axes):
+        figure.set_dpi(DPI)
+        figure.suptitle(str(comparison.conditions), fontsize=9, parse_math=False)
+        draw(figure, axes[:, 0], drawn)
+        with files.replacing(path) as partial:
+            figure.savefig(partial, format="png", dpi=DPI)
+
+
+def _points(axes, picture):
+    """Draws the points and their front; returns the front's line."""
+    from matplotlib import ticker
+
+    steps = []
+    for point in front(picture.points):
+        steps += [(point.cost, steps[-1][1])] if steps else []
+        steps.append((point.cost, point.accuracy))
+    (line,) = axes.plot(*zip(*steps, strict=True), **FRONT)
+    for index, point in enumerate(picture.points):
+        colour = OURS if point.is_ours else OTHERS
+        axes.plot(
+            point.cost,
+            point.accuracy,
+            marker="o",
+            markersize=2 * RADIUS,
+            color=colour,
+            markerfacecolor="none" if point.is_noisy else colour,
+            gid=f"point-{index}",
+        )
+    axes.set(xlabel=picture.axis, ylabel="Top-1 as published (%)")
+    axes.xaxis.label.set_parse_math(False)
+    axes.margins(0.12, 0.1)
+    costs = [point.cost for point in picture.points]
+    if max(costs) > SPREAD * min(costs):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
+        axes.xaxis.set_minor_locator(ticker.NullLocator())
+    else:
+        axes.locator_params(axis="x", steps=(1, 2, 5, 10))
+    axes.locator_params(axis="y", steps=(1, 2, 5, 10))
+    axes.grid(alpha=0.2, linewidth=0.6, color=figures.TEXT)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return line
+
+
+def _legend(drawn):
+    from matplotlib.lines import Line2D
+
+    points = [point for picture in drawn for point in picture.points]
+    kinds = [
+        ("GhostNets", OURS, OURS, any(point.is_ours for point in points)),
+        ("others", OTHERS, OTHERS, not all(point.is_ours for point in points)),
+        ("busy machine", OTHERS, "none", any(point.is_noisy for point in points)),
+    ]
+    dot = dict(linestyle="none", marker="o", markersize=2 * RADIUS)
+    return [
+        *(
+            Line2D([], [], label=label, color=edge, markerfacecolor=face, **dot)
+            for label, edge, face, is_there in kinds
+            if is_there
+        ),
+        Line2D([], [], label="Pareto front", **FRONT),
+    ]
+
+
+def _point(entry, cost, comparison, is_noisy=False):
+    row = entry.row
+    lines = [row.title, f"{row.top1:g} % top-1 as published"]
+    if entry.parameters and entry.macs:
+        lines.append(f"{entry.parameters:.2f} M parameters, {entry.macs:.1f} M multiply-adds")
+    unit = entries.UNITS[comparison.conditions.unit].heading
+    for fmt in entry.measured:
+        low, high = entry.spread(fmt)
+        noisy = ", measured on a busy machine" if entry.is_noisy(fmt) else ""
+        lines.append(f"{fmt}: {entry.value(fmt):.3g} {unit} ({low:.3g} to {high:.3g}){noisy}")
+    return Point(
+        label=row.title,
+        cost=cost,
+        accuracy=row.top1,
+        is_ours=row.is_ours,
+        is_noisy=is_noisy,
+        details="\n".join(lines),
+    )

@@ -1,0 +1,79 @@
+"""What is compared: rows of the table, and models of the user's own beside them."""
+
+import dataclasses
+import pathlib
+
+from keras_ghostnet import model_reference
+from keras_ghostnet.benchmark import paper_table
+
+SMALLEST = 32  # pixels
+SUFFIXES = ("_fp32", "_fp16", "_int8_qat", "_int8")  # that exports add to the model's name
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A network, or a `.tflite` file of one.
+
+    Attributes:
+        name: What it is called in the table: the row's name, or what the user named.
+        row: A `keras_ghostnet.benchmark.paper_table.Row`, whose weights are random; None if it
+            is not of the table.
+        file: The user's `.tflite` file, a `pathlib.Path`; None if it is a network.
+    """
+
+    name: str
+    row: object = None
+    file: pathlib.Path | None = None
+
+    def build(self, size=None):
+        """The Keras model.
+
+        Args:
+            size: Side of a row's image in pixels; None takes the published one. A model of the
+                user's keeps its own.
+
+        Raises:
+            ValueError: If it is not a classifier of RGB images of a fixed size.
+        """
+        from keras_ghostnet.export import class_names
+
+        if self.row is not None:
+            return self.row.build(size)
+        model = model_reference.find(self.name).load()
+        class_names.check(model)
+        return model
+
+
+def find(texts, suite):
+    """Looks subjects up, without building anything.
+
+    Args:
+        texts: Names of rows, runs' folders, `.keras` and `.tflite` files; None for the suite.
+        suite: `"paper"` or `"gpu"`.
+
+    Returns:
+        A list of `Subject`, each once.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If there is no such row; the message suggests the nearest.
+    """
+    if texts is None:
+        return [Subject(row.name, row) for row in paper_table.rows(suite)]
+    return [_find(text) for text in dict.fromkeys(texts)]
+
+
+def _find(text):
+    path = pathlib.Path(text)
+    if path.suffix == ".tflite":
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no file {path}.")
+        stem = path.stem
+        for suffix in SUFFIXES:
+            stem = stem.removesuffix(suffix)
+        return Subject(str(path.with_name(stem)), file=path)
+    if model_reference.is_path(text):
+        model_reference.find(text)
+        return Subject(text)
+    row = paper_table.find(text)
+    return Subject(row.name, row)

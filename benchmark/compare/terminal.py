@@ -1,0 +1,70 @@
+"""The table for the terminal."""
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from keras_ghostnet.benchmark.compare import entries
+from keras_ghostnet.benchmark.compare.columns import columns
+
+LEFT_OUT = ("top5",)  # so that the rest fits 100 columns
+MOST_FORMATS = 2  # of which there is room for all columns
+OURS = "bold cyan"
+
+
+def table(measurements, suite="paper", reference=entries.REFERENCE):
+    """What was measured, a row for each network, at most 100 columns wide with two formats.
+
+    Args:
+        measurements: A list of `keras_ghostnet.benchmark.compare.results.Measurement`. Of several
+            devices, runtimes, threads or batch sizes those of the newest one are shown.
+        suite: Whose rows to take: `"paper"` or `"gpu"`.
+        reference: The name of the row that ratios refer to.
+
+    Returns:
+        A `rich.table.Table`.
+
+    Raises:
+        ValueError: If there is nothing to show.
+    """
+    comparison, *others = entries.comparisons(measurements, suite, reference)
+    shown = [column for column in columns(comparison) if column.key not in LEFT_OUT]
+    if len(comparison.formats) > MOST_FORMATS:
+        shown = [column for column in shown if column.key != "bytes"]
+    result = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=0,  # the box has a blank between columns
+        title=Text(str(comparison.conditions)),
+        title_justify="left",
+        title_style="bold",
+        caption=Text(_caption(comparison, others)),
+        caption_justify="left",
+    )
+    for column in shown:
+        result.add_column(
+            column.heading,
+            justify="left" if column.key == "model" else "right",
+            vertical="bottom",
+            no_wrap=True,
+        )
+    for entry in comparison.entries:
+        cells = (_text(column, entry) for column in shown)
+        result.add_row(*map(Text, cells), style=OURS if entry.row.is_ours else "")
+    return result
+
+
+def _text(column, entry):
+    if column.key == "model":  # what commands take, and shorter
+        return entry.row.name
+    cell = column.cell(entry)
+    return f"{cell.text} ({cell.published})" if cell.published else cell.text
+
+
+def _caption(comparison, others):
+    parts = [f"Medians; ratio: to {comparison.reference}. In brackets: published, if other."]
+    if any(measurement.noisy for measurement in comparison.measurements):
+        parts.append("~: measured on a busy machine.")
+    if others:
+        parts.append(f"Not shown: {'; '.join(str(other.conditions) for other in others)}.")
+    return " ".join(parts)

@@ -1,0 +1,1 @@
+"""The networks that GhostNets are measured against, with random weights."""

@@ -1,0 +1,196 @@
+"""Profiles of `.tflite` files."""
+
+import dataclasses
+import importlib.metadata
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from keras_ghostnet.benchmark.profiling import attribution, events, operators
+from keras_ghostnet.environment import machine
+from keras_ghostnet.export import tflite
+from keras_ghostnet.export.tflite import inspection
+
+NOISY = 1.25
+LEAST = (2, 2)  # the version of LiteRT whose C API has what is called
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """An operator with its time.
+
+    Attributes:
+        operator: `keras_ghostnet.benchmark.profiling.operators.Operator`.
+        work: What XNNPACK ran for it, such as `"Fully Connected (NC, F32) GEMM"`; empty if it
+            has merged the operator into a neighbour.
+        microseconds: Of a call.
+    """
+
+    operator: operators.Operator
+    work: str
+    microseconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """Where a network's time goes. All times are means of the middle half of the calls.
+
+    Attributes:
+        name: Of the file.
+        threads, calls: As they were asked for, and were timed.
+        rows: A list of `Row`, in the file's order.
+        other: Microseconds of work that belongs to none of the file's operators.
+        resolution: Microseconds that the sum of the rows may lack: LiteRT cuts every operator's
+            time to whole ones, half of one on average.
+        profiled: Microseconds of a whole call in which operators were timed.
+        plain: Microseconds of a whole call without that, measured in turn with it.
+        machine: `keras_ghostnet.environment.machine()`.
+    """
+
+    name: str
+    threads: int
+    calls: int
+    rows: list
+    other: float
+    resolution: float
+    profiled: float
+    plain: float
+    machine: dict
+
+    @property
+    def total(self):
+        """Microseconds of all operators together."""
+        return sum(row.microseconds for row in self.rows) + self.other
+
+    @property
+    def is_noisy(self):
+        """Whether other work interrupted most calls: they took far longer than their operators."""
+        return self.plain > NOISY * (self.total + self.resolution)
+
+    def by_type(self):
+        """Operators of the same type together.
+
+        Returns:
+            A list of `Sum`, the slowest first.
+        """
+        sums = {}
+        for row in self.rows:
+            sums.setdefault(row.operator.type, []).append(row)
+        result = [
+            Sum(
+                name,
+                len(rows),
+                sum(row.microseconds for row in rows),
+                sum(row.operator.macs or 0 for row in rows) or None,
+            )
+            for name, rows in sums.items()
+        ]
+        return sorted(result, key=lambda entry: -entry.microseconds)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sum:
+    """All operators of a type.
+
+    Attributes:
+        type: As `operators.Operator.type`.
+        count: How many.
+        microseconds: Of a call, together.
+        macs: Multiply-adds together; None where there are none.
+    """
+
+    type: str
+    count: int
+    microseconds: float
+    macs: int | None
+
+
+def profile(path, threads=1, calls=200):
+    """Times a network's operators one by one, within the whole network.
+
+    They are timed by LiteRT's own profiler, within XNNPACK, in a process of its own.
+
+    Args:
+        path: A `.tflite` file with one input and one output.
+        threads: How many threads LiteRT uses.
+        calls: How many to time.
+
+    Returns:
+        A `Profile`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ChildProcessError: If LiteRT's profiler fails.
+        ImportError: If LiteRT is missing or too old.
+        ValueError: If a number is not positive, or the file is not a network of one image.
+    """
+    check(threads, calls)
+    path = pathlib.Path(path)
+    tflite.load(path)  # tells what is wrong with it
+    found = operators.read(path.read_bytes())
+    measured = _measure(path, threads, calls)
+    names = measured["names"]
+    places = attribution.attribute(names, [operator.name for operator in found])
+    times = _middle(measured["microseconds"])
+    return Profile(
+        name=path.name,
+        threads=threads,
+        calls=len(measured["profiled"]),
+        rows=[_row(operator, names, times, places) for operator in found],
+        other=float(sum(time for time, place in zip(times, places, strict=True) if place is None)),
+        resolution=len(names) / 2,
+        profiled=1e3 * float(_middle(measured["profiled"])),
+        plain=1e3 * float(_middle(measured["plain"])),
+        machine=machine(),
+    )
+
+
+def check(threads, calls):
+    """Tells before long work what does not fit; arguments and errors as `profile`."""
+    if threads < 1 or calls < 1:
+        raise ValueError(
+            f"Threads and calls must be positive. Received: threads={threads}, calls={calls}."
+        )
+    inspection.schema_module()  # tells if LiteRT is missing
+    version = importlib.metadata.version("ai-edge-litert")
+    if tuple(map(int, version.split(".")[:2])) < LEAST:
+        needed = ".".join(map(str, LEAST))
+        raise ImportError(
+            f"Profiling needs LiteRT {needed} or later. Found {version}. Install it with: "
+            f'pip install "ai-edge-litert>={needed}"'
+        )
+
+
+def _row(operator, names, times, places):
+    own = [i for i, place in enumerate(places) if place == operator.index]
+    work = " + ".join(dict.fromkeys(names[i] for i in own))
+    return Row(operator, work, float(sum(times[i] for i in own)))
+
+
+def _middle(values):
+    """The mean over the calls without the fastest and the slowest quarter of them.
+
+    As robust as the median, and finer than the whole microseconds that LiteRT tells.
+    """
+    values = np.sort(values, axis=0)
+    cut = len(values) // 4
+    return values[cut : len(values) - cut].mean(axis=0)
+
+
+def _measure(path, threads, calls):
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "measured.json"
+        # By its path: as a module of the package it would load Keras first.
+        command = [sys.executable, events.__file__, path, threads, calls, out]
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"]
+            raise ChildProcessError(
+                f"LiteRT's profiler failed on {path}: {lines[-1]}. The version of LiteRT is "
+                f"{importlib.metadata.version('ai-edge-litert')}."
+            )
+        return json.loads(out.read_text())

@@ -1,0 +1,301 @@
+"""The shortest way through everything: digits, training, export, verification, report.
+
+Nothing is downloaded: the images are the handwritten digits that scikit-learn ships.
+"""
+
+import dataclasses
+import importlib.util
+import json
+import os
+import pathlib
+import sys
+import time
+
+import keras
+import numpy as np
+from rich.console import Console
+
+from keras_ghostnet import environment, files
+from keras_ghostnet.benchmark import latency
+from keras_ghostnet.benchmark.report import Artifact, Report, Sample, render, table
+from keras_ghostnet.console import step
+from keras_ghostnet.export import formats, verification
+from keras_ghostnet.quiet import quiet
+from keras_ghostnet.training import predictions, recipes, run_folder
+from keras_ghostnet.training.data import Pipeline, to_arrays
+from keras_ghostnet.training.run import Run, Stopped
+
+REPORT = "report.html"
+FIGURES = "report.json"
+# All that a run directory ever holds.
+CONTENTS = {*run_folder.CONTENTS, "exports", REPORT, FIGURES}
+PACKAGES = ("PIL", "ai_edge_litert", "matplotlib", "sklearn", "tensorboard")
+CALIBRATION = 200  # images that int8 takes its ranges from, about
+SAMPLES = 24  # images in the report
+FORMATS = ("saved_model", "tflite_fp32", "tflite_int8")
+
+
+def quickstart(run_dir="runs/quickstart", recipe=None, data="digits"):
+    """Trains GhostNet on handwritten digits, exports it, checks the exports, writes a report.
+
+    The run directory holds `report.html` and its figures in `report.json`, the artifacts in
+    `exports/`, and what a training run leaves (`keras_ghostnet.training.run_folder`). It appears
+    when all is done; an earlier one is replaced then, and stays as it is if this run fails or is
+    interrupted. If an artifact fails its verification, what was made until then, the trained
+    model too, is kept in a folder of that name with `.failed` at its end.
+
+    Args:
+        run_dir: Where to put it all.
+        recipe: A `keras_ghostnet.training.recipes.Recipe`; None takes the one named `digits`.
+        data: A source as `keras_ghostnet.training.data.open_source` takes it.
+
+    Returns:
+        The path of the report, a `pathlib.Path`.
+
+    Raises:
+        ImportError: If a package is missing that only training or TFLite need.
+        FileExistsError: If `run_dir` holds anything but an earlier run.
+        OSError: If `run_dir` cannot be made or replaced.
+        keras_ghostnet.export.verification.VerificationError: If an artifact does not compute what
+            the Keras model computes.
+    """
+    recipe, run_dir = recipe or recipes.find("digits"), pathlib.Path(run_dir)
+    _check_packages()
+    _check_place(run_dir)
+    _check_run_dir(run_dir)
+    failed = run_dir.with_name(f"{run_dir.name}.failed")
+    _check_contents(failed)
+    # Takes hold of standard output now: what libraries print later is held back.
+    console = Console(file=sys.stdout, highlight=False)
+    start = time.perf_counter()
+    with quiet(), files.replacing(run_dir) as work:
+        try:
+            artifacts = _run(work, recipe, data, console)
+        except Stopped:  # half of it would be of no use
+            raise KeyboardInterrupt from None
+        except verification.VerificationError as error:
+            with files.replacing(failed) as kept:
+                os.replace(work, kept)
+            raise verification.VerificationError(
+                f"{error} What was made is kept in {failed}."
+            ) from error
+    console.print(table(artifacts))
+    path = run_dir / REPORT
+    console.print(f"Report: {path}  ({time.perf_counter() - start:.0f} s in all)", soft_wrap=True)
+    return path
+
+
+@dataclasses.dataclass(frozen=True)
+class _Trained:
+    """What training leaves to be exported and reported."""
+
+    model: keras.Model
+    history: list
+    seconds: float
+    examples: int  # that it was trained on
+    held_out: Pipeline
+    images: np.ndarray  # the held-out ones
+    indices: np.ndarray  # their numbers in the source
+    predictions: predictions.Predictions  # on them
+
+
+def _run(work, recipe, data, console):
+    """All steps, into the folder `work`; returns the artifacts of the report."""
+    start = time.perf_counter()
+    console.print("GhostNet on handwritten digits: two to five minutes on two cores")
+    trained, calibration = _train(work, recipe, data, console)
+    artifacts = _artifacts(work, trained, calibration, console)
+    with step(console, "Writing the report") as done:
+        _write(_report(recipe, trained, artifacts, time.perf_counter() - start), work)
+        done("wrote the report")
+    return artifacts
+
+
+def _train(work, recipe, data, console):
+    start = time.perf_counter()
+    with step(console) as done:  # shows its own progress
+        run = Run(recipe, data, work, keep=1, console=console)
+        run.go()
+        done(f"trained {run.loop.model.name} for {recipe.epochs} epochs")
+    with step(console, "Evaluating") as done:
+        # The last epoch's, not the best's: the held-out images choose nothing, so that their
+        # accuracy is a fair estimate.
+        model = keras.models.load_model(work / run_folder.LAST)
+        images, labels, indices = to_arrays(run.held_out)
+        predicted = predictions.predict(model, images, labels)
+        done(f"recognised {predicted.accuracy:.2%} of the held-out digits")
+    trained = _Trained(
+        model,
+        run.history,
+        time.perf_counter() - start,
+        run.train.examples,
+        run.held_out,
+        images,
+        indices,
+        predicted,
+    )
+    return trained, _calibration(run.train)
+
+
+def _calibration(pipeline):
+    """Some of the training images as they are in use: not augmented."""
+    plain = Pipeline(pipeline.source, image_size=pipeline.size, training=False, crop=pipeline.crop)
+    images, _, _ = to_arrays(plain)
+    return images[:: max(1, len(images) // CALIBRATION)]  # they are in the order of their classes
+
+
+def _artifacts(work, trained, calibration, console):
+    """Exports, verifies and times; returns a list of `keras_ghostnet.benchmark.report.Artifact`."""
+    model, images, predicted = trained.model, trained.images, trained.predictions
+    checks = {}
+    paths = {"keras": work / run_folder.LAST}
+    functions = {"keras": lambda: model.predict_on_batch(images[:1])}
+    for fmt in map(formats.find, FORMATS):
+        with step(console, f"Exporting {fmt.name}") as done:
+            path = formats.export_model(model, fmt, work / "exports", calibration)
+            runner = formats.load(path, fmt)
+            check = verification.verify(
+                path, fmt, images, predicted.labels, predicted.outputs, runner
+            )
+            checks[fmt.name], paths[fmt.name] = check, path
+            functions[fmt.name] = runner.single(images[0])
+            done(f"exported and verified {fmt.name}")
+
+    with step(console, "Measuring latency") as done:
+        times = latency.measure(functions)
+        done("measured the latency of each")
+
+    # What the others are held against.
+    checks["keras"] = verification.Verification(0.0, 0.0, 1.0, 1.0, predicted.accuracy)
+    return [
+        Artifact(
+            name=name,
+            file=path.relative_to(work).as_posix(),
+            runtime=_runtime(path),
+            bytes=files.size(path),
+            accuracy=checks[name].accuracy,
+            agreement=checks[name].agreement,
+            max_error=checks[name].max_error,
+            latency=times[name],
+        )
+        for name, path in paths.items()
+    ]
+
+
+def _runtime(path):
+    if path.suffix == ".tflite":
+        return "LiteRT, 1 thread"
+    cores = environment.machine()["cores"]
+    return f"TensorFlow, {cores} {'core' if cores == 1 else 'cores'}"
+
+
+def _report(recipe, trained, artifacts, seconds):
+    model, predicted = trained.model, trained.predictions
+    count, held_out = trained.examples, len(predicted.labels)
+    int8 = artifacts[-1]
+    return Report(
+        title="GhostNet on handwritten digits",
+        summary=(
+            f"After {trained.seconds:.0f} seconds of training the network recognises "
+            f"{predicted.accuracy:.1%} of {held_out} digits that it has not "
+            f"seen. In eight bits it takes {int8.bytes / 1e6:.1f} MB and "
+            f"{int8.latency.median:.2f} ms an image, and recognises {int8.accuracy:.1%}."
+        ),
+        facts={
+            "Network": f"{model.name}, {model.count_params() / 1e6:.2f} M parameters",
+            "Input": f"{recipe.image_size} x {recipe.image_size} pixels, enlarged from 8 x 8",
+            "Images": f"{count:,} to train with, {held_out} held out",
+            "Training": f"{recipe.epochs} epochs in batches of {recipe.batch_size}",
+            "Seed": recipe.seed,
+            "Time in all": f"{seconds:.0f} s",
+        },
+        history=trained.history,
+        training_note=(
+            "Label smoothing of 0.1 keeps the loss above 0.50 even for a perfect network."
+        ),
+        confusion=predictions.confusion_matrix(predicted),
+        class_names=trained.held_out.class_names,
+        samples=_samples(trained),
+        artifacts=artifacts,
+        machine=environment.machine(),
+    )
+
+
+def _samples(trained):
+    """All mistakes that fit, then what the network was least sure of."""
+    predicted, pipeline = trained.predictions, trained.held_out
+    confidence = predictions.softmax(predicted.outputs).max(axis=-1)
+    right = predicted.classes == predicted.labels
+    samples = []
+    for number in np.lexsort((confidence, right))[:SAMPLES]:
+        path = pipeline.source.key(trained.indices[number])
+        image = keras.utils.load_img(path, color_mode="grayscale")
+        samples.append(
+            Sample(
+                image=np.asarray(image, "uint8"),
+                label=pipeline.class_names[predicted.labels[number]],
+                predicted=pipeline.class_names[predicted.classes[number]],
+                confidence=float(confidence[number]),
+            )
+        )
+    return samples
+
+
+def _write(report, work):
+    (work / REPORT).write_text(render(report), "utf-8")
+    figures = {
+        "artifacts": [dataclasses.asdict(artifact) for artifact in report.artifacts],
+        "confusion": report.confusion.tolist(),
+        **{name: getattr(report, name) for name in ("facts", "class_names", "machine")},
+    }
+    (work / FIGURES).write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+
+
+def _check_packages():
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"The quickstart needs packages that are not installed ({', '.join(missing)}). "
+            f'Install them with: pip install "keras_ghostnet[train,tflite]"'
+        )
+
+
+def _check_run_dir(run_dir):
+    """Only a run is replaced: never a folder that holds a user's other files."""
+    _check_contents(run_dir)
+    if run_dir.is_dir() and any(run_dir.iterdir()) and not (run_dir / FIGURES).exists():
+        raise FileExistsError(
+            f"{run_dir} holds files that are not of an earlier quickstart: there is no {FIGURES}. "
+            "Choose another folder."
+        )
+
+
+def _check_contents(folder):
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file. Choose a folder.")
+    foreign = sorted({entry.name for entry in folder.iterdir()} - CONTENTS)
+    if foreign:
+        raise FileExistsError(
+            f"{folder} holds files that are not of an earlier quickstart, such as {foreign[0]}. "
+            "Choose another folder."
+        )
+
+
+def _check_place(run_dir):
+    """Told now, not after minutes of training."""
+    if pathlib.Path.cwd().is_relative_to(run_dir.resolve()):
+        raise OSError(
+            f"{run_dir} is or holds the current folder, which cannot be replaced by a run. "
+            "Choose a folder in it, e.g. runs/quickstart."
+        )
+    parent = next(folder for folder in run_dir.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise NotADirectoryError(
+            f"{run_dir} cannot be made: {parent} is a file. Choose another folder."
+        )
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"{run_dir} cannot be made: {parent} may not be written to. Choose another folder."
+        )

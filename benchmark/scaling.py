@@ -1,0 +1,173 @@
+"""How training scales from one accelerator to many: tables of what a model of it says.
+
+It is computed from what a network is (its gradients' bytes, its batch norms) and from assumptions
+that are printed and can be given: above all the images a second of one accelerator, which
+--measure takes from the device at hand.
+"""
+
+import argparse
+import dataclasses
+import time
+
+from keras_ghostnet.benchmark import scaling_model
+from keras_ghostnet.benchmark.scaling_model import Cluster, Network
+from keras_ghostnet.quiet import quiet
+
+IMAGENET = 1_281_167  # training images
+ACCELERATORS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+# Images a second with mixed precision, channels last, on an RTX 3090: timm's published figures for
+# ghostnet_100 and, as there is none of G-GhostNet, for regnetx_032 (its file
+# results/benchmark-train-amp-nhwc-pt112-cu113-rtx3090.csv). Assumptions for any other device.
+PUBLISHED = {"ghostnet_100": 2130.0, "g_ghost_regnetx_032": 309.0}
+REPLICA_BATCH = 128  # the authors' own, on each of 8 GPUs
+# Images on a replica below which batch norm should be synchronised: 32 is the least of the same
+# paper; the mix of a G-Ghost stage sees one value an image, where others see 49 or more.
+LEAST = {"ghostnet_100": 32, "g_ghost_regnetx_032": 64}
+
+
+def table(network, cluster):
+    """The lines of a network's table."""
+    yield (
+        "| accelerators | hosts | batch | each | images/s | efficiency | bound by | "
+        "learning rate | warm-up epochs | synchronised BN | cores/host | hours |"
+    )
+    yield "|---" * 12 + "|"
+    for accelerators in ACCELERATORS:
+        now = scaling_model.step(network, cluster, accelerators)
+        hours = network.epochs * IMAGENET / now.rate / 3600
+        cells = (
+            accelerators,
+            scaling_model.hosts_for(accelerators, cluster),
+            f"{now.batch:,}",
+            now.replica_batch,
+            f"{now.rate:,.0f}",
+            f"{now.efficiency:.0%}",
+            now.bound,
+            f"{scaling_model.learning_rate(network, now.batch):.2g}",
+            f"{scaling_model.warmup_epochs(network, now.batch):g}",
+            "yes" if now.synchronized else "no",
+            scaling_model.cores_needed(network, cluster, accelerators),
+            f"{hours:.1f}",
+        )
+        yield f"| {' | '.join(map(str, cells))} |"
+
+
+def network(name, rate=None, replica_batch=REPLICA_BATCH):
+    """A model with its published recipe.
+
+    Args:
+        name: `"ghostnet_100"` or `"g_ghost_regnetx_032"`.
+        rate: Images a second that one accelerator trains; None takes the published figure.
+        replica_batch: Images with which an accelerator is full.
+
+    Returns:
+        A `Network`.
+    """
+    import keras
+
+    import keras_ghostnet
+
+    recipe = published_recipe(name)
+    model = keras_ghostnet.create_model(name)
+    return Network(
+        name=name,
+        gradients=keras_ghostnet.count_parameters(model),
+        norms=tuple(
+            layer.gamma.shape[0]
+            for layer in model._flatten_layers()
+            if isinstance(layer, keras.layers.BatchNormalization)
+        ),
+        epochs=recipe.epochs,
+        batch=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        warmup_epochs=recipe.warmup_epochs,
+        rate=rate or PUBLISHED[name],
+        largest=replica_batch,
+        least=LEAST[name],
+    )
+
+
+def published_recipe(name):
+    """The recipe of a model's own paper."""
+    from keras_ghostnet.training import recipes
+
+    return recipes.find(f"{name}_imagenet")
+
+
+def measure(recipe, steps=10, classes=1000):
+    """Images a second of the trainer's step on the device at hand.
+
+    Args:
+        recipe: A `Recipe`.
+        steps: How many are timed, after the one that builds the graph.
+        classes: Of the data.
+    """
+    import tensorflow as tf
+
+    from keras_ghostnet.training import classifiers, distribution
+    from keras_ghostnet.training.loop import Loop
+
+    strategy = distribution.strategy("one_device")
+    loop = Loop(recipe, lambda: classifiers.build(recipe, classes), steps, strategy)
+    images = recipe.batch_size
+    batch = {
+        "image": tf.zeros((images, recipe.image_size, recipe.image_size, 3)),
+        "label": tf.zeros(images, tf.int32),
+        "weight": tf.ones(images),
+    }
+    loop.train_step(batch).numpy()
+    start = time.perf_counter()
+    for _ in range(steps):
+        result = loop.train_step(batch)
+    result.numpy()
+    return images * steps / (time.perf_counter() - start)
+
+
+def main(arguments=None):
+    """Prints the tables; see `--help`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_ghostnet.benchmark.scaling",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", choices=PUBLISHED, help="this one alone")
+    parser.add_argument("--rate", type=float, help="images a second of one accelerator")
+    parser.add_argument("--measure", action="store_true", help="take it from the device at hand")
+    parser.add_argument("--replica_batch", type=int, default=REPLICA_BATCH)
+    for field in dataclasses.fields(Cluster):
+        parser.add_argument(f"--{field.name}", type=field.type, default=field.default)
+    options = vars(parser.parse_args(arguments))
+    cluster = Cluster(**{field.name: options[field.name] for field in dataclasses.fields(Cluster)})
+    if options["rate"] and not options["model"]:
+        parser.error("--rate is that of one model: give --model too")
+    with quiet():
+        lines = list(report(cluster, options))
+    print("\n".join(lines))
+
+
+def report(cluster, options):
+    """The lines that are printed.
+
+    Args:
+        cluster: A `Cluster`.
+        options: A dictionary of the command's options.
+    """
+    yield "; ".join(f"{key} {value:g}" for key, value in dataclasses.asdict(cluster).items())
+    for name in [options["model"]] if options["model"] else PUBLISHED:
+        batch, rate = options["replica_batch"], options["rate"]
+        source = "given" if rate else "assumed: an RTX 3090, published by timm"
+        if options["measure"]:
+            recipe = dataclasses.replace(published_recipe(name), batch_size=batch)
+            rate, source = measure(recipe), "measured here"
+        described = network(name, rate, batch)
+        size = described.gradients * cluster.gradient_bytes
+        yield (
+            f"\n{name}: {described.rate:,.1f} images/s on one accelerator ({source}), "
+            f"{size / 1e6:.1f} MB of gradients, {len(described.norms)} batch norms, "
+            f"{described.epochs} epochs of ImageNet, {described.warmup_epochs:g} of warm-up\n"
+        )
+        yield from table(described, cluster)
+
+
+if __name__ == "__main__":
+    main()

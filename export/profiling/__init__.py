@@ -1,5 +1,0 @@
-"""Where the time of a `.tflite` file goes, operator by operator, as it runs under XNNPACK."""
-
-from keras_ghostnet.export.profiling.profile import Profile, check, profile
-
-__all__ = ["Profile", "check", "profile"]

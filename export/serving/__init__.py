@@ -1,1 +1,0 @@
-"""What TensorFlow Serving takes: signatures, warm-up records, layout; and a session like its."""

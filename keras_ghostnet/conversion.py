@@ -1,0 +1,71 @@
+"""Any public checkpoint as a Keras file."""
+
+import os
+
+from keras_ghostnet import files
+from keras_ghostnet.builder import DEFAULT_SIZE, square
+from keras_ghostnet.registry import from_spec
+from keras_ghostnet.weights import keras3, transfer
+from keras_ghostnet.weights import source as sources
+
+SUFFIXES = (".weights.h5", ".keras")
+
+
+def convert_weights(path, output):
+    """Converts a checkpoint to a Keras 3 file, which any Keras 3 installation reads fast.
+
+    The network is told by the checkpoint's content: family, width or size, classes.
+
+    Args:
+        path: A checkpoint in any format that `weights=` takes.
+        output: Path to write: `.keras` holds the model and its weights, `.weights.h5` the
+            weights. It is written to a temporary name and renamed.
+
+    Returns:
+        `(model, assignments)`: the `keras.Model` that was written, and for each of its weights
+        the `Assignment` that says which tensor it came from.
+
+    Raises:
+        ValueError: If `output` ends otherwise, or as `read` and `assign`.
+        OSError: If a file cannot be read or written.
+    """
+    output = os.fspath(output)
+    suffix = next((suffix for suffix in SUFFIXES if output.endswith(suffix)), None)
+    if suffix is None:
+        raise ValueError(
+            f"The output must end in {' or '.join(SUFFIXES)}, which tells Keras what to write. "
+            f"Received: {output}"
+        )
+    folder = os.path.dirname(os.path.abspath(output))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"There is no folder {folder} to write {output} into.")
+    source = sources.read(path)
+    if keras3.foreign_classes(source) is not None:
+        raise ValueError(
+            f"{path}: its classifier is not that of {source.spec.name} and would be lost. The file "
+            "is one of Keras 3 already: load it with `keras.models.load_model`."
+        )
+    include_top = source.classes is not None
+
+    def build(size):
+        return from_spec(
+            source.spec,
+            include_top=include_top,
+            classes=source.classes or 1000,
+            input_shape=square(source.channels, size),
+        )
+
+    model = build(DEFAULT_SIZE if include_top else None)
+    assignments = transfer.assign(source, model, include_top, lambda: build(None))
+    left = set(source.tensors) - {assignment.tensor for assignment in assignments}
+    if left and source.layout is not None:
+        raise ValueError(
+            f"{path} has a part of the top, but no classifier: {', '.join(sorted(left))} would be "
+            'lost. Load its backbone alone with `include_top=False, weights="..."`.'
+        )
+    with files.replacing(output) as partial:
+        if suffix == ".keras":
+            model.save(partial)
+        else:
+            model.save_weights(partial)
+    return model, assignments

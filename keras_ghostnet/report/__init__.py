@@ -1,7 +1,0 @@
-"""Reports on a training run: plain data in, one self-contained HTML page or a table out."""
-
-from keras_ghostnet.report.content import Artifact, Report, Sample
-from keras_ghostnet.report.page import render
-from keras_ghostnet.report.terminal import table
-
-__all__ = ["Artifact", "Report", "Sample", "render", "table"]

@@ -1,0 +1,77 @@
+"""Comparing with the emulated machine; what is marked runs the emulator itself."""
+
+import numpy as np
+import pytest
+
+from keras_ghostnet.benchmark.arm import check, emulate, sysroot
+from keras_ghostnet.export.device import run
+
+
+def test_float_difference_is_relative_to_the_spread():
+    reference = np.array([[20.0, -20.0]], "float32")
+    found = check.compare(reference + np.float32([[1e-3, 0]]), reference, step=0)
+    assert found.difference == pytest.approx(5e-5, rel=1e-2)
+    assert not found.passed
+    assert check.compare(reference + np.float32([[1e-4, 0]]), reference, step=0).passed
+
+
+def test_integer_difference_is_in_steps():
+    reference = np.array([[0.5, -0.25]], "float32")
+    one, two = (reference + np.float32([[0.25 * steps, 0]]) for steps in (1, 2))
+    assert check.compare(one, reference, step=0.25).passed
+    found = check.compare(two, reference, step=0.25)
+    assert (found.difference, found.passed) == (2, False)
+
+
+def test_nan_does_not_pass():
+    reference = np.array([[1.0, 2.0]])
+    assert not check.compare(np.array([[np.nan, 2.0]]), reference, step=0).passed
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_inputs_use_the_whole_range(dtype, paths):
+    images = check._inputs(run.Model(paths[dtype]))
+    assert images.shape == (4, 32, 32, 3)
+    assert images.dtype == dtype
+    low, high = (-128, 127) if dtype == "int8" else (-2.2, 2.7)
+    spread = (images.max().astype(float) - images.min()) / (high - low)
+    assert 0.8 < spread <= 1
+    assert images.min() >= low
+    assert images.max() <= high
+
+
+@pytest.fixture(scope="module")
+def root():
+    return sysroot.find()
+
+
+@pytest.mark.arm
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_arm_computes_the_same(dtype, paths, root):
+    found = check.check(paths[dtype], root)
+    assert found.passed
+    assert found.unit == ("steps" if dtype == "int8" else "deviations")
+
+
+@pytest.mark.arm
+def test_other_weights_are_told(paths, root, capsys):
+    assert check.main([str(paths["float32"])]) == 0
+    assert check.main([str(paths["float32"]), "--reference", str(paths["other"])]) == 1
+    assert "DIFFERENT" in capsys.readouterr().out
+
+
+@pytest.mark.arm
+def test_scripts_see_a_cortex_a76_and_the_sysroot_alone(root, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import platform, sys\nprint(platform.machine(), *sys.path, sep='\\n')")
+    machine, _, *folders = emulate.run_script(root, script).splitlines()
+    assert machine == "aarch64"
+    assert all(folder.startswith(str(root)) for folder in folders)
+
+
+@pytest.mark.arm
+def test_a_failing_script_is_shown(root, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("raise SystemExit('the reason')")
+    with pytest.raises(RuntimeError, match="the reason"):
+        emulate.run_script(root, script)

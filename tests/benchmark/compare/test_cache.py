@@ -1,0 +1,133 @@
+"""Exported files are found again by what made them, and by nothing else."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_ghostnet import count_parameters
+from keras_ghostnet.benchmark import paper_table
+from keras_ghostnet.benchmark.compare import cache, exports
+from keras_ghostnet.benchmark.compare.subjects import Subject
+from keras_ghostnet.export import sidecar, tflite
+
+
+@pytest.fixture(scope="module")
+def filled(run_dir, tmp_path_factory):
+    """A cache with the small network in both formats, and their `Export`s."""
+    kept = cache.Cache(tmp_path_factory.mktemp("cache"), target="none")
+    return kept.folder, list(kept.exports(Subject(str(run_dir)), ["fp32", "int8"]))
+
+
+def again(folder, subject, names=("fp32",), **options):
+    kept = cache.Cache(folder, **{"target": "none", **options})
+    return kept, list(kept.exports(subject, names))
+
+
+def test_files_are_the_network_s(filled, small, images):
+    _, (floats, integers) = filled
+    images = images[:, ::2, ::2]
+    expected = small.predict(images, verbose=0)
+    np.testing.assert_allclose(tflite.load(floats.path)(images), expected, atol=1e-4)
+    assert tflite.load(integers.path).input["dtype"] == np.int8
+    assert (floats.parameters, floats.size, floats.parts) == (count_parameters(small), 32, 1)
+    assert floats.bytes == floats.path.stat().st_size
+    assert floats.sha256 == sidecar.artifact_hash(floats.path)
+
+
+def test_the_same_is_found(filled, run_dir):
+    folder, expected = filled
+    kept, found = again(folder, Subject(str(run_dir)), ("fp32", "int8"))
+    assert (found, kept.found, kept.made) == (expected, 2, 0)
+
+
+def test_another_network_is_not(filled, run_dir, small, tmp_path):
+    folder, _ = filled
+    other = keras.models.clone_model(small)
+    other.set_weights(small.get_weights())
+    other.save(tmp_path / "same.keras")
+    kept, _ = again(folder, Subject(str(tmp_path / "same.keras")))
+    assert kept.made == 0
+    weights = small.get_weights()
+    weights[0][0, 0, 0, 0] += 1e-6
+    other.set_weights(weights)
+    other.save(tmp_path / "other.keras")
+    kept, _ = again(folder, Subject(str(tmp_path / "other.keras")))
+    assert kept.made == 1
+
+
+def test_other_code_and_libraries_are_not(filled, run_dir, monkeypatch):
+    folder, _ = filled
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.importlib.metadata, "version", lambda name: "0")
+        assert again(folder, Subject(str(run_dir)))[0].made == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "APART", (*cache.APART, "deployment"))  # other files, other hash
+        assert again(folder, Subject(str(run_dir)))[0].made == 1
+    assert again(folder, Subject(str(run_dir)), target="arm")[0].made == 1
+    assert again(folder, Subject(str(run_dir)), force=True)[0].made == 1
+
+
+@pytest.mark.parametrize("damage", ["file", "json", "missing"])
+def test_a_damaged_file_is_made_again(damage, filled, run_dir):
+    folder, (export, _) = filled
+    beside = sidecar.path_of(export.path)
+    if damage == "file":
+        content = bytearray(export.path.read_bytes())
+        content[-1] ^= 1
+        export.path.write_bytes(content)
+    elif damage == "json":
+        beside.write_text(beside.read_text()[:20])
+    else:
+        export.path.unlink()
+    kept, (made,) = again(folder, Subject(str(run_dir)))
+    assert kept.made == 1
+    assert sidecar.artifact_hash(made.path) == made.sha256
+    assert json.loads(beside.read_text())["sha256"] == made.sha256
+
+
+def test_an_interrupted_export_leaves_nothing(run_dir, tmp_path, monkeypatch):
+    def interrupted(self, path, *_):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(exports.Exporter, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        again(tmp_path, Subject(str(run_dir)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_name_s_number_of_an_unnamed_layer_does_not_count():
+    def build():
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((8, 8, 3))
+        x = keras.layers.ReLU()(keras.layers.Conv2D(4, 3)(inputs))
+        return keras.Model(inputs, x, name="unnamed")
+
+    first, second = build(), build()
+    assert first.layers[1].name != second.layers[1].name
+    assert cache.network_hash(first) == cache.network_hash(second)
+    inputs = keras.Input((8, 8, 3))
+    other = keras.Model(inputs, keras.layers.ReLU(6.0)(first.layers[1](inputs)), name="unnamed")
+    assert cache.network_hash(first) != cache.network_hash(other)
+
+
+def test_random_networks_get_the_statistics_of_random_images():
+    """At inference they then compute what they compute in training, where nothing vanishes."""
+    model = Subject("mobilenet_v2_035", paper_table.find("mobilenet_v2_035")).build(32)
+    exporter = exports.Exporter(model, random=True)
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [norm.momentum for norm in norms]
+    initial = model.predict(exporter.images, verbose=0)
+    assert exporter.deployed.output_shape == model.output_shape
+    expected = np.asarray(model(exporter.images, training=True))
+    settled = model.predict(exporter.images, verbose=0)
+    np.testing.assert_allclose(settled, expected, atol=1e-3 * expected.std())
+    assert initial.std() < 0.01 * settled.std()
+    assert [norm.momentum for norm in norms] == momenta
+
+
+def test_the_user_s_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.Cache().folder == tmp_path / "keras_ghostnet" / "compare"

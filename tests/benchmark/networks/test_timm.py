@@ -1,0 +1,150 @@
+"""The baselines against timm's and torchvision's networks of the same name, in PyTorch."""
+
+import collections
+import dataclasses
+import functools
+import importlib
+import math
+
+import numpy as np
+import pytest
+
+import keras_ghostnet
+from keras_ghostnet.benchmark.networks import applications, inverted_residuals
+from keras_ghostnet.benchmark.paper_table import find, rows
+from tests import test_timm, torch_libraries
+
+pytestmark = pytest.mark.timm
+
+torch, timm = test_timm.torch, test_timm.timm
+
+# Name here -> library and name there. timm has MobileNetV1 at full width alone.
+PEERS = {
+    "mobilenet_v2_035": ("timm", "mobilenetv2_035"),
+    "mobilenet_v2_075": ("timm", "mobilenetv2_075"),
+    "mobilenet_v2_100": ("timm", "mobilenetv2_100"),
+    "mobilenet_v3_large_075": ("timm", "tf_mobilenetv3_large_075"),
+    "mobilenet_v3_large_100": ("timm", "tf_mobilenetv3_large_100"),
+    "mobilenet_v1_100": ("timm", "mobilenetv1_100"),
+    "mnasnet_a1": ("timm", "semnasnet_100"),
+    "shufflenet_v2_050": ("torchvision", "shufflenet_v2_x0_5"),
+    "shufflenet_v2_100": ("torchvision", "shufflenet_v2_x1_0"),
+    "shufflenet_v2_150": ("torchvision", "shufflenet_v2_x1_5"),
+    **{row.name: ("timm", row.name) for row in rows("gpu") if row.name.startswith("regnetx_")},
+}
+TOLERANCE = 1e-3  # of the standard deviation: rounding makes 3e-4, another padding 1.9
+
+
+@pytest.fixture
+def peer(request, torch, timm):
+    """The network there, on the meta device: shapes without weights, so that any is quick."""
+    library, name = PEERS[request.param]
+    with torch.device("meta"):
+        if library == "timm":
+            return request.param, timm.create_model(name, pretrained=False).eval()
+        return request.param, importlib.import_module("torchvision.models").get_model(name).eval()
+
+
+def network(name):
+    if name == "mobilenet_v1_100":
+        return applications.mobilenet_v1(1.0, 224, name)
+    return find(name).build()
+
+
+def measure(torch, model, size):
+    """Multiply-adds of one image through a PyTorch model, and the shapes of its kernels."""
+    macs, kernels = 0, collections.Counter()
+
+    def count(module, inputs, output):
+        nonlocal macs
+        shape = module.weight.shape
+        places = math.prod(output.shape[2:])
+        macs += math.prod(shape) * places
+        height, width = shape[2:] if len(shape) == 4 else (1, 1)
+        kernels[height, width, shape[1], shape[0]] += 1
+
+    for module in model.modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+            module.register_forward_hook(count)
+    model(torch.zeros((1, 3, size, size), device="meta"))
+    return macs, kernels
+
+
+def kernels(model):
+    """How often each (height, width, channels per group, channels) is there in a Keras model."""
+    found = collections.Counter()
+    for weight in model.weights:
+        if weight.name == "kernel":
+            *size, inputs, outputs = (1, 1, *weight.shape)[-4:]
+            depthwise = outputs == 1  # as Keras has it, (height, width, channels, 1)
+            found[(*size, 1, inputs) if depthwise else (*size, inputs, outputs)] += 1
+    return found
+
+
+@pytest.mark.parametrize("peer", PEERS, indirect=True)
+def test_parameters_multiply_adds_and_kernels_are_theirs(torch, peer):
+    name, there = peer
+    here = network(name)
+    macs, shapes = measure(torch, there, here.input_shape[1])
+    assert keras_ghostnet.count_parameters(here) == sum(p.numel() for p in there.parameters())
+    assert keras_ghostnet.count_macs(here) == macs
+    assert kernels(here) == shapes
+
+
+def test_kernels_of_resnet_50_are_timms(torch, timm):
+    """timm's has the stride in the 3x3 convolutions (4.09 G), and no biases beside batch norms."""
+    with torch.device("meta"):
+        there = timm.create_model("resnet50", pretrained=False).eval()
+    macs, shapes = measure(torch, there, 224)
+    here = find("resnet_50").build()
+    assert kernels(here) == shapes
+    assert keras_ghostnet.count_macs(here) < macs
+    biases = sum(math.prod(w.shape) for w in here.weights if w.path.endswith("conv/bias"))
+    parameters = sum(p.numel() for p in there.parameters())
+    assert keras_ghostnet.count_parameters(here) - biases == parameters
+
+
+def assign(torch, model, there):
+    """Gives a Keras model the weights of a PyTorch one whose layers come in the same order."""
+    torch.manual_seed(0)
+    torch_libraries.randomise_batch_norms(there)
+    for module in there.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
+    state = [
+        value.numpy() for name, value in there.state_dict().items() if "num_batches" not in name
+    ]
+    for weight, value in zip(model.weights, state, strict=True):
+        if value.ndim == 4:
+            value = (
+                value.transpose(2, 3, 0, 1)
+                if weight.shape[-1] == 1
+                else value.transpose(2, 3, 1, 0)
+            )
+        weight.assign(value.T if value.ndim == 2 else value)
+
+
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [
+        (
+            "semnasnet_100",
+            # timm trains it with PyTorch's padding, the authors with TensorFlow's.
+            functools.partial(
+                inverted_residuals.build,
+                dataclasses.replace(inverted_residuals.MNASNET_A1, padding="symmetric"),
+                name="mnasnet_a1",
+            ),
+        ),
+        ("regnetx_002", find("regnetx_002").build),
+    ],
+)
+def test_logits_are_timms(torch, timm, name, build):
+    there = timm.create_model(name, pretrained=False).eval()
+    here = build(size=160)
+    assign(torch, here, there)
+    images = np.random.default_rng(0).normal(size=(2, 160, 160, 3)).astype("float32")
+    with torch.no_grad():
+        expected = there(torch.from_numpy(images.transpose(0, 3, 1, 2).copy())).numpy()
+    error = np.abs(np.asarray(here(images)) - expected).max() / expected.std()
+    assert error < TOLERANCE
