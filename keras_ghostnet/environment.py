@@ -1,14 +1,17 @@
 """The machine and the library versions that a result depends on."""
 
+import contextlib
 import importlib.metadata
 import os
 import pathlib
 import platform
 
+from keras_ghostnet.version import __version__
+
 LIBRARIES = ("keras_ghostnet", "keras", "tensorflow", "ai-edge-litert", "numpy")
 
 
-def machine():
+def machine() -> dict[str, str | int]:
     """What a figure depends on.
 
     Returns:
@@ -18,10 +21,30 @@ def machine():
     return {
         "cpu": _cpu_name(),
         "cores": _cores(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "python": platform.python_version(),
-        **{name: version for name in LIBRARIES if (version := _version(name))},
+        "system": system(),
+        **versions("python", *LIBRARIES),
     }
+
+
+def system() -> str:
+    """The operating system, its release and the architecture, e.g. `"Linux 6.1.0 x86_64"`."""
+    return f"{platform.system()} {platform.release()} {platform.machine()}"
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Versions of packages.
+
+    Args:
+        *names: As `pip` calls them, and `"python"` for the interpreter.
+
+    Returns:
+        A dict from those that are installed to their versions, in the given order.
+    """
+    found = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = _version(name)
+    return found
 
 
 def _cpu_name():
@@ -41,8 +64,9 @@ def _cores():
     return os.cpu_count()
 
 
-def _version(library):
-    try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def _version(name):
+    if name == "python":
+        return platform.python_version()
+    if name == "keras_ghostnet":  # a checkout may be newer than what was installed from it
+        return __version__
+    return importlib.metadata.version(name)

@@ -1,3 +1,3 @@
-"""The package's version, read by `setup.py` too."""
+"""The package's version, read when it is built too."""
 
 __version__ = "0.1.0"

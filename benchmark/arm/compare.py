@@ -25,8 +25,7 @@ from keras_ghostnet.benchmark.compare import (
     results,
     subjects,
 )
-from keras_ghostnet.benchmark.compare.measure import progress
-from keras_ghostnet.console import step
+from keras_ghostnet.console import progress, step
 from keras_ghostnet.export import destination
 from keras_ghostnet.quiet import quiet
 

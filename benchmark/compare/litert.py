@@ -6,8 +6,8 @@ from keras_ghostnet import specs
 from keras_ghostnet.benchmark.compare import results
 from keras_ghostnet.benchmark.compare.cache import Cache
 from keras_ghostnet.benchmark.compare.conditions import Conditions, check_threads, versions
-from keras_ghostnet.benchmark.compare.measure import Run, progress
-from keras_ghostnet.console import step
+from keras_ghostnet.benchmark.compare.measure import Run
+from keras_ghostnet.console import progress, step
 from keras_ghostnet.export import destination, formats, lowering, tflite
 
 RUNTIME = "litert"

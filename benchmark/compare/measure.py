@@ -1,16 +1,14 @@
 """Measures side by side, and keeps what an interrupted run has measured."""
 
-import contextlib
 import hashlib
 import json
 import pathlib
 import time
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
 from keras_ghostnet import files
 from keras_ghostnet.benchmark.compare import results
 from keras_ghostnet.benchmark.compare.conditions import Conditions, now, summary
+from keras_ghostnet.console import progress
 from keras_ghostnet.export.device import run
 
 BURST, WARMUP = 10, 10
@@ -109,30 +107,6 @@ class Run:
         with files.replacing(self.kept) as partial:
             partial.write_text(json.dumps([self.start, self.times, self.others]), "utf-8")
         self.saved = time.monotonic()
-
-
-@contextlib.contextmanager
-def progress(console, doing, total):
-    """A bar with the time left, on a terminal.
-
-    Yields:
-        A function that takes how much is done, and a word on what comes next.
-    """
-    columns = (TextColumn("{task.description}"), BarColumn(24), TimeRemainingColumn())
-    with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        speed_estimate_period=600,  # a step may take half a minute
-        disable=not console.is_terminal,
-        # Output that is held back must not come out through the bar.
-        redirect_stdout=False,
-        redirect_stderr=False,
-    ) as bar:
-        task = bar.add_task(doing, total=total)
-        yield lambda done, what="": bar.update(
-            task, completed=done, description=f"{doing} {what}".strip()
-        )
 
 
 def _read(path):
