@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from keras_ghostnet.export import preprocessing
+from keras_ghostnet.preprocessing import normalize
 
 LEAST = 32  # images that ranges can be taken from
 CALIBRATION, HELD_OUT = 200, 400  # how many are taken at most
@@ -34,7 +34,7 @@ class Images:
     @property
     def normalised(self):
         """The networks' input, float32."""
-        return preprocessing.normalise(self.pixels)
+        return normalize(self.pixels)
 
     def describe(self):
         """Where they are from, how many they are and their hash, for a sidecar."""

@@ -1,40 +1,8 @@
-"""Pixels to the networks' input and back, and a network that does it itself."""
+"""Networks that normalize pixels themselves, and what a device must do to an image."""
 
 import keras
-import numpy as np
 
-from keras_ghostnet.preprocessing import preprocess_input
-
-
-def normalise(pixels):
-    """The networks' input of pixels.
-
-    Args:
-        pixels: RGB in [0, 255], `(n, height, width, 3)`.
-
-    Returns:
-        float32 of the same shape, about -2.2 to 2.7.
-    """
-    return preprocess_input(np.array(pixels, "float32"), data_format="channels_last")
-
-
-def to_pixels(images):
-    """The nearest pixels of normalised images.
-
-    Args:
-        images: `(n, height, width, 3)` as `normalise` makes them.
-
-    Returns:
-        RGB uint8 of the same shape.
-    """
-    scale, offset = constants()
-    return np.rint((np.asarray(images) - offset) / scale).clip(0, 255).astype("uint8")
-
-
-def constants():
-    """Scale and offset `(3,)` with which `normalise` is `pixels * scale + offset`."""
-    black, white = normalise(np.array([[[[0] * 3, [255] * 3]]]))[0, 0].astype("float64")
-    return (white - black) / 255, black
+from keras_ghostnet.preprocessing import scale_and_offset
 
 
 def fold(model):
@@ -58,7 +26,7 @@ def fold(model):
     layer = keras.layers.DepthwiseConv2D(1, name="normalise")
     pixels = keras.Input(model.input_shape[1:], name="pixels")
     folded = keras.Model(pixels, model(layer(pixels)), name=model.name)
-    scale, offset = constants()
+    scale, offset = scale_and_offset()
     layer.set_weights([scale.reshape(1, 1, 3, 1), offset])
     return folded
 
@@ -71,7 +39,7 @@ def describe(model, crop, folded):
         crop: The part of the resized image's shorter side that is kept; None if not known.
         folded: Whether the artifact normalises itself.
     """
-    scale, offset = constants()
+    scale, offset = scale_and_offset()
     return {
         "size": list(model.input_shape[1:3]),
         "crop": crop,

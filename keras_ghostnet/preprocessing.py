@@ -7,10 +7,11 @@ import keras
 import numpy as np
 
 CLASSES = 1000
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of RGB in [0, 1]
 
 
 def preprocess_input(x, data_format=None):
-    """Normalises RGB images as every public checkpoint expects them.
+    """Normalizes RGB images as every public checkpoint expects them.
 
     Divides by 255, subtracts ImageNet's mean (0.485, 0.456, 0.406) and divides by its standard
     deviation (0.229, 0.224, 0.225): `keras.applications`' mode `"torch"`.
@@ -29,6 +30,30 @@ def preprocess_input(x, data_format=None):
     return keras.applications.imagenet_utils.preprocess_input(
         x, data_format=data_format, mode="torch"
     )
+
+
+def scale_and_offset() -> tuple[np.ndarray, np.ndarray]:
+    """The float64 `(3,)` with which a network's input is `pixels * scale + offset`."""
+    mean, std = np.array(MEAN), np.array(STD)
+    return 1 / (255 * std), -mean / std
+
+
+def normalize(pixels: np.ndarray) -> np.ndarray:
+    """Normalizes pixels as `preprocess_input` does, whatever Keras' data format; a copy.
+
+    Args:
+        pixels: RGB in [0, 255], `(height, width, 3)` or `(n, height, width, 3)`.
+
+    Returns:
+        Float32 of the same shape, about -2.2 to 2.7.
+    """
+    return preprocess_input(np.array(pixels, "float32"), data_format="channels_last")
+
+
+def to_pixels(images: np.ndarray) -> np.ndarray:
+    """The inverse of `normalize`, rounded to whole pixels: uint8 of the same shape."""
+    scale, offset = scale_and_offset()
+    return np.rint((np.asarray(images) - offset) / scale).clip(0, 255).astype("uint8")
 
 
 def decode_predictions(preds, top=5):

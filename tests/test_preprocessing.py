@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_ghostnet
+from keras_ghostnet import preprocessing
 
 
 def test_preprocessing_is_that_of_imagenet():
@@ -22,6 +23,15 @@ def test_preprocessing_is_keras_torch_mode(shape):
     np.testing.assert_array_equal(keras_ghostnet.preprocess_input(image.copy()), expected)
     tensor = keras_ghostnet.preprocess_input(keras.ops.convert_to_tensor(image))
     np.testing.assert_allclose(tensor, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_normalization_and_back():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), "uint8")
+    images = preprocessing.normalize(pixels)
+    np.testing.assert_array_equal(images, keras_ghostnet.preprocess_input(pixels.astype("float32")))
+    np.testing.assert_array_equal(preprocessing.to_pixels(images), pixels)
+    scale, offset = preprocessing.scale_and_offset()
+    np.testing.assert_allclose(images, pixels * scale + offset, atol=1e-6)
 
 
 def test_preprocessing_of_channels_first():

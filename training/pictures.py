@@ -2,11 +2,10 @@
 
 import math
 
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from keras_ghostnet.preprocessing import preprocess_input
+from keras_ghostnet.preprocessing import to_pixels
 
 COLUMNS = 8
 TRAINING, HELD_OUT = "#1f77b4", "#d95f02"
@@ -50,22 +49,7 @@ def batch(images, names, path):
     grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axes in grid:
         axes.axis("off")
-    for axes, image, name in zip(grid, viewable(images), names, strict=False):
+    for axes, image, name in zip(grid, to_pixels(images), names, strict=False):
         axes.imshow(image)
         axes.set_title(name if len(name) <= 16 else f"{name[:15]}…", fontsize=8)
     figure.savefig(path, format="png", dpi=100)
-
-
-def viewable(images):
-    """Normalised images as uint8 pixels.
-
-    Args:
-        images: `(n, height, width, 3)`, normalised as the network takes them.
-
-    Returns:
-        Uint8 of the same shape.
-    """
-    ends = np.array([[[[0.0] * 3]], [[[255.0] * 3]]])
-    low, high = preprocess_input(ends, data_format="channels_last")
-    pixels = (np.asarray(images, "float64") - low) / (high - low) * 255
-    return np.rint(pixels).clip(0, 255).astype("uint8")

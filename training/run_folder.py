@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ghostnet import files
+from keras_ghostnet import files, preprocessing
 from keras_ghostnet.model_reference import BEST, CONFIG
 from keras_ghostnet.training import pictures
 from keras_ghostnet.version import __version__
@@ -78,7 +78,7 @@ class RunFolder:
         with files.replacing(self.path / BATCH) as partial:
             pictures.batch(images, [class_names[label] for label in labels], partial)
         with self._events():
-            image = pictures.viewable(images)
+            image = preprocessing.to_pixels(images)
             tf.summary.image("training batch", image, step=0, max_outputs=PICTURED)
 
     def scalars(self, step, values):

@@ -39,7 +39,7 @@ def evaluation_image(encoded, size, crop=0.875, max_pixels=MAX_PIXELS):
         return tf.zeros((*size, images.CHANNELS)), error
 
     def usable(encoded):
-        return images.normalise(images.center_crop(_decode(encoded), size, crop)), ""
+        return images.normalize(images.center_crop(_decode(encoded), size, crop)), ""
 
     def attempt(encoded):
         error = _error(encoded, max_pixels)

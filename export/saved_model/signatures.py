@@ -71,7 +71,7 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
     def classify_uint8(pixels):
         return best(
             tf.map_fn(
-                lambda image: image_ops.normalise(image_ops.center_crop(image, size, crop)),
+                lambda image: image_ops.normalize(image_ops.center_crop(image, size, crop)),
                 _not_empty(pixels),
                 fn_output_signature=tf.TensorSpec((*size, 3)),
             )

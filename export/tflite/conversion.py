@@ -8,6 +8,7 @@ import numpy as np
 from keras_ghostnet.export import lowering, preprocessing
 from keras_ghostnet.export.tflite import inspection, pixels, runtime, tuning
 from keras_ghostnet.export.tflite.concatenation import narrow_concatenations
+from keras_ghostnet.preprocessing import to_pixels
 from keras_ghostnet.quiet import quiet
 
 IO = ("int8", "uint8")
@@ -120,6 +121,6 @@ def _function(model):
 
 def _full_range(calibration):
     """The images as pixels, one of which is black and one white: a step is then one grey level."""
-    result = preprocessing.to_pixels(calibration).astype("float32")
+    result = to_pixels(calibration).astype("float32")
     result[0, 0, 0], result[0, -1, -1] = 0, 255
     return result

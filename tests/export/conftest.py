@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from keras_ghostnet import create_model, layers
-from keras_ghostnet.export import preprocessing
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.formats import find, write
+from keras_ghostnet.preprocessing import normalize, to_pixels
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.predictions import predict
 from tests.export.command import FORMATS, export
@@ -34,13 +34,13 @@ def patches(count, size):
     random = np.random.default_rng(0)
     coarse = random.normal(size=(count, 4, 4, 3)).repeat(size // 4, 1).repeat(size // 4, 2)
     images = coarse + 0.2 * random.normal(size=(count, size, size, 3))
-    return preprocessing.to_pixels(images)
+    return to_pixels(images)
 
 
 @pytest.fixture(scope="session")
 def images():
     """`(32, 64, 64, 3)`, normalised."""
-    return preprocessing.normalise(patches(32, 64))
+    return normalize(patches(32, 64))
 
 
 def build(name, images, **kwargs):
@@ -84,7 +84,7 @@ def small():
     x = layers.GhostModule(24, name="ghost")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     model = keras.Model(inputs, keras.layers.Dense(2, name="predictions")(x), name="small")
-    images = preprocessing.normalise(patches(64, 32))
+    images = normalize(patches(64, 32))
     settle(model, images)
     kernel, bias = model.layers[-1].get_weights()
     # As many of either class, and the better to be told apart.
@@ -99,7 +99,7 @@ def run_dir(small, tmp_path_factory):
     """The folder of a run: the small network, and photos of the classes that it sees in them."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     pixels = patches(160, 32)
-    outputs = small.predict(preprocessing.normalise(pixels), verbose=0)
+    outputs = small.predict(normalize(pixels), verbose=0)
     margin = outputs[:, 1] - outputs[:, 0]
     clear = np.flatnonzero(np.abs(margin) > np.median(np.abs(margin)))
     for number, index in enumerate(clear):

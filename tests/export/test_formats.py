@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from keras_ghostnet import files
-from keras_ghostnet.export import formats, preprocessing, tflite
+from keras_ghostnet.export import formats, tflite
 from keras_ghostnet.export.verification import compare, verify
+from keras_ghostnet.preprocessing import normalize
 from tests.export.conftest import EXPORTED
 
 FLOAT = [fmt for fmt in EXPORTED if fmt.dtype == "float32"]
@@ -70,7 +71,7 @@ def test_single_runs_one_image(fmt, artifacts, images):
 @pytest.mark.parametrize("fmt", EXPORTED[1:], ids=lambda fmt: fmt.name)
 def test_raw_pixels(fmt, small, pixels, tmp_path):
     """Folded preprocessing is exact: in int8, too, but for the rounding of one more layer."""
-    images = preprocessing.normalise(pixels)
+    images = normalize(pixels)
     plain = formats.load(formats.export_model(small, fmt, tmp_path / "plain", images), fmt)
     path = formats.export_model(small, fmt, tmp_path / "raw", images, fold_preprocessing=True)
     raw = formats.load(path, fmt)
@@ -83,7 +84,7 @@ def test_raw_pixels(fmt, small, pixels, tmp_path):
 
 @pytest.mark.parametrize("io", ["int8", "uint8"])
 def test_io_types(io, small, pixels, tmp_path):
-    images = preprocessing.normalise(pixels)
+    images = normalize(pixels)
     path = formats.export_model(small, INT8, tmp_path, images, io=io)
     runner = formats.load(path, INT8)
     assert runner.input["dtype"] == runner.output["dtype"] == np.dtype(io)

@@ -9,6 +9,7 @@ from keras_ghostnet.export.artifacts import Subject, check
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.images import Images
 from keras_ghostnet.export.verification import VerificationError, compare, verify
+from keras_ghostnet.preprocessing import normalize
 from tests.export.conftest import patches
 
 TFLITE = formats.find("tflite_fp32")
@@ -55,7 +56,7 @@ CHECKED = ("saved_model", "tflite_fp32", "tflite_int8", "onnx_fp32")
 @pytest.fixture(scope="module")
 def subject(small):
     pixels = patches(160, 32)
-    outputs = small.predict(preprocessing.normalise(pixels), verbose=0)
+    outputs = small.predict(normalize(pixels), verbose=0)
     margin = np.abs(outputs[:, 1] - outputs[:, 0])
     clear = margin > np.median(margin)  # as a trained network would be of most images
     held_out = Images("patches", pixels[clear])

@@ -52,11 +52,12 @@ def write_ours(folder):
     import keras
 
     from keras_ghostnet import create_model
-    from keras_ghostnet.export import formats, preprocessing, tflite
+    from keras_ghostnet.export import formats, tflite
+    from keras_ghostnet.preprocessing import normalize
     from tests.export.conftest import patches, settle
 
     pixels = patches(BATCH, SIZE)
-    images = preprocessing.normalise(pixels)
+    images = normalize(pixels)
     np.save(folder / "pixels.npy", pixels)
     np.save(folder / "images.npy", images)
     keras.utils.set_random_seed(0)

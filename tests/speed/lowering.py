@@ -19,10 +19,11 @@ import numpy as np
 from keras_ghostnet import create_model
 from keras_ghostnet.benchmark.arm.count import count
 from keras_ghostnet.environment import machine
-from keras_ghostnet.export import preprocessing, tflite
+from keras_ghostnet.export import tflite
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.device import run
 from keras_ghostnet.export.lowering import TARGETS, Lowering
+from keras_ghostnet.preprocessing import normalize
 from keras_ghostnet.quiet import quiet
 from tests.export.conftest import patches, settle
 
@@ -84,7 +85,7 @@ def instructions(paths):
 
 
 def main():
-    images = preprocessing.normalise(patches(IMAGES, SIZE))
+    images = normalize(patches(IMAGES, SIZE))
     measure, unit = (instructions, "M instr.") if sys.argv[1:] == ["arm"] else (milliseconds, "ms")
     with tempfile.TemporaryDirectory() as folder, quiet():
         found = measure(write(pathlib.Path(folder), images))

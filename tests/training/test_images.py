@@ -237,9 +237,9 @@ def test_jitter_stays_within_its_strength():
     np.testing.assert_allclose(images.color_jitter(FLOAT, (0, 0), 1e-6), FLOAT, atol=0.01)
 
 
-def test_normalise_is_preprocess_input():
+def test_normalize_is_preprocess_input():
     np.testing.assert_allclose(
-        images.normalise(FLOAT), preprocess_input(PICTURE.astype("float32")), atol=2e-6
+        images.normalize(FLOAT), preprocess_input(PICTURE.astype("float32")), atol=2e-6
     )
 
 
@@ -343,7 +343,7 @@ OPERATIONS = {
     "color_jitter": lambda seed: images.color_jitter(FLOAT, seed, 0.4),
     "shift_rotate_zoom": lambda seed: images.shift_rotate_zoom(FLOAT, seed, (0.1, 0.1, 0.1)),
     "rand_augment": lambda seed: randaugment.rand_augment(FLOAT, seed, 2, 9),
-    "normalise": lambda seed: images.normalise(FLOAT),
+    "normalize": lambda seed: images.normalize(FLOAT),
     "erase": lambda seed: images.erase(FLOAT, seed, 0.5),
     "center_crop": lambda seed: images.center_crop(PICTURE, SIZE),
     "mixing_mask": lambda seed: mixing.mixing_mask(seed, SIZE, 0.2, 1.0),
@@ -367,7 +367,7 @@ def test_digits_are_taken_whole():
         taken = augmentation.take(image, (0, 0), SIZE, settings)
         np.testing.assert_array_equal(taken, images.resize(PICTURE, SIZE))
     varied = augmentation.vary(FLOAT, (0, 0), settings)
-    np.testing.assert_array_equal(varied, images.normalise(FLOAT))
+    np.testing.assert_array_equal(varied, images.normalize(FLOAT))
 
 
 @pytest.mark.parametrize(

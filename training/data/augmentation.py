@@ -114,7 +114,7 @@ def vary(image, seed, settings):
         image = rand_augment.rand_augment(image, layers, *settings.rand_augment)
     if settings.color_jitter:
         image = images.color_jitter(image, jitter, settings.color_jitter)
-    image = images.normalise(image)
+    image = images.normalize(image)
     if settings.erasing:
         image = images.erase(image, erase, settings.erasing)
     return image

@@ -304,7 +304,7 @@ class Pipeline:
         if self.training:
             image = views.vary(image, key + VARY, self.augmentation)
         else:
-            image = images.normalise(image)
+            image = images.normalize(image)
         if tf.get_static_value(example["weight"]) is None:
             # What shows nothing is all 0. A choice, instead, would cost every image a copy.
             image = tf.cond(example["weight"] > 0, lambda: image, lambda: tf.zeros_like(image))

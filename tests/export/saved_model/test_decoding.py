@@ -20,7 +20,7 @@ LEVEL = 1 / 255 / 0.224  # of a pixel's 256, after normalisation
 
 def evaluated(encoded, crop=0.875):
     """The same by the trainer's decoder, which is Pillow."""
-    return images.normalise(images.center_crop(decoding.decode(encoded), SIZE, crop)).numpy()
+    return images.normalize(images.center_crop(decoding.decode(encoded), SIZE, crop)).numpy()
 
 
 @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
