@@ -10,7 +10,8 @@ JOBS ?= 2
 TORCH ?= torch==2.13.0
 
 .PHONY: help install quickstart test test-all test-quickstart test-wheel test-timm test-backends \
-	test-workers test-load test-accuracy test-arm fault-test arm-check arm-compare \
+	test-workers test-load test-accuracy test-arm test-docs test-tutorials docs fault-test \
+	arm-check arm-compare \
 	bench-deployment bench-export bench-input bench-lowering bench-startup bench-training \
 	scaling lint format clean
 
@@ -34,7 +35,7 @@ test: install lint ## the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-all: test test-quickstart test-wheel test-timm test-backends test-workers test-load \
-	test-accuracy test-arm \
+	test-accuracy test-arm test-docs test-tutorials \
 	fault-test ## everything that is tested
 
 test-quickstart: install ## the whole quickstart, with what it must reach
@@ -62,6 +63,18 @@ test-accuracy: install ## quantized networks of both families against their floa
 
 test-arm: install ## the ARM commands' own tests (QEMU)
 	$(BIN)/python -m pytest -m arm
+
+test-docs: install ## the documentation's site: no warning, no broken link, every public name
+	$(PIP) install -e '.[docs]'
+	$(BIN)/python -m pytest -m docs
+
+test-tutorials: install ## the tutorials' notebooks, executed
+	$(PIP) install -e '.[docs]'
+	$(BIN)/python -m pytest -m tutorials
+
+docs: install ## the documentation's site, into build/site
+	$(PIP) install -e '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
 
 fault-test: install ## kills, full disks, lost workers: what a run must survive
 	@$(BIN)/python -m tests.faults

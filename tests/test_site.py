@@ -1,0 +1,55 @@
+"""The documentation's site builds without a warning and without loading anything from elsewhere."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import zlib
+
+import pytest
+
+import keras_ghostnet
+from keras_ghostnet import benchmark, export, layers, training, weights
+
+pytestmark = pytest.mark.docs
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the site, built as `make docs` builds it: broken links are errors."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(folder)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_every_page_of_docs_is_in_the_site(site):
+    for path in (ROOT / "docs").rglob("*"):
+        if path.suffix in (".md", ".ipynb"):
+            page = site / path.relative_to(ROOT / "docs").with_suffix(".html")
+            assert "<h1" in page.read_text(), page
+
+
+def test_every_public_name_is_in_the_reference(site):
+    """`objects.inv` lists, in Sphinx's format, what the reference describes."""
+    *_, compressed = (site / "objects.inv").read_bytes().split(b"\n", 4)
+    described = {line.split(" ")[0] for line in zlib.decompress(compressed).decode().splitlines()}
+    modules = {keras_ghostnet, layers, weights, training, export, benchmark}
+    sizes = re.compile("GGhostRegNetX(?!032)")  # one stands for the twelve
+    for module in modules:
+        for name in getattr(module, "__all__", ()):
+            if getattr(module, name) in modules or name.startswith("__") or sizes.match(name):
+                continue
+            assert f"{module.__name__}.{name}" in described
+
+
+def test_pages_load_nothing_from_elsewhere(site):
+    for page in site.rglob("*.html"):
+        loaded = re.findall(
+            r"<(?:script|img|iframe|link)\b[^>]*(?:src|href)=\"(https?:[^\"]*)", page.read_text()
+        )
+        assert not loaded, f"{page.name}: {loaded}"
