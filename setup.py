@@ -27,6 +27,7 @@ setup(
     },
     package_data={
         "keras_ghostnet": ["data/*", "py.typed"],
+        "keras_ghostnet.export": ["*.pyi"],
         "keras_ghostnet.benchmark": ["data/*"],
         "keras_ghostnet.benchmark.arm": ["*.c"],
     },

@@ -150,7 +150,7 @@ def _artifacts(work, trained, calibration, console):
     checks = {}
     paths = {"keras": work / run_folder.LAST}
     functions = {"keras": lambda: model.predict_on_batch(images[:1])}
-    for fmt in map(formats.find, FORMATS):
+    for fmt in map(formats.get_format, FORMATS):
         with step(console, f"Exporting {fmt.name}") as done:
             path = formats.export_model(model, fmt, work / "exports", calibration)
             runner = formats.load(path, fmt)

@@ -1,38 +1,61 @@
-"""Holds the artifacts of a folder against their model again."""
+"""Verifies the artifacts of a folder again."""
 
 import os
 import pathlib
 
 import keras
+import numpy as np
+from rich.console import Console
 
 from keras_ghostnet import files
 from keras_ghostnet.console import step
-from keras_ghostnet.export import artifacts, formats, images, sidecar
+from keras_ghostnet.export import formats, images, sidecar
+from keras_ghostnet.export.artifacts import (
+    ArtifactError,
+    ArtifactResult,
+    Subject,
+    verify_artifact,
+)
 from keras_ghostnet.export.verification import VerificationError
+from keras_ghostnet.quiet import quiet
 
 FAILED = ".failed"
 
 
-def verify_folder(folder, *, data=None, console):
-    """Verifies every artifact that has a sidecar.
+def verify(
+    directory: str | os.PathLike[str],
+    *,
+    data: str | os.PathLike[str] | tuple[np.ndarray, np.ndarray] | None = None,
+    console: Console | None = None,
+) -> list[ArtifactResult]:
+    """Verifies every artifact of a folder again, each in its own runtime.
 
-    First the files' hashes: an artifact that was changed is not run. One that does not compute
-    what its model computes is renamed, with `.failed` at its end.
+    First the files' hashes: an artifact that was changed is not run. One whose outputs differ from
+    its model's by more than the format allows is renamed, with `.failed` at its end.
 
     Args:
-        folder: Where `ghostnet export` put the artifacts and their model.
-        data: Labelled images to verify on, as `keras_ghostnet.training.data.open_source` takes
-            them; None takes those of the export.
-        console: A `rich.console.Console` for progress.
+        directory: Where `export` put the artifacts and their model.
+        data: Labelled images to verify on, as `export` takes them; None takes those of the export.
+        console: Shows progress; None prints nothing.
 
     Returns:
-        A list of `keras_ghostnet.export.artifacts.Result`, one an artifact.
+        One `ArtifactResult` for every artifact.
 
     Raises:
+        ArtifactError: If artifacts fail; it has the results of all.
         FileNotFoundError: If there are no artifacts, or the model or the images are missing.
         ValueError: If images or model do not fit.
     """
-    folder = pathlib.Path(folder)
+    if console is not None:
+        console.file = console.file  # standard output as it is now: below it is held back
+    with quiet(unless=()):
+        results = _verify_all(pathlib.Path(directory), data, console)
+    if any(result.error for result in results):
+        raise ArtifactError(results)
+    return results
+
+
+def _verify_all(folder, data, console):
     found = _sidecars(folder)
     if not found:
         raise FileNotFoundError(
@@ -44,11 +67,11 @@ def verify_folder(folder, *, data=None, console):
         with step(console, f"Verifying {artifact.name}") as done:
             try:
                 result = _verify(folder, artifact, content, data, subjects)
-                results.append(artifacts.Result(name, artifact, result, None))
+                results.append(ArtifactResult(name, artifact, result, None))
                 done(f"verified {artifact.relative_to(folder)}")
             except (VerificationError, _Changed) as error:
                 result = getattr(error, "result", None)
-                results.append(artifacts.Result(name, artifact, result, str(error)))
+                results.append(ArtifactResult(name, artifact, result, str(error)))
                 done(f"{artifact.relative_to(folder)} failed")
     return results
 
@@ -65,7 +88,7 @@ def _sidecars(folder):
 
 
 def _verify(folder, artifact, content, data, subjects):
-    fmt = formats.find(content["format"])
+    fmt = formats.get_format(content["format"])
     if not artifact.exists():
         raise _Changed(f"{artifact} is missing. Export it again.")
     if sidecar.artifact_hash(artifact) != content["sha256"]:
@@ -76,7 +99,7 @@ def _verify(folder, artifact, content, data, subjects):
     subject, reference = _subject(folder, content, data, subjects)
     folded = content["preprocessing"]["normalisation_in_artifact"]
     try:
-        return artifacts.check(artifact, fmt, subject, reference, folded)
+        return verify_artifact(artifact, fmt, subject, reference, folded)
     except VerificationError as error:
         aside = artifact.with_name(artifact.name + FAILED)
         files.remove(aside)
@@ -106,7 +129,7 @@ def _load(path, content, data):
         )
     model = keras.models.load_model(path, compile=False)
     size = model.input_shape[1:3]
-    held_out = images.reopen(content["verification"]["origin"], size, data=data)
     crop = content["preprocessing"]["crop"]
-    subject = artifacts.Subject(model, tuple(content["labels"]), crop, held_out)
+    held_out = images.reopen(content["verification"]["origin"], size, crop=crop, data=data)
+    subject = Subject(model, tuple(content["labels"]), crop, held_out)
     return subject, subject.reference(), sidecar.model_hash(model)

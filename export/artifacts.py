@@ -1,4 +1,4 @@
-"""Artifacts with their proof: written, verified, and only then put in their place."""
+"""Writes artifacts, verifies them, and only then moves them into place."""
 
 import dataclasses
 import datetime
@@ -6,20 +6,24 @@ import functools
 import os
 import pathlib
 
-from keras_ghostnet import files
+import keras
+
+from keras_ghostnet import environment, files
 from keras_ghostnet.console import step
 from keras_ghostnet.export import formats, preprocessing, sidecar, tensors, verification
 from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.images import Images
+from keras_ghostnet.training.logits import ends_in_softmax
 
 
 @dataclasses.dataclass(frozen=True)
-class Result:
-    """What became of one format.
+class ArtifactResult:
+    """The outcome of exporting or verifying one format.
 
     Attributes:
-        format: Its name.
+        format: The format's name.
         path: The artifact; None if there is none.
-        verification: A `keras_ghostnet.export.verification.Verification`; None if it was not run.
+        verification: How its outputs compare with the Keras model's; None if it was not run.
         error: Why it failed; None if it did not.
     """
 
@@ -29,23 +33,36 @@ class Result:
     error: str | None
 
 
+class ArtifactError(ValueError):
+    """One or more artifacts could not be exported, or failed their verification.
+
+    Attributes:
+        results: An `ArtifactResult` for every format, also for those that succeeded.
+    """
+
+    def __init__(self, results: list[ArtifactResult]):
+        failed = [f"{result.format}: {result.error}" for result in results if result.error]
+        super().__init__("\n".join(failed))
+        self.results = results
+
+
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A model with what its artifacts are made of and held against.
+    """A model with the images that its artifacts are calibrated and verified with.
 
     Attributes:
         model: The Keras model.
         labels: The classes' names in the order of the outputs.
-        crop: The part of a resized image's shorter side that evaluation keeps.
+        crop: The fraction of a resized image's shorter side that evaluation keeps.
         held_out: `keras_ghostnet.export.images.Images` to verify on.
         calibration: `Images` for the ranges of int8; None if no format takes them.
     """
 
-    model: object
-    labels: tuple
+    model: keras.Model
+    labels: tuple[str, ...]
     crop: float
-    held_out: object
-    calibration: object = None
+    held_out: Images
+    calibration: Images | None = None
 
     def reference(self):
         """The model's outputs for the held-out images, `(n, classes)`."""
@@ -53,7 +70,7 @@ class Subject:
 
 
 def export_artifacts(subject, fmts, out, *, options=None, version=None, console):
-    """Exports a model to formats, one after the other, and verifies each.
+    """Exports a model to several formats, one after the other, and verifies each.
 
     An artifact that fails never appears, and leaves an earlier one as it was; the other formats
     go on. With the first artifact the model itself is kept beside them, as `NAME.keras`.
@@ -67,7 +84,7 @@ def export_artifacts(subject, fmts, out, *, options=None, version=None, console)
         console: A `rich.console.Console` for progress.
 
     Returns:
-        A list of `Result`, one a format.
+        A list of `ArtifactResult`, one per format.
     """
     out, options = pathlib.Path(out), options or {}
     with step(console, "Preparing the deployment graph") as done:
@@ -82,15 +99,15 @@ def export_artifacts(subject, fmts, out, *, options=None, version=None, console)
                 path, result = exporter.export(fmt, chosen)
             except Exception as error:  # whatever a converter raises: the other formats go on
                 failed = getattr(error, "result", None)
-                results.append(Result(fmt.name, None, failed, _message(error)))
+                results.append(ArtifactResult(fmt.name, None, failed, _message(error)))
                 done(f"{fmt.name} failed")
             else:
-                results.append(Result(fmt.name, path, result, None))
+                results.append(ArtifactResult(fmt.name, path, result, None))
                 done(f"exported and verified {fmt.name}")
     return results
 
 
-def check(path, fmt, subject, reference, folded):
+def verify_artifact(path, fmt, subject, reference, folded):
     """Verifies an artifact in the runtime that its users run it in.
 
     Args:
@@ -104,10 +121,12 @@ def check(path, fmt, subject, reference, folded):
         A `Verification`.
 
     Raises:
-        VerificationError: If it does not compute what the model computes.
+        VerificationError: If its outputs differ from the model's by more than the format allows.
     """
     images = subject.held_out.pixels if folded else subject.held_out.normalised
-    return verification.check(_runner(path, fmt)(images), reference, subject.held_out.labels, fmt)
+    return verification.verify_outputs(
+        _runner(path, fmt)(images), reference, subject.held_out.labels, fmt
+    )
 
 
 def _runner(path, fmt):
@@ -119,7 +138,7 @@ def _runner(path, fmt):
 
 
 class _Exporter:
-    """Writes and proves one artifact after the other."""
+    """Writes and verifies one artifact after the other."""
 
     def __init__(self, subject, deployed, reference, out, version):
         self.subject, self.deployed, self.reference = subject, deployed, reference
@@ -135,39 +154,40 @@ class _Exporter:
         with files.replacing(sidecar.path_of(path)) as beside, files.replacing(path) as partial:
             calibration = images.normalised if images else None
             formats.write(self.deployed, fmt, partial, calibration, **options)
-            result = self._prove(partial, beside, fmt, options)
+            result = self._verify(partial, beside, fmt, options)
         return path, result
 
     def _export_version(self, fmt, options):
         from keras_ghostnet.export.saved_model import layout
 
         options = {"labels": self.subject.labels, "crop": self.subject.crop, **options}
-        proofs = []
+        verified = []
 
-        def prove(partial):
+        def verify(partial):
             beside = partial.with_name(f"{partial.name}.sidecar")
-            proofs.append((self._prove(partial, beside, fmt, options), beside))
+            verified.append((self._verify(partial, beside, fmt, options), beside))
 
         try:
             path = layout.export_version(
-                self.deployed, self.out, version=self.version, check=prove, **options
+                self.deployed, self.out, version=self.version, check=verify, **options
             )
-            ((result, beside),) = proofs
+            ((result, beside),) = verified
             os.replace(beside, sidecar.path_of(path))
         finally:
-            for _, beside in proofs:
+            for _, beside in verified:
                 files.remove(beside)
         return path, result
 
-    def _prove(self, path, beside, fmt, options):
+    def _verify(self, path, beside, fmt, options):
         """Verifies an artifact and writes its sidecar, to the path `beside`."""
         subject, folded = self.subject, options.get("fold_preprocessing", False)
-        result = check(path, fmt, subject, self.reference, folded)
+        result = verify_artifact(path, fmt, subject, self.reference, folded)
         content = {
             "format": fmt.name,
             "source": self._source,
             **tensors.describe(path),
             "preprocessing": preprocessing.describe(subject.model, subject.crop, folded),
+            "outputs_are": "probabilities" if ends_in_softmax(subject.model) else "logits",
             "labels": list(subject.labels),
             "options": {key: options[key] for key in options if _is_plain(options[key])},
             "calibration": subject.calibration.describe() if fmt.is_calibrated else None,
@@ -176,7 +196,7 @@ class _Exporter:
                 **subject.held_out.describe(),
                 "origin": subject.held_out.origin,
             },
-            "versions": sidecar.versions(),
+            "versions": environment.versions("python", *sidecar.PACKAGES),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
         sidecar.write(path, content, beside)
@@ -184,7 +204,7 @@ class _Exporter:
 
     @functools.cached_property
     def _source(self):
-        """Saves the model that the artifacts are held against; what sidecars say of it."""
+        """Saves the model that the artifacts are compared with; what sidecars say of it."""
         model = self.subject.model
         path = self.out / f"{model.name}.keras"
         with files.replacing(path) as partial:

@@ -1,6 +1,7 @@
 """What is exported: the names of its classes, and whether it can be exported at all."""
 
 import json
+import os
 import pathlib
 
 import keras
@@ -9,12 +10,17 @@ from keras_ghostnet.preprocessing import CLASSES, imagenet_classes
 
 
 def read_labels(path):
-    """The classes' names of a file: a JSON list, or one a line.
+    """The classes' names, a tuple.
+
+    Args:
+        path: A file of them, one per line or a JSON list; or a sequence of names.
 
     Raises:
-        OSError: If it cannot be read.
+        OSError: If a file cannot be read.
         ValueError: If it is neither.
     """
+    if not isinstance(path, str | os.PathLike):
+        return tuple(map(str, path))
     text = pathlib.Path(path).read_text("utf-8")
     if not text.lstrip().startswith("["):
         return tuple(line.strip() for line in text.splitlines() if line.strip())
@@ -49,8 +55,8 @@ def labels_for(model, labels):
     return labels
 
 
-def check(model):
-    """Refuses what no format can be made of.
+def require_classifier(model):
+    """Refuses a model that no format can be made of.
 
     Raises:
         ValueError: If the model is not a classifier of RGB images of a fixed size, or has

@@ -1,107 +1,165 @@
-"""From what a user names to verified artifacts: all that can be wrong is told before long work."""
+"""From a Keras model, or what a user names as one, to verified artifacts."""
+
+import os
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from rich.console import Console
 
 from keras_ghostnet import model_reference
 from keras_ghostnet.console import step
-from keras_ghostnet.export import class_names, destination, formats, images, lowering
-from keras_ghostnet.export.artifacts import Subject, export_artifacts
+from keras_ghostnet.export import class_names, destination, images, lowering
+from keras_ghostnet.export.artifacts import (
+    ArtifactError,
+    ArtifactResult,
+    Subject,
+    export_artifacts,
+)
+from keras_ghostnet.export.formats import FORMATS, get_format, missing_packages, require_packages
 from keras_ghostnet.export.tflite import conversion, tuning
+from keras_ghostnet.quiet import quiet
 
 ALL = "all"
 
+Path = str | os.PathLike[str]
+
 
 def export(
-    model,
-    names,
-    out,
+    model: keras.Model | Path,
+    directory: Path,
+    formats: str | Sequence[str] = ("tflite_int8",),
     *,
-    data=None,
-    calibration=None,
-    labels=None,
-    version=None,
-    allow_untrained=False,
-    options=None,
-    console,
-):
-    """Exports a model to formats, verifies every artifact, and describes it in a sidecar.
+    data: Path | tuple[np.ndarray, np.ndarray] | None = None,
+    calibration: Path | np.ndarray | None = None,
+    labels: Path | Sequence[str] | None = None,
+    crop: float | None = None,
+    version: int | None = None,
+    allow_untrained: bool = False,
+    console: Console | None = None,
+    **options,
+) -> list[ArtifactResult]:
+    """Exports a model to one or more formats, and verifies every artifact in its own runtime.
+
+    What can be wrong with the arguments is reported before long work starts. An artifact appears
+    in `directory` only once its outputs agree with the Keras model's on images that it was not
+    calibrated with; then a JSON file beside it (its sidecar) describes it. If one format fails,
+    the others are exported nevertheless, and an earlier artifact of its name stays as it was.
 
     Args:
-        model: A run's folder (its best model), a `.keras` file, or a name of `list_models()`,
-            which comes with its ImageNet weights.
-        names: The formats' names, a list; `["all"]` takes those that can be made here.
-        out: The folder for the artifacts.
-        data: Labelled images, as `keras_ghostnet.training.data.open_source` takes them:
-            calibration from the training part, verification on the held-out part. None takes
-            those that the run was trained on.
-        calibration: A folder of images without classes, or a `.npy` file of pixels, for
-            calibration; for verification too, another half, if there are no labelled ones.
-        labels: A file of the classes' names (`class_names.read_labels`); None takes the run's.
-        version: Of a SavedModel, a number; None takes the next one.
-        allow_untrained: Whether an untrained model may become int8.
-        options: A dictionary of options of the formats, such as `io` or `fold_preprocessing`.
-        console: A `rich.console.Console` for progress.
+        model: A Keras classifier of RGB images of a fixed size that takes normalized images
+            (`keras_ghostnet.preprocess_input`); or a run's folder (its best model), a `.keras`
+            file, or a name of `keras_ghostnet.list_models()`, taken with its ImageNet weights.
+        directory: The folder for the artifacts; made if it is not there.
+        formats: The formats' names, `keras_ghostnet.export.formats.FORMATS`; `["all"]` for every
+            one whose packages are installed.
+        data: Labelled images: what `keras_ghostnet.training.data.open_source` takes, of which the
+            training split calibrates and the held-out split verifies; or arrays of pixels, uint8
+            `(n, height, width, 3)`, and of class indices `(n,)`, of which every second calibrates
+            int8 formats and the others verify. None takes the images that the run was trained on.
+        calibration: Images without labels to calibrate int8 formats with: a folder, or pixels of
+            the model's size, uint8 `(n, height, width, 3)`, as an array or a `.npy` file. If there
+            is no `data`, every second one calibrates and the others verify.
+        labels: The classes' names in the order of the outputs, or a file of them, one per line or
+            a JSON list; None takes those of the run or of `data`.
+        crop: The fraction of a resized image's shorter side that the model is to see, in (0, 1];
+            None takes that of the run, or 0.875.
+        version: The version of a SavedModel, from 1; None takes the next one.
+        allow_untrained: Whether a model that seems untrained may become int8.
+        console: Shows progress; None prints nothing.
+        **options: Options of the formats, such as `io="uint8"`, `fold_preprocessing=True`,
+            `target="avx2"`, `layout="NCHW"` or `top_k=3`; each format gets those that it takes.
 
     Returns:
-        A list of `keras_ghostnet.export.artifacts.Result`, one a format.
+        One `ArtifactResult` per format, with the artifact's path and its verification.
 
     Raises:
+        ArtifactError: If formats fail; it has the results of all.
         FileNotFoundError: If the model or the images are not there.
-        FileExistsError: If there is this version of a SavedModel.
-        ImportError: If a format needs what is not installed; the message says how to get it.
+        FileExistsError: If this version of a SavedModel exists.
+        ImportError: If a format's packages are not installed; the message says how to get them.
         OSError: If the folder cannot be written to, or has no room.
         ValueError: If a name, an option, the images or the model do not fit.
     """
-    source, options = model_reference.find(model), dict(options or {})
-    data = data or source.data
-    fmts = choose(names, has_labels=data is not None)
-    _check_options(fmts, options)
-    if any("target" in fmt.options for fmt in fmts):
-        options.setdefault("target", conversion.TARGET)
-    known = source.labels if labels is None else class_names.read_labels(labels)
-    if data is None and calibration is None:
-        raise ValueError(
-            "Every artifact is verified on real images. Name a source of them with --data, or "
-            "images without classes with --calibration."
+    if console is not None:
+        console.file = console.file  # standard output as it is now: below it is held back
+    names = [formats] if isinstance(formats, str) else list(formats)
+    with quiet(unless=()):
+        source = _resolve(model)
+        data = source.data if data is None else data
+        fmts = choose_formats(names, has_source=data is not None and not isinstance(data, tuple))
+        _validate_options(fmts, options)
+        if any("target" in fmt.options for fmt in fmts):
+            options.setdefault("target", conversion.TARGET)
+        known = source.labels if labels is None else class_names.read_labels(labels)
+        if data is None and calibration is None:
+            raise ValueError(
+                "Every artifact is verified on real images. Name a source of them with --data, or "
+                "images without classes with --calibration."
+            )
+        destination.check_writable(directory)
+        with step(console, "Loading the model") as done:
+            network = model if isinstance(model, keras.Model) else source.load()
+            class_names.require_classifier(network)
+            if any(fmt.name == "saved_model" for fmt in fmts):
+                destination.check_version(directory, network.name, version)
+            destination.check_space(directory, network)
+            done(f"loaded {network.name}")
+        crop = source.crop if crop is None else crop
+        with step(console, "Reading images") as done:
+            subject = _subject(
+                network, source, fmts, data, calibration, known, crop, allow_untrained
+            )
+            done(f"read {len(subject.held_out.pixels)} images to verify on")
+        if any("train_data" in fmt.options for fmt in fmts):
+            options.update(_training(network, source, data, console))
+        results = export_artifacts(
+            subject, fmts, directory, options=options, version=version, console=console
         )
-    destination.check_writable(out)
-    with step(console, "Loading the model") as done:
-        network = source.load()
-        class_names.check(network)
-        if any(fmt.name == "saved_model" for fmt in fmts):
-            destination.check_version(out, network.name, version)
-        destination.check_space(out, network)
-        done(f"loaded {network.name}")
-    subject = _subject(network, source, data, calibration, known, fmts, allow_untrained, console)
-    if any("train_data" in fmt.options for fmt in fmts):
-        options.update(_training(network, source, data, console))
-    return export_artifacts(subject, fmts, out, options=options, version=version, console=console)
+    if any(result.error for result in results):
+        raise ArtifactError(results)
+    return results
 
 
-def choose(names, *, has_labels=True):
+def choose_formats(names, *, has_source=True):
     """The formats of some names.
 
     Args:
-        names: A list of names, or `["all"]` for those that can be made here.
-        has_labels: Whether there are labelled images; without them `all` leaves training out.
+        names: A list of names, or `["all"]` for those whose packages are installed.
+        has_source: Whether there is a source of labelled images; without one `all` leaves out the
+            formats that train.
+
+    Returns:
+        A list of `keras_ghostnet.export.formats.Format`.
 
     Raises:
         ImportError: If a package is missing that one needs.
         ValueError: If there is no such format.
     """
-    if list(names) == [ALL]:
+    if names == [ALL]:
         return [
             fmt
-            for fmt in formats.FORMATS
-            if not formats.missing(fmt) and (has_labels or "train_data" not in fmt.options)
+            for fmt in FORMATS
+            if not missing_packages(fmt) and (has_source or "train_data" not in fmt.options)
         ]
-    fmts = [formats.find(name) for name in dict.fromkeys(names)]
+    fmts = [get_format(name) for name in dict.fromkeys(names)]
     for fmt in fmts:
-        formats.require(fmt)
-        if "train_data" in fmt.options and not has_labels:
-            raise ValueError(f"{fmt.name} needs labelled training images. Name them with --data.")
+        require_packages(fmt)
+        if "train_data" in fmt.options and not has_source:
+            raise ValueError(
+                f"{fmt.name} needs labelled training images. Name a source of them with --data."
+            )
     return fmts
 
 
-def _check_options(fmts, options):
+def _resolve(model):
+    """What is known of a model before it is loaded."""
+    if isinstance(model, keras.Model):
+        return model_reference.SavedModel("", None, {})
+    return model_reference.find(model)
+
+
+def _validate_options(fmts, options):
     """Refuses options that no format takes, and a target that there is none of."""
     if options.get("target", tuning.MEASURED) != tuning.MEASURED:
         lowering.find(options["target"], "float32")
@@ -113,37 +171,44 @@ def _check_options(fmts, options):
             )
 
 
-def _subject(network, source, data, calibration, labels, fmts, allow_untrained, console):
-    """The model with its images, all of which are looked at."""
-    size, crop = network.input_shape[1:3], source.crop
+def _subject(network, source, fmts, data, calibration, labels, crop, allow_untrained):
+    """The model with its images, after a look at all of them."""
+    size = network.input_shape[1:3]
     calibrated = any(fmt.is_calibrated for fmt in fmts)
     settings = dict(crop=crop, seed=source.seed)
-    with step(console, "Reading images") as done:
-        ranges = held_out = None
-        if calibration is not None:
-            ranges = images.unlabelled(calibration, size, crop=crop)
-        if data is not None:
-            held_out = images.from_source(data, "val", size, count=images.HELD_OUT, **settings)
-            _check_classes(network, source, held_out)
-            labels = labels or held_out.class_names
-        else:
-            ranges, held_out = images.halves(ranges)
+    ranges = None if calibration is None else images.from_files(calibration, size, crop=crop)
+    if data is None:
+        ranges, held_out = images.split_in_halves(ranges)
+    elif isinstance(data, tuple):
+        held_out = images.from_arrays(*data, size)
+        _require_classes(network, held_out)
+        if calibrated and ranges is None:
+            ranges, held_out = images.split_in_halves(held_out)
+    else:
+        held_out = images.from_source(data, "val", size, count=images.HELD_OUT, **settings)
+        _require_classes(network, held_out, source)
+        labels = labels or held_out.class_names
         if calibrated and ranges is None:
             ranges = images.from_source(data, "train", size, count=images.CALIBRATION, **settings)
-        if calibrated:
-            images.check_calibration(ranges)
-            if not allow_untrained:
-                images.check_trained(network, held_out if ranges.labels is None else ranges)
-        done(f"read {len(held_out.pixels)} images to verify on")
+    if calibrated:
+        images.require_enough(ranges)
+        if not allow_untrained:
+            images.require_trained(network, held_out if ranges.labels is None else ranges)
     return Subject(network, class_names.labels_for(network, labels), crop, held_out, ranges)
 
 
-def _check_classes(network, source, found):
-    names = found.class_names
-    if network.output_shape[-1] != len(names):
-        raise ValueError(
-            f"{network.name} has {network.output_shape[-1]} classes; {found.name} has {len(names)}."
-        )
+def _require_classes(network, found, source=None):
+    """Refuses images of other classes than the model's."""
+    classes, names = network.output_shape[-1], found.class_names
+    if names is None:
+        if found.labels.min(initial=0) < 0 or found.labels.max(initial=0) >= classes:
+            raise ValueError(
+                f"{network.name} has {classes} classes: labels must be 0 to {classes - 1}. Found "
+                f"{found.labels.min()} to {found.labels.max()}."
+            )
+        return
+    if classes != len(names):
+        raise ValueError(f"{network.name} has {classes} classes; {found.name} has {len(names)}.")
     if source.recipe and source.labels != names:
         raise ValueError(f"The run was trained on other classes than those of {found.name}.")
 
@@ -153,9 +218,10 @@ def _training(network, source, data, console):
     from keras_ghostnet.export import tflite_qat
     from keras_ghostnet.export.training_data import Epochs, open_training
 
-    trained = tflite_qat.find(source.text)
+    trained = tflite_qat.find(source.text) if source.text else None
     if trained is not None:
-        console.print(f"Taking {trained}, which was trained before", soft_wrap=True)
+        with step(console) as done:
+            done(f"took {trained}, which was trained before")
         return {"trained": str(trained)}
     pipeline = open_training(data, network.input_shape[1:3], source.recipe)
     return {"train_data": Epochs(pipeline), "console": console}

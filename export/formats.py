@@ -10,10 +10,9 @@ runtime, and that has
 
 import dataclasses
 import importlib
-import importlib.util
 import pathlib
 
-from keras_ghostnet import files, specs
+from keras_ghostnet import extras, files, specs
 from keras_ghostnet.export.deployment import deploy, for_tracing
 
 
@@ -85,6 +84,8 @@ FORMATS = (
            0.99, "onnx,tensorrt"),
 )
 # fmt: on
+# Of the artifacts that are files.
+SUFFIXES = {pathlib.PurePath(fmt.suffix).suffix for fmt in FORMATS} - {""}
 
 # What the extras bring, as Python calls it.
 PACKAGES = {
@@ -96,7 +97,7 @@ PACKAGES = {
 }
 
 
-def find(name):
+def get_format(name):
     """The format of a name.
 
     Raises:
@@ -108,29 +109,25 @@ def find(name):
     return known[name]
 
 
-def missing(fmt):
+def missing_packages(fmt):
     """The packages that a format needs and that are not installed, a list of their names."""
-    needed = (name for extra in fmt.extra.split(",") for name in PACKAGES[extra])
-    return [name for name in needed if importlib.util.find_spec(name) is None]
+    return extras.missing(*_packages(fmt))
 
 
-def require(fmt):
-    """Tells at once whether something is missing.
+def _packages(fmt):
+    return [name for extra in fmt.extra.split(",") for name in PACKAGES[extra]]
+
+
+def require_packages(fmt):
+    """Refuses a format that cannot be made here, before long work.
 
     Raises:
-        ImportError: If a package is; the message says how to install it.
+        ImportError: If a package is missing; the message says how to install it.
     """
-    lacking = missing(fmt)
-    if not lacking:
-        return
-    if "tensorrt" in lacking:
+    advice = None
+    if fmt.name == "tensorrt":
         from keras_ghostnet.export.tensorrt.dependencies import INSTALL as advice
-    else:
-        advice = f'Install with: pip install "keras_ghostnet[{fmt.extra}]"'
-    verb = "is" if len(lacking) == 1 else "are"
-    raise ImportError(
-        f"{fmt.name} needs {' and '.join(lacking)}, which {verb} not installed. {advice}"
-    )
+    extras.require(*_packages(fmt), purpose=fmt.name, extra=fmt.extra, advice=advice)
 
 
 def export_model(model, fmt, directory, calibration=None, **options):

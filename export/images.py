@@ -49,7 +49,7 @@ def from_source(data, split, size, *, crop, seed, count):
         data: As `keras_ghostnet.training.data.open_source`.
         split: `"train"` or `"val"`.
         size: `(height, width)` in pixels.
-        crop: The part of the resized image's shorter side that is kept, in (0, 1].
+        crop: The fraction of the resized image's shorter side that is kept, in (0, 1].
         seed: Of the split, for a source without splits.
         count: How many, at most.
 
@@ -81,14 +81,14 @@ def from_source(data, split, size, *, crop, seed, count):
     )
 
 
-def unlabelled(path, size, *, crop):
+def from_files(path, size, *, crop):
     """Images without classes.
 
     Args:
-        path: A folder of images, of any depth; or a `.npy` file of pixels, uint8
-            `(n, height, width, 3)`, of the model's size.
+        path: A folder of images, of any depth; or pixels of the model's size, uint8
+            `(n, height, width, 3)`, an array or a `.npy` file of one.
         size: `(height, width)` in pixels.
-        crop: The part of a file's shorter side that is kept when it is resized, in (0, 1].
+        crop: The fraction of a file's shorter side that is kept when it is resized, in (0, 1].
 
     Returns:
         `Images`.
@@ -98,35 +98,68 @@ def unlabelled(path, size, *, crop):
         ValueError: If the folder holds no images, one cannot be decoded, or the array does not
             fit.
     """
+    if isinstance(path, np.ndarray):
+        return from_arrays(path, None, size)
     path = pathlib.Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There are no calibration images at {path}. Check the path.")
     origin = dict(unlabelled=str(path), crop=crop)
     if path.is_file():
-        return Images(str(path), _array(path, size), origin=origin)
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise ValueError(f"{path} holds no images. Known: {', '.join(SUFFIXES)}.")
+        pixels = np.load(path, allow_pickle=False)
+        return Images(str(path), _require_pixels(pixels, size, path), origin=origin)
+    files = list_files(path)
     every = max(1, len(files) // (CALIBRATION + HELD_OUT))
-    pixels = np.stack([_file(file, size, crop) for file in files[::every]])
+    pixels = np.stack([read_file(file, size, crop) for file in files[::every]])
     return Images(str(path), pixels, origin=origin)
 
 
-def halves(images):
-    """Splits unlabelled images in two: for calibration, and for verification."""
+def from_arrays(pixels, labels, size):
+    """Images that are in memory.
+
+    Args:
+        pixels: uint8 `(n, height, width, 3)`.
+        labels: The true classes' indices, integers `(n,)`; None if not known.
+        size: `(height, width)` that the pixels must have.
+
+    Returns:
+        `Images`.
+
+    Raises:
+        ValueError: If an array does not fit.
+    """
+    pixels = _require_pixels(np.asarray(pixels), size, "The array of images")
+    if labels is not None:
+        labels = np.asarray(labels)
+        if labels.shape != pixels.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(
+                f"Labels of {len(pixels)} images must be integers ({len(pixels)},). Received: "
+                f"{labels.dtype} {labels.shape}."
+            )
+    return Images("arrays in memory", pixels, labels)
+
+
+def split_in_halves(images):
+    """Splits images in two: for calibration, and for verification."""
     return tuple(
-        dataclasses.replace(images, name=f"{images.name}, {part}", pixels=images.pixels[start::2])
+        dataclasses.replace(
+            images,
+            name=f"{images.name}, {part}",
+            pixels=images.pixels[start::2],
+            labels=None if images.labels is None else images.labels[start::2],
+        )
         for start, part in enumerate(("every second", "the others"))
     )
 
 
-def reopen(origin, size, *, data=None):
+def reopen(origin, size, *, crop, data=None):
     """The images that an artifact was verified on.
 
     Args:
         origin: `Images.origin`.
         size: `(height, width)` in pixels.
-        data: Another source to take them from; None takes the same.
+        crop: The fraction of the resized image's shorter side that is kept, in (0, 1].
+        data: Another source to take them from, or arrays of pixels and labels; None takes the
+            same.
 
     Returns:
         `Images`.
@@ -136,8 +169,13 @@ def reopen(origin, size, *, data=None):
     """
     try:
         if "unlabelled" in origin and data is None:
-            return halves(unlabelled(origin["unlabelled"], size, crop=origin["crop"]))[1]
-        settings = {"split": "val", "seed": 0, "count": HELD_OUT, **origin}
+            images = from_files(origin["unlabelled"], size, crop=origin["crop"])
+            return split_in_halves(images)[1]
+        if isinstance(data, tuple):
+            return from_arrays(*data, size)
+        if not origin and data is None:
+            raise FileNotFoundError("They were arrays in memory.")
+        settings = {"split": "val", "seed": 0, "count": HELD_OUT, "crop": crop, **origin}
         settings.pop("unlabelled", None)
         text, split = settings.pop("data", None), settings.pop("split")
         return from_source(text if data is None else data, split, size, **settings)
@@ -148,7 +186,7 @@ def reopen(origin, size, *, data=None):
         ) from error
 
 
-def check_calibration(images):
+def require_enough(images):
     """Refuses too few images to take ranges from.
 
     Raises:
@@ -161,7 +199,7 @@ def check_calibration(images):
         )
 
 
-def check_trained(model, images):
+def require_trained(model, images):
     """Refuses an untrained network: its int8 form cannot be told from a wrong one.
 
     Args:
@@ -192,17 +230,39 @@ def check_trained(model, images):
         )
 
 
-def _array(path, size):
-    pixels = np.load(path, allow_pickle=False)
+def _require_pixels(pixels, size, name):
     if pixels.dtype != np.uint8 or pixels.shape[1:] != (*size, 3):
         raise ValueError(
-            f"{path} must hold pixels, uint8 (n, {size[0]}, {size[1]}, 3). Found: {pixels.dtype} "
+            f"{name} must hold pixels, uint8 (n, {size[0]}, {size[1]}, 3). Found: {pixels.dtype} "
             f"{pixels.shape}."
         )
     return pixels
 
 
-def _file(path, size, crop):
+def list_files(path):
+    """The image files of a folder, of any depth, sorted; of an image file itself.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If a folder holds no images.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no image and no folder {path}. Check the path.")
+    if path.is_file():
+        return [path]
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise ValueError(f"{path} holds no images. Known: {', '.join(SUFFIXES)}.")
+    return files
+
+
+def read_file(path, size, crop):
+    """The pixels of an image file, resized and cropped as in evaluation: uint8 `(*size, 3)`.
+
+    Raises:
+        ValueError: If it cannot be decoded; the message names it.
+    """
     try:
         return _evaluated(path.read_bytes(), size, crop)
     except ValueError as error:
@@ -211,9 +271,15 @@ def _file(path, size, crop):
 
 def _evaluated(encoded, size, crop):
     """The pixels of a file, resized and cropped as in evaluation."""
+    from keras_ghostnet.training.data import decoding
+
+    return center_crop(decoding.decode(encoded), size, crop)
+
+
+def center_crop(pixels, size, crop):
+    """Pixels `(height, width, 3)` resized and cropped as in evaluation: uint8 `(*size, 3)`."""
     import tensorflow as tf
 
-    from keras_ghostnet.training.data import decoding, images
+    from keras_ghostnet.training.data import images
 
-    picture = tf.constant(decoding.decode(encoded))
-    return np.rint(images.center_crop(picture, size, crop).numpy()).astype("uint8")
+    return np.rint(images.center_crop(tf.constant(pixels), size, crop).numpy()).astype("uint8")

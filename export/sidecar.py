@@ -1,10 +1,8 @@
 """The JSON file beside an artifact: what it is, what it was made of, how it was proven."""
 
 import hashlib
-import importlib.metadata
 import json
 import pathlib
-import platform
 
 import numpy as np
 
@@ -50,6 +48,30 @@ def read(path):
     return content if isinstance(content, dict) and {"format", "source"} <= set(content) else None
 
 
+def require(artifact):
+    """The content of an artifact's sidecar.
+
+    Raises:
+        FileNotFoundError: If the artifact or its sidecar is missing.
+        ValueError: If the file beside it is no sidecar.
+    """
+    artifact, path = pathlib.Path(artifact), path_of(artifact)
+    if not artifact.exists():
+        raise FileNotFoundError(f"There is no artifact {artifact}. Check the path.")
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{artifact} has no {path.name} beside it, which holds its labels and preprocessing. "
+            "Keep both together, or export the model again with `ghostnet export`."
+        )
+    content = read(path)
+    if content is None or "outputs_are" not in content:
+        raise ValueError(
+            f"{path} does not describe {artifact.name}: it is not as `ghostnet export` writes it "
+            "today. Export the model again."
+        )
+    return content
+
+
 def artifact_hash(path):
     """SHA-256 of a file; of a folder, of its files' names and hashes.
 
@@ -83,14 +105,3 @@ def model_hash(model):
         digest.update(f"{weight.path} {values.dtype} {values.shape}\n".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
-
-
-def versions():
-    """What an artifact was made with: versions by the package's name."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

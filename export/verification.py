@@ -1,4 +1,4 @@
-"""Holds an artifact, run in its own runtime, against the Keras model it was made from."""
+"""Compares an artifact, run in its own runtime, with the Keras model it was made from."""
 
 import dataclasses
 import pathlib
@@ -33,7 +33,7 @@ class Verification:
         typical_error: In the same unit, the median over the images of the root mean square of an
             image's differences: one image that int8 serves badly does not change it.
         cosine: Cosine of the angle between all outputs of both, in [-1, 1].
-        agreement: The part of the images for which both choose the same class, in [0, 1].
+        agreement: The fraction of the images for which both choose the same class, in [0, 1].
         accuracy: The artifact's own accuracy, in [0, 1]; None without labels.
     """
 
@@ -65,13 +65,13 @@ def verify(path, fmt, images, labels, reference, runner=None):
     path = pathlib.Path(path)
     runner = runner or formats.load(path, fmt)
     try:
-        return check(runner(images), reference, labels, fmt)
+        return verify_outputs(runner(images), reference, labels, fmt)
     except VerificationError as error:
         files.remove(path)
         raise VerificationError(f"{error} {path.name} was removed.", error.result) from None
 
 
-def check(outputs, reference, labels, fmt):
+def verify_outputs(outputs, reference, labels, fmt):
     """Compares outputs, and refuses those that differ by more than the format allows.
 
     Args:
@@ -119,7 +119,7 @@ def compare(outputs, reference, labels, fmt):
     outputs, reference = np.asarray(outputs, "float64"), np.asarray(reference, "float64")
     if outputs.shape != reference.shape:
         raise VerificationError(
-            f"{fmt.name} puts out {outputs.shape}, the Keras model {reference.shape}."
+            f"{fmt.name} outputs {outputs.shape}, the Keras model {reference.shape}."
         )
     classes = outputs.argmax(axis=-1)
     agreement = np.mean(classes == reference.argmax(axis=-1))

@@ -58,7 +58,7 @@ class Cache:
         exporter = exports.Exporter(subject.build(size), random=subject.row is not None)
         network = network_hash(exporter.model)  # before anything changes the statistics
         for name in names:
-            dtype = formats.find(f"tflite_{name}").dtype
+            dtype = formats.get_format(f"tflite_{name}").dtype
             rewrites = repr(lowering.find(self.target, dtype))
             key = _hash(network, name, rewrites, _code(), _versions())[:16]
             path = self.folder / f"{exporter.model.name}_{name}_{key}.tflite"

@@ -33,7 +33,7 @@ def check(options, found):
                 f"The paper suite has no format {name!r}.{specs.suggest(name, FORMATS)}"
             )
     lowering.find(options.target, "float32")
-    formats.require(formats.find("tflite_fp32"))
+    formats.require_packages(formats.get_format("tflite_fp32"))
     if keras.backend.backend() != "tensorflow" and any(subject.file is None for subject in found):
         raise ValueError(
             "Networks become TFLite files by TensorFlow. The active backend is "

@@ -40,7 +40,7 @@ class Subject:
         if self.row is not None:
             return self.row.build(size)
         model = model_reference.find(self.name).load()
-        class_names.check(model)
+        class_names.require_classifier(model)
         return model
 
 

@@ -9,8 +9,6 @@ import sys
 
 from rich.console import Console
 
-from keras_ghostnet.quiet import quiet
-
 
 def arguments(parser):
     parser.add_argument("model", metavar="MODEL", help="what to export, see above")
@@ -58,31 +56,46 @@ OPTIONS = ("io", "fold_preprocessing", "target", "layout", "top_k")
 
 
 def run(args):
-    from keras_ghostnet.cli.verification_table import proofs
     from keras_ghostnet.export.exporting import export
 
-    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    console = Console(file=sys.stdout, highlight=False)
     options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
-    with quiet(unless=()):
-        results = export(
+
+    def export_all():
+        return export(
             args.model,
-            args.formats.split(","),
             args.out,
+            args.formats.split(","),
             data=args.data,
             calibration=args.calibration,
             labels=args.labels,
             version=args.version,
             allow_untrained=args.allow_untrained,
-            options=options,
             console=console,
+            **options,
         )
-    console.print(proofs(results))
-    return explain(results)
+
+    return report(console, export_all)
 
 
-def explain(results):
-    """Tells why formats failed; returns the exit code."""
-    failed = [result for result in results if result.error]
-    for result in failed:
-        print(f"ghostnet: {result.format}: {result.error}", file=sys.stderr)
-    return 1 if failed else 0
+def report(console, work):
+    """Prints the table of an export's or verification's results, and why formats failed.
+
+    Args:
+        console: A `rich.console.Console`.
+        work: A function that returns the results, or raises an `ArtifactError`.
+
+    Returns:
+        The exit code.
+    """
+    from keras_ghostnet.cli.verification_table import verification_table
+    from keras_ghostnet.export.artifacts import ArtifactError
+
+    try:
+        console.print(verification_table(work()))
+        return 0
+    except ArtifactError as error:
+        console.print(verification_table(error.results))
+        for line in str(error).splitlines():
+            print(f"ghostnet: {line}", file=sys.stderr)
+        return 1

@@ -8,12 +8,12 @@ from keras_ghostnet import files
 SIGMA = "\N{GREEK SMALL LETTER SIGMA}"  # of the Keras model's outputs
 
 
-def proofs(results):
+def verification_table(results):
     """One row a format: figures, and whether it passed.
 
     Args:
         results: A list of objects with `format`, `path`, `verification` and `error`, as
-            `keras_ghostnet.export.artifacts.Result`.
+            `keras_ghostnet.export.artifacts.ArtifactResult`.
 
     Returns:
         A `rich.table.Table`.

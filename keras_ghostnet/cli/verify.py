@@ -8,8 +8,7 @@ import sys
 
 from rich.console import Console
 
-from keras_ghostnet.cli.export import explain
-from keras_ghostnet.quiet import quiet
+from keras_ghostnet.cli.export import report
 
 
 def arguments(parser):
@@ -18,11 +17,7 @@ def arguments(parser):
 
 
 def run(args):
-    from keras_ghostnet.cli.verification_table import proofs
-    from keras_ghostnet.export.artifact_folder import verify_folder
+    from keras_ghostnet.export.artifact_folder import verify
 
-    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
-    with quiet(unless=()):
-        results = verify_folder(args.folder, data=args.data, console=console)
-    console.print(proofs(results))
-    return explain(results)
+    console = Console(file=sys.stdout, highlight=False)
+    return report(console, lambda: verify(args.folder, data=args.data, console=console))

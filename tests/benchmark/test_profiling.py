@@ -14,7 +14,7 @@ from keras_ghostnet.benchmark.profiling import events, operators, profile, show
 from keras_ghostnet.benchmark.profiling.attribution import attribute
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.deployment import deploy, for_tracing
-from keras_ghostnet.export.formats import find, write
+from keras_ghostnet.export.formats import get_format, write
 from keras_ghostnet.quiet import quiet
 from tests.export.command import ghostnet
 
@@ -64,7 +64,7 @@ def file(request, small, images, tmp_path_factory):
     path = tmp_path_factory.mktemp("files") / f"{request.param}.tflite"
     calibration = np.asarray(images[:, :32, :32], "float32")
     with quiet():
-        write(for_tracing(deploy(small)), find(request.param), path, calibration)
+        write(for_tracing(deploy(small)), get_format(request.param), path, calibration)
     return path
 
 

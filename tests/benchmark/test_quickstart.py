@@ -193,7 +193,7 @@ def test_the_whole_quickstart(tmp_path):
     predicted = predictions.predict(model, images, labels)
     assert predicted.accuracy == artifacts["keras"]["accuracy"]
     model.get_layer("stem_pad").padding = ((0, 2), (0, 2))
-    for fmt in map(formats.find, FORMATS):
+    for fmt in map(formats.get_format, FORMATS):
         path = formats.export_model(model, fmt, tmp_path / "faulty", calibration=images[::4])
         with pytest.raises(VerificationError):
             verify(path, fmt, images, labels, predicted.outputs)

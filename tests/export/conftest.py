@@ -9,14 +9,14 @@ import pytest
 
 from keras_ghostnet import create_model, layers
 from keras_ghostnet.export.deployment import deploy, for_tracing
-from keras_ghostnet.export.formats import find, write
+from keras_ghostnet.export.formats import get_format, write
 from keras_ghostnet.preprocessing import normalize, to_pixels
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.predictions import predict
 from tests.export.command import FORMATS, export
 
 SHAPE = (64, 64, 3)
-EXPORTED = tuple(map(find, ("saved_model", "tflite_fp32", "tflite_fp16", "tflite_int8")))
+EXPORTED = tuple(map(get_format, ("saved_model", "tflite_fp32", "tflite_fp16", "tflite_int8")))
 
 
 def settle(model, images):

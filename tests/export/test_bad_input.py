@@ -59,7 +59,9 @@ def test_missing_extra(run_dir, tmp_path, monkeypatch, capfd):
     assert 'pip install "keras_ghostnet[tflite]"' in err
 
 
-@pytest.mark.skipif(not formats.missing(formats.find("tensorrt")), reason="TensorRT is here")
+@pytest.mark.skipif(
+    not formats.missing_packages(formats.get_format("tensorrt")), reason="TensorRT is here"
+)
 def test_missing_tensorrt(run_dir, tmp_path, capfd):
     assert export(run_dir, tmp_path, names="tensorrt") == 1
     assert "tensorrt-cu13" in capfd.readouterr().err
@@ -144,7 +146,7 @@ def stop(path, *_):
     print("written", path, file=sys.__stdout__, flush=True)
     time.sleep(600)
 
-artifacts.check = stop
+artifacts.verify_artifact = stop
 cli.main(cli.parse(["ghostnet", "export", *sys.argv[1:], "--formats", "tflite_fp32"]))
 """
 
@@ -198,7 +200,10 @@ def test_training_needs_labels(run_dir, tmp_path, capfd):
     model = shutil.copy(run_dir / "model.keras", tmp_path)
     arguments = ("--calibration", run_dir / "photos")
     assert export(model, tmp_path / "out", *arguments, names="tflite_int8_qat") == 1
-    assert "needs labelled training images" in capfd.readouterr().err
+    assert (
+        "needs labelled training images. Name a source of them with --data"
+        in capfd.readouterr().err
+    )
 
 
 def test_a_model_of_unknown_layers(run_dir, tmp_path, capfd):

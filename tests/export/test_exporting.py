@@ -51,8 +51,8 @@ def test_a_sidecar_says_what_an_artifact_is(exported, run_dir, small):
 def test_the_hash_of_a_model_is_that_of_its_file(exported, small):
     saved = keras.models.load_model(exported / "small.keras")
     assert sidecar.model_hash(saved) == sidecar.model_hash(small)
-    kernel, bias = model_reference.layers[-1].get_weights()
-    model_reference.layers[-1].set_weights([kernel, np.nextafter(bias, np.inf)])
+    kernel, bias = saved.layers[-1].get_weights()
+    saved.layers[-1].set_weights([kernel, np.nextafter(bias, np.inf)])
     assert sidecar.model_hash(saved) != sidecar.model_hash(small)
 
 
@@ -166,7 +166,7 @@ def test_labels_of_a_file(run_dir, tmp_path, capfd):
 
 
 def test_quantization_aware_training(run_dir, tmp_path, capfd):
-    if formats.missing(formats.find("tflite_int8_qat")):
+    if formats.missing_packages(formats.get_format("tflite_int8_qat")):
         pytest.skip("tf_keras and TFMOT are missing")
     assert export(run_dir, tmp_path, "--io", "uint8", names="tflite_int8_qat") == 0
     content = sidecar.read(tmp_path / "small_int8_qat.tflite.json")
@@ -191,7 +191,7 @@ def test_extras_are_those_of_the_package():
 
 
 def test_all_formats_that_can_be_made_here():
-    chosen = {fmt.name for fmt in exporting.choose(["all"], has_labels=False)}
-    possible = {fmt.name for fmt in formats.FORMATS if not formats.missing(fmt)}
+    chosen = {fmt.name for fmt in exporting.choose_formats(["all"], has_source=False)}
+    possible = {fmt.name for fmt in formats.FORMATS if not formats.missing_packages(fmt)}
     assert chosen == possible - {"tflite_int8_qat"}
     assert {"saved_model", "tflite_int8"} <= chosen

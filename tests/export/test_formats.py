@@ -11,8 +11,8 @@ from keras_ghostnet.preprocessing import normalize
 from tests.export.conftest import EXPORTED
 
 FLOAT = [fmt for fmt in EXPORTED if fmt.dtype == "float32"]
-TFLITE = formats.find("tflite_fp32")
-INT8 = formats.find("tflite_int8")
+TFLITE = formats.get_format("tflite_fp32")
+INT8 = formats.get_format("tflite_int8")
 
 
 @pytest.mark.parametrize("fmt", FLOAT, ids=lambda fmt: fmt.name)
@@ -24,7 +24,7 @@ def test_float_artifacts_compute_the_same(fmt, artifacts, images, reference):
 
 
 def test_half_precision_weights_compute_nearly_the_same(artifacts, images, reference):
-    fmt = formats.find("tflite_fp16")
+    fmt = formats.get_format("tflite_fp16")
     path = artifacts[fmt.name]
     result = compare(formats.load(path, fmt)(images), reference.outputs, None, fmt)
     assert result.max_error < 0.05
@@ -59,7 +59,7 @@ def test_int8_is_int8_from_input_to_output(artifacts, model):
 
 
 def test_saved_model_takes_any_batch(artifacts, images):
-    runner = formats.load(artifacts["saved_model"], formats.find("saved_model"))
+    runner = formats.load(artifacts["saved_model"], formats.get_format("saved_model"))
     np.testing.assert_allclose(runner(images, batch_size=5), runner(images), atol=1e-5)
 
 
@@ -155,7 +155,7 @@ def test_a_network_in_two_parts_is_refused(toy, tmp_path):
 
 def test_unknown_format():
     with pytest.raises(ValueError, match=r"no format 'tflite_float32'\. Did you mean 'tflite_"):
-        formats.find("tflite_float32")
+        formats.get_format("tflite_float32")
 
 
 def test_unknown_option(toy, tmp_path):

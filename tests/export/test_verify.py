@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from keras_ghostnet.export import formats, preprocessing
-from keras_ghostnet.export.artifacts import Subject, check
+from keras_ghostnet.export.artifacts import Subject, verify_artifact
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.images import Images
 from keras_ghostnet.export.verification import VerificationError, compare, verify
 from keras_ghostnet.preprocessing import normalize
 from tests.export.conftest import patches
 
-TFLITE = formats.find("tflite_fp32")
+TFLITE = formats.get_format("tflite_fp32")
 
 
 def same_padding_at_stride_2(model):
@@ -66,21 +66,21 @@ def subject(small):
 @pytest.mark.parametrize("name", CHECKED)
 @pytest.mark.parametrize("fault", [None, *FAULTS])
 def test_planted_faults_are_caught(fault, name, subject, tmp_path):
-    fmt = formats.find(name)
-    if formats.missing(fmt):
-        pytest.skip(f"{name} needs {formats.missing(fmt)}")
+    fmt = formats.get_format(name)
+    if formats.missing_packages(fmt):
+        pytest.skip(f"{name} needs {formats.missing_packages(fmt)}")
     model = for_tracing(deploy(subject.model))
     if fault:
         model = FAULTS[fault](model)
     path = tmp_path / f"small{fmt.suffix}"
     formats.write(model, fmt, path, subject.calibration.normalised)
     if not fault:
-        result = check(path, fmt, subject, subject.reference(), folded=False)
+        result = verify_artifact(path, fmt, subject, subject.reference(), folded=False)
         assert result.agreement == 1
         assert result.max_error < (0.3 if fmt.dtype == "int8" else 1e-4)
         return
     with pytest.raises(VerificationError, match="does not compute what the Keras model computes"):
-        check(path, fmt, subject, subject.reference(), folded=False)
+        verify_artifact(path, fmt, subject, subject.reference(), folded=False)
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ def write_ours(folder):
     paths = {}
     for name in ("tflite_fp32", "tflite_int8", *BATCH_FORMATS):
         options = {"target": "host"} if name.startswith("tflite") else {}
-        fmt = formats.find(name)
+        fmt = formats.get_format(name)
         paths[name] = formats.export_model(model, fmt, folder, images[:FEW], **options)
     for name, dtype in (("plain_fp32", "float32"), ("plain_int8", "int8")):
         paths[name] = folder / f"{name}.tflite"
@@ -115,7 +115,7 @@ def batches(name, path, images):
 
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     images = np.load(images)
-    runner = formats.load(path, formats.find(name), THREADS)
+    runner = formats.load(path, formats.get_format(name), THREADS)
 
     def turn():
         start = time.perf_counter()

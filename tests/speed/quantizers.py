@@ -61,7 +61,7 @@ def main(run):
         quantizer(deployed, paths["ai-edge-quantizer"], calibration)
         runners = {name: tflite.load(path) for name, path in paths.items()}
         reference = model.predict(inputs, verbose=0)
-        int8 = formats.find("tflite_int8")
+        int8 = formats.get_format("tflite_int8")
         figures = {
             name: compare(runner(inputs), reference, held_out.labels, int8)
             for name, runner in runners.items()

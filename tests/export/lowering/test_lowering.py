@@ -8,7 +8,7 @@ from keras_ghostnet.export import lowering, verification
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.deployment.flatten import flatten
 from keras_ghostnet.export.deployment.nodes import is_concatenation, is_convolution, is_pointwise
-from keras_ghostnet.export.formats import find, load
+from keras_ghostnet.export.formats import get_format, load
 from keras_ghostnet.export.lowering import Lowering, targets
 from keras_ghostnet.export.lowering.double import double_ghost_modules
 from keras_ghostnet.export.lowering.pack import pack_pixels, pack_stem
@@ -145,12 +145,12 @@ def test_files_of_every_target(deployed, images, reference, target, tmp_path):
         ("tflite_int8", "none"),
         ("tflite_int8", target),
     ):
-        fmt, path = find(name), tmp_path / f"{name}_{rewrites}.tflite"
+        fmt, path = get_format(name), tmp_path / f"{name}_{rewrites}.tflite"
         export(for_tracing(deployed), path, fmt.dtype, images, target=rewrites)
         outputs = load(path, fmt)(images)
         results[name, rewrites] = verification.compare(outputs, reference.outputs, None, fmt)
         if name == "tflite_fp32":
-            verification.check(outputs, reference.outputs, None, fmt)
+            verification.verify_outputs(outputs, reference.outputs, None, fmt)
     plain = operators((tmp_path / "tflite_int8_none.tflite").read_bytes())
     reshapes = operators(path.read_bytes())["RESHAPE"] - plain["RESHAPE"]
     assert reshapes == STEMS[target] if target in STEMS else reshapes > 1

@@ -11,8 +11,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from keras_ghostnet.export import saved_model
-from keras_ghostnet.export.saved_model import layout, warmup
+from keras_ghostnet.export.saved_model import conversion, layout, warmup
 from keras_ghostnet.export.saved_model.layout import export_version
 from keras_ghostnet.export.saved_model.session import ServingSession
 
@@ -76,7 +75,7 @@ def test_a_version_taken_meanwhile_is_not_overwritten(toy, tmp_path, monkeypatch
 
 def test_a_failure_leaves_earlier_versions_alone(toy, tmp_path, monkeypatch):
     export_version(toy, tmp_path)
-    monkeypatch.setattr(saved_model, "_check", lambda *_: 1 / 0)
+    monkeypatch.setattr(conversion, "_check", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         export_version(toy, tmp_path)
     assert content(tmp_path) == ["toy/1"]

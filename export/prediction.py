@@ -1,0 +1,147 @@
+"""The most probable classes of images, by a Keras model or an artifact in its own runtime."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+
+from keras_ghostnet import model_reference
+from keras_ghostnet.export import class_names, formats, images, sidecar
+from keras_ghostnet.preprocessing import normalize
+from keras_ghostnet.quiet import quiet
+from keras_ghostnet.training.logits import ends_in_softmax
+from keras_ghostnet.training.predictions import softmax
+
+BATCH_SIZE = 32
+
+Path = str | os.PathLike[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """The most probable classes of one image.
+
+    Attributes:
+        image: The image's path, or its index in the array that it came from.
+        classes: Pairs `(label, probability)`, best first; probabilities are in [0, 1].
+    """
+
+    image: str | int
+    classes: tuple[tuple[str, float], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Classifier:
+    """What runs, and how images are prepared for it."""
+
+    run: Callable[[np.ndarray], np.ndarray]  # pixels, uint8 (n, *size, 3), to probabilities
+    size: tuple[int, int]
+    crop: float
+    labels: tuple[str, ...]
+
+
+def predict(
+    model: keras.Model | Path, images: Path | np.ndarray | Sequence[Path], top: int = 5
+) -> list[Prediction]:
+    """Classifies images.
+
+    Files are decoded, resized and cropped as in evaluation: by the run's recipe, by a published
+    checkpoint's registry entry, or by the JSON file beside an artifact.
+
+    Args:
+        model: A Keras classifier of normalized RGB images of a fixed size that ends in logits or
+            a softmax; a run's folder (its best model), a `.keras` file, or a name of
+            `keras_ghostnet.list_models()`, taken with its ImageNet weights; or an artifact of
+            `keras_ghostnet.export.export`, which runs in its own runtime.
+        images: An image file, a folder of them (of any depth), or a sequence of such; or pixels,
+            uint8 `(height, width, 3)` or `(n, height, width, 3)` of any size, RGB.
+        top: The number of classes to name for each image, at least 1; all if there are fewer.
+
+    Returns:
+        One `Prediction` per image, in the order given; those of a folder sorted by path.
+
+    Raises:
+        FileNotFoundError: If there is no such model or image, or no JSON file beside an artifact.
+        ImportError: If an artifact's runtime is not installed.
+        OSError: If weights cannot be downloaded.
+        ValueError: If an image cannot be decoded, or an argument does not fit.
+    """
+    if top < 1:
+        raise ValueError(f"`top` must be at least 1. Received: top={top}.")
+    named = _named_images(images)  # what is missing is reported before a model loads
+    with quiet(unless=()):
+        classifier = _classifier(model)
+        predictions = []
+        for start in range(0, len(named), BATCH_SIZE):
+            batch = named[start : start + BATCH_SIZE]
+            pixels = np.stack([_pixels(image, classifier) for _, image in batch])
+            probabilities = classifier.run(pixels)
+            predictions += [
+                Prediction(name, _best(row, classifier.labels, top))
+                for (name, _), row in zip(batch, probabilities, strict=True)
+            ]
+    return predictions
+
+
+def _named_images(given):
+    """Pairs of an image's name and what it is: a path or an array of pixels."""
+    if isinstance(given, np.ndarray):
+        if given.dtype != np.uint8 or given.ndim not in (3, 4) or given.shape[-1] != 3:
+            raise ValueError(
+                "Images in memory must be RGB pixels, uint8 (height, width, 3) or "
+                f"(n, height, width, 3). Received: {given.dtype} {given.shape}."
+            )
+        return list(enumerate(given if given.ndim == 4 else given[None]))
+    paths = [given] if isinstance(given, str | os.PathLike) else given
+    return [(str(path), path) for text in paths for path in images.list_files(text)]
+
+
+def _pixels(image, classifier):
+    """Pixels of the size that a classifier takes, uint8."""
+    if isinstance(image, np.ndarray):
+        return images.center_crop(image, classifier.size, classifier.crop)
+    return images.read_file(image, classifier.size, classifier.crop)
+
+
+def _best(probabilities, labels, top):
+    indices = np.argsort(-probabilities, kind="stable")[:top]
+    return tuple((labels[index], float(probabilities[index])) for index in indices)
+
+
+def _classifier(model):
+    if not isinstance(model, keras.Model):
+        path = pathlib.Path(model)
+        if path.suffix in formats.SUFFIXES or (path / "saved_model.pb").is_file():
+            return _artifact(path)
+        reference = model_reference.find(model)
+        return _network(reference.load(), reference.labels, reference.crop)
+    return _network(model, None, model_reference.CROP)
+
+
+def _network(model, labels, crop):
+    class_names.require_classifier(model)
+
+    def run(pixels):
+        outputs = model.predict(normalize(pixels), batch_size=BATCH_SIZE, verbose=0)
+        return outputs if ends_in_softmax(model) else softmax(outputs)
+
+    labels = class_names.labels_for(model, labels)
+    return _Classifier(run, model.input_shape[1:3], crop, labels)
+
+
+def _artifact(path):
+    content = sidecar.require(path)
+    fmt = formats.get_format(content["format"])
+    formats.require_packages(fmt)
+    prepared = content["preprocessing"]
+    runner = formats.load(path, fmt)
+
+    def run(pixels):
+        is_folded = prepared["normalisation_in_artifact"]
+        outputs = runner(pixels if is_folded else normalize(pixels))
+        return outputs if content["outputs_are"] == "probabilities" else softmax(outputs)
+
+    return _Classifier(run, tuple(prepared["size"]), prepared["crop"], tuple(content["labels"]))
