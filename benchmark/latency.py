@@ -1,9 +1,11 @@
 """How long functions take, measured side by side."""
 
 import dataclasses
-import time
+from collections.abc import Callable
 
 import numpy as np
+
+from keras_ghostnet.export.device import run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,14 +24,20 @@ class Latency:
     calls: int
 
 
-def measure(functions, *, calls=100, burst=10, warmup=10):
+def measure_latency(
+    functions: dict[str, Callable[[], object]],
+    *,
+    calls: int = 100,
+    burst: int = 10,
+    warmup: int = 10,
+) -> dict[str, Latency]:
     """Times functions in turn, so that a busy spell of the machine meets all of them alike.
 
-    In every round each function runs `burst` times in a row: its data is in the caches, as in
-    steady use. Medians resist what else the machine does; the spread shows it.
+    The rounds are those of `keras_ghostnet.export.device.run`. Medians resist what else the
+    machine does; the spread shows it.
 
     Args:
-        functions: A dict of names and functions without arguments.
+        functions: By name, functions without arguments.
         calls: How many calls of each function to time, rounded up to whole bursts.
         burst: Calls in a row.
         warmup: Calls of each function that are not timed, for what is set up on first use.
@@ -44,19 +52,10 @@ def measure(functions, *, calls=100, burst=10, warmup=10):
         raise ValueError(
             f"`calls` and `burst` must be positive. Received: calls={calls}, burst={burst}."
         )
-    times = {name: [] for name in functions}
-    for function in functions.values():
-        for _ in range(warmup):
-            function()
-    for _ in range(-(-calls // burst)):
-        for name, function in functions.items():
-            for _ in range(burst):
-                start = time.perf_counter_ns()
-                function()
-                times[name].append((time.perf_counter_ns() - start) / 1e6)
-    return {name: _summary(values) for name, values in times.items()}
+    *_, times = run.rounds(functions, calls, burst, warmup)
+    return {name: _latency(values) for name, values in times.items()}
 
 
-def _summary(values):
+def _latency(values):
     p10, median, p90 = np.percentile(values, (10, 50, 90))
     return Latency(float(median), float(p10), float(p90), len(values))

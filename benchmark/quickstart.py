@@ -162,7 +162,7 @@ def _artifacts(work, trained, calibration, console):
             done(f"exported and verified {fmt.name}")
 
     with step(console, "Measuring latency") as done:
-        times = latency.measure(functions)
+        times = latency.measure_latency(functions)
         done("measured the latency of each")
 
     # What the others are held against.

@@ -4,10 +4,10 @@ import dataclasses
 import functools
 import pathlib
 
-import keras
 import numpy as np
 
 from keras_ghostnet import count_macs, count_parameters, files
+from keras_ghostnet.benchmark.networks import random_weights
 from keras_ghostnet.export import sidecar, tflite
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.device import run
@@ -54,8 +54,7 @@ class Exporter:
     Args:
         model: A Keras model.
         random: Whether its weights are random. Its batch norms then get the statistics of random
-            images: with the initial ones activations vanish, and XNNPACK refuses the scales of
-            an int8 network.
+            images.
     """
 
     def __init__(self, model, random):
@@ -63,13 +62,8 @@ class Exporter:
 
     @functools.cached_property
     def images(self):
-        """Random images, normalised: patches of colour and noise. Only latency depends on them."""
-        random = np.random.default_rng(0)
-        height, width = self.model.input_shape[1:3]
-        patches = random.normal(size=(IMAGES, 8, 8, 3))
-        patches = patches.repeat(-(-height // 8), axis=1).repeat(-(-width // 8), axis=2)
-        noise = random.normal(size=(IMAGES, height, width, 3))
-        return (patches[:, :height, :width] + 0.2 * noise).astype("float32")
+        """Random images that ranges are taken from: only the latency of an int8 file is of use."""
+        return random_weights.random_images(IMAGES, *self.model.input_shape[1:3])
 
     @functools.cached_property
     def counts(self):
@@ -86,7 +80,7 @@ class Exporter:
         """The network in its deployment form."""
         with quiet():
             if self.random:
-                _settle(self.model, self.images)
+                random_weights.settle_batch_norms(self.model, self.images)
             return for_tracing(deploy(self.model))
 
 
@@ -119,21 +113,6 @@ def of_file(subject):
         macs=None,
         **describe(subject.file),
     )
-
-
-def _settle(model, images):
-    """Gives the batch norms the images' statistics in one pass."""
-    norms = [
-        layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    model(images, training=True)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
 
 
 def _parts(path):

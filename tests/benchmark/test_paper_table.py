@@ -41,7 +41,7 @@ def test_the_papers_table_has_its_twenty_rows_in_order():
 
 
 def test_figures_are_those_of_the_file():
-    path = importlib.resources.files("keras_ghostnet") / "data" / "paper_table.csv"
+    path = importlib.resources.files("keras_ghostnet.benchmark") / "data" / "paper_table.csv"
     lines = list(csv.DictReader(path.read_text().splitlines()))
     columns = dict(
         params_m="parameters", flops_m="macs", arm_latency_ms="arm_ms", top1="top1", top5="top5"

@@ -23,7 +23,8 @@ FILES = [
 SCRIPT = """
 import sys
 import keras
-from keras_ghostnet import layers, quickstart
+from keras_ghostnet import layers
+from keras_ghostnet.benchmark import quickstart
 from keras_ghostnet.training import classifiers, digits, recipes
 
 def small(recipe, classes):

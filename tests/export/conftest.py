@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_ghostnet import create_model, layers
+from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.formats import get_format, write
 from keras_ghostnet.preprocessing import normalize, to_pixels
@@ -17,16 +18,6 @@ from tests.export.command import FORMATS, export
 
 SHAPE = (64, 64, 3)
 EXPORTED = tuple(map(get_format, ("saved_model", "tflite_fp32", "tflite_fp16", "tflite_int8")))
-
-
-def settle(model, images):
-    """Gives batch norm the images' statistics, so that the outputs differ as after training."""
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.5
-    for _ in range(8):
-        model(images, training=True)
-    return model
 
 
 def patches(count, size):
@@ -46,7 +37,8 @@ def images():
 def build(name, images, **kwargs):
     keras.utils.set_random_seed(0)
     with quiet():
-        return settle(create_model(name, classes=10, input_shape=SHAPE, **kwargs), images)
+        model = create_model(name, classes=10, input_shape=SHAPE, **kwargs)
+        return settle_batch_norms(model, images, momentum=0.004)
 
 
 @pytest.fixture(scope="session", params=["ghostnet_050", "g_ghost_regnetx_002"])
@@ -85,7 +77,7 @@ def small():
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     model = keras.Model(inputs, keras.layers.Dense(2, name="predictions")(x), name="small")
     images = normalize(patches(64, 32))
-    settle(model, images)
+    settle_batch_norms(model, images)
     kernel, bias = model.layers[-1].get_weights()
     # As many of either class, and the better to be told apart.
     outputs = model.predict(images, verbose=0)

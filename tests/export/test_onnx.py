@@ -12,12 +12,13 @@ import pytest
 from onnx import numpy_helper
 
 from keras_ghostnet import create_model
+from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.onnx import export, graphs, half, load, names, quantize
 from keras_ghostnet.export.onnx.dependencies import require
 from keras_ghostnet.export.tensorrt import check_for_tensorrt
 from keras_ghostnet.quiet import quiet
-from tests.export.conftest import SHAPE, settle
+from tests.export.conftest import SHAPE
 
 
 def randomize_biases(model):
@@ -36,7 +37,7 @@ def model(request, images):
         model = create_model(
             request.param, classes=10, input_shape=SHAPE, classifier_activation=None
         )
-        return settle(randomize_biases(model), images)
+        return settle_batch_norms(randomize_biases(model), images, momentum=0.004)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import tempfile
 import numpy as np
 
 from keras_ghostnet import create_model, files
-from keras_ghostnet.benchmark.latency import measure
+from keras_ghostnet.benchmark.latency import measure_latency
 from keras_ghostnet.environment import machine
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.deployment import STEPS, deploy, for_tracing
@@ -53,7 +53,7 @@ def main():
             )
             runner = tflite.load(path, threads=1)
             functions[step] = runner.single(images(model)[0])
-        latencies = measure(functions, calls=CALLS)
+        latencies = measure_latency(functions, calls=CALLS)
     report(name, rows, latencies)
 
 

@@ -21,7 +21,7 @@ import time
 
 import numpy as np
 
-from tests.speed.sides import TORCH_PYTHON, Side, serve
+from tests.speed.sides import TORCH_PYTHON, Side, serve, take_turns
 
 MODEL = "ghostnet_100"
 SIZE = 224
@@ -42,7 +42,7 @@ TARGETS = {
     "tflite_fp32": (0.95, ("kecam_fp32", "timm_fp32")),
     "tflite_int8": (0.50, ("kecam_fp32", "timm_fp32", "timm_int8")),
 }
-BATCHES = 1.5  # times the images a second of timm in PyTorch, at least
+BATCHES = 1.5  # times the images per second of timm in PyTorch, at least
 QUIET = 0.5  # other work, in cores, that does not matter
 SECONDS = 20  # for `ghostnet export` of tflite_fp32, at most
 
@@ -52,16 +52,17 @@ def write_ours(folder):
     import keras
 
     from keras_ghostnet import create_model
+    from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
     from keras_ghostnet.export import formats, tflite
     from keras_ghostnet.preprocessing import normalize
-    from tests.export.conftest import patches, settle
+    from tests.export.conftest import patches
 
     pixels = patches(BATCH, SIZE)
     images = normalize(pixels)
     np.save(folder / "pixels.npy", pixels)
     np.save(folder / "images.npy", images)
     keras.utils.set_random_seed(0)
-    model = settle(create_model(MODEL, classifier_activation=None), images[:FEW])
+    model = settle_batch_norms(create_model(MODEL, classifier_activation=None), images[:FEW])
     model.save(folder / "model.keras")
     paths = {}
     for name in ("tflite_fp32", "tflite_int8", *BATCH_FORMATS):
@@ -90,7 +91,7 @@ def has(python, package):
 
 def single_images(ours, folder):
     """Median latencies of one image in milliseconds: a list of a dict of names a round."""
-    from keras_ghostnet.benchmark.latency import measure
+    from keras_ghostnet.benchmark.latency import measure_latency
     from keras_ghostnet.export import onnx, tflite
 
     image = np.load(folder / "images.npy")[0]
@@ -102,8 +103,8 @@ def single_images(ours, folder):
     for name, path in paths.items():
         runtime = onnx if path.suffix == ".onnx" else tflite
         functions[name] = runtime.load(path, threads=1).single(image)
-    measure(functions, calls=CALLS)
-    rounds = [measure(functions, calls=CALLS, burst=BURST, warmup=1) for _ in range(ROUNDS)]
+    measure_latency(functions, calls=CALLS)
+    rounds = [measure_latency(functions, calls=CALLS, burst=BURST, warmup=1) for _ in range(ROUNDS)]
     return [{name: times.median for name, times in row.items()} for row in rounds]
 
 
@@ -128,15 +129,12 @@ def batches(name, path, images):
 
 
 def batch_rates(paths, folder):
-    """Images a second in batches: a list of a dict of names a round."""
+    """Images per second in batches: a list of a dict of names a round."""
     images = folder / "images.npy"
     module = [sys.executable, "-m", "tests.speed.export"]
     sides = {name: Side(*module, name, paths[name], images) for name in BATCH_FORMATS}
     sides["timm"] = Side(TORCH_PYTHON, PEERS, "batches", folder, THREADS, STEPS)
-    rows = [{name: side.turn() for name, side in sides.items()} for _ in range(BATCH_ROUNDS)]
-    for side in sides.values():
-        side.close()
-    return rows
+    return take_turns(sides, BATCH_ROUNDS)
 
 
 def export_seconds(folder):
@@ -217,7 +215,7 @@ def main():
             operators(paths[ours], found)
             for other in others:
                 ratio(rows, ours, other)
-    print(f"\nbatches of {BATCH}, {THREADS} threads, images a second:")
+    print(f"\nbatches of {BATCH}, {THREADS} threads, images per second:")
     report(batch_rows, versions)
     ours = best(batch_rows, BATCH_FORMATS, max)
     reached.append(ratio(batch_rows, ours, "timm", f"(at least {BATCHES})") >= BATCHES)

@@ -20,7 +20,7 @@ import time
 import numpy as np
 import PIL.Image
 import tensorflow as tf
-from sides import PEERS, TORCH_PYTHON, Side, serve
+from sides import PEERS, TORCH_PYTHON, Side, serve, take_turns
 from sklearn.datasets import load_sample_images
 
 from keras_ghostnet.training.data import Augmentation, Pipeline, make_records, open_source
@@ -54,7 +54,7 @@ def write_photographs(folder):
 
 
 def rate(pipeline, epoch):
-    """Images a second over an epoch, with its start."""
+    """Images per second over an epoch, with its start."""
     start, count = time.perf_counter(), 0
     for batch in pipeline.batches(epoch, global_batch=BATCH):
         count += len(batch["image"])
@@ -97,9 +97,7 @@ def main():
         sides[PEER] = Side(
             TORCH_PYTHON, PEERS, "torchvision", f"{folder}/photographs", BATCH, WORKERS
         )
-        rows = [{name: side.turn() for name, side in sides.items()} for _ in range(ROUNDS)]
-        for side in sides.values():
-            side.close()
+        rows = take_turns(sides, ROUNDS)
     return report(rows, sides)
 
 

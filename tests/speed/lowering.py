@@ -18,6 +18,7 @@ import numpy as np
 
 from keras_ghostnet import create_model
 from keras_ghostnet.benchmark.arm.count import count
+from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
 from keras_ghostnet.environment import machine
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.deployment import deploy, for_tracing
@@ -25,7 +26,7 @@ from keras_ghostnet.export.device import run
 from keras_ghostnet.export.lowering import TARGETS, Lowering
 from keras_ghostnet.preprocessing import normalize
 from keras_ghostnet.quiet import quiet
-from tests.export.conftest import patches, settle
+from tests.export.conftest import patches
 
 MODEL = "ghostnet_100"
 IMAGES, SIZE = 16, 224
@@ -57,7 +58,7 @@ REFERENCE = "MobileNetV3-Large 1.0, float32"
 def write(folder, images):
     """The files: a dict of names and paths."""
     keras.utils.set_random_seed(0)
-    model = settle(create_model(MODEL, classifier_activation=None), images)
+    model = settle_batch_norms(create_model(MODEL, classifier_activation=None), images)
     peer = keras.applications.MobileNetV3Large(
         input_shape=(SIZE, SIZE, 3), weights=None, include_preprocessing=False
     )

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ghostnet import files, model_reference
-from keras_ghostnet.benchmark.latency import measure
+from keras_ghostnet.benchmark.latency import measure_latency
 from keras_ghostnet.export import formats, images, tflite
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.verification import compare
@@ -66,7 +66,7 @@ def main(run):
             name: compare(runner(inputs), reference, held_out.labels, int8)
             for name, runner in runners.items()
         }
-        times = measure({n: r.single(inputs[0]) for n, r in runners.items()}, calls=CALLS)
+        times = measure_latency({n: r.single(inputs[0]) for n, r in runners.items()}, calls=CALLS)
         sizes = {name: files.size(path) for name, path in paths.items()}
         kinds = {name: np.dtype(runner.input["dtype"]).name for name, runner in runners.items()}
     print(f"{'':18} {'input':8} {'MB':>6} {'top-1':>8} {'same':>8} {'error':>7} {'median ms':>10}")

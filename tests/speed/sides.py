@@ -36,7 +36,7 @@ class Side:
         self.versions = self._answer()
 
     def turn(self):
-        """Lets it work once; returns images a second."""
+        """Lets it work once; returns images per second."""
         print("go", file=self.process.stdin, flush=True)
         return float(self._answer())
 
@@ -51,12 +51,28 @@ class Side:
         return answer
 
 
+def take_turns(sides, rounds):
+    """Lets all sides work in every round, and ends them.
+
+    Args:
+        sides: A dict of names and `Side`s.
+        rounds: How many.
+
+    Returns:
+        A list of a dict of names and images per second for each round.
+    """
+    rows = [{name: side.turn() for name, side in sides.items()} for _ in range(rounds)]
+    for side in sides.values():
+        side.close()
+    return rows
+
+
 def serve(versions, turn):
     """The other end of `Side`.
 
     Args:
         versions: A text for people, of one line.
-        turn: Function that works once and returns images a second.
+        turn: Function that works once and returns images per second.
     """
     print(versions, flush=True)
     for _ in sys.stdin:

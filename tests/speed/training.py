@@ -18,7 +18,7 @@ import tempfile
 import time
 
 import numpy as np
-from sides import PEERS, TORCH_PYTHON, Side, serve
+from sides import PEERS, TORCH_PYTHON, Side, serve, take_turns
 
 CORES = 2
 BATCH = 32
@@ -148,9 +148,7 @@ def compare():
         "TensorFlow's": Side(sys.executable, __file__, "keras_step", environment=own_choice),
         "trainer": Side(sys.executable, __file__, "trainer"),
     }
-    rows = [{name: side.turn() for name, side in sides.items()} for _ in range(ROUNDS)]
-    for side in sides.values():
-        side.close()
+    rows = take_turns(sides, ROUNDS)
     for name, side in sides.items():
         rates = [row[name] for row in rows]
         print(

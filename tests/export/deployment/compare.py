@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
+
 
 def randomize(model):
     """Gives batch norms and biases random values and real statistics.
@@ -15,12 +17,7 @@ def randomize(model):
             weight.assign(random.uniform(0.5, 1.5, weight.shape))
         elif weight.name in ("beta", "bias"):
             weight.assign(random.normal(0, 0.3, weight.shape))
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.5
-    for _ in range(2):
-        model(images(model), training=True)
-    return model
+    return settle_batch_norms(model, images(model), momentum=0.25)
 
 
 def images(model, size=64):
