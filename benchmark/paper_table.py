@@ -63,12 +63,12 @@ class Row:
             size: Side of the image in pixels; None takes the row's.
 
         Returns:
-            A `keras.Model` of the row's name, of images `(batch, size, size, 3)`, that puts out
+            A `keras.Model` of the row's name, of images `(batch, size, size, 3)`, that outputs
             the logits of 1000 classes.
         """
-        from keras_ghostnet.benchmark.networks.catalog import BUILDERS
+        from keras_ghostnet.benchmark.networks.catalog import build_network
 
-        return BUILDERS[self.name](size or self.size, self.name)
+        return build_network(self.name, size or self.size)
 
 
 MOBILENET_V1 = "Howard et al., arXiv 1704.04861"

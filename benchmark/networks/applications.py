@@ -6,7 +6,7 @@ from keras_ghostnet import builder
 
 
 def mobilenet_v1(width, size, name):
-    """MobileNet of a width, with the arguments and result of the other baselines' `build`."""
+    """MobileNet of a width, with the arguments and result of a builder of `catalog`."""
     return _build(keras.applications.MobileNet, size, name, alpha=width)
 
 

@@ -1,14 +1,17 @@
 """Name -> builder of every network of the tables, ours included.
 
 A builder takes the side of the image in pixels and the model's name, and returns a `keras.Model`
-of images `(batch, size, size, 3)` that puts out the logits of 1000 classes.
+of images `(batch, size, size, 3)` that outputs the logits of 1000 classes.
 """
 
 from functools import partial
 
+import keras
+
 from keras_ghostnet import builder, registry, specs
 from keras_ghostnet.benchmark.networks import (
     applications,
+    blocks,
     condensenet_v2,
     fe_net,
     inverted_residuals,
@@ -19,6 +22,21 @@ from keras_ghostnet.benchmark.networks import (
 )
 
 OURS = ("ghostnet", "g_ghost_regnetx")  # the families that are made for ImageNet
+
+
+def build_network(name: str, size: int = 224) -> keras.Model:
+    """A network of the tables, with random weights.
+
+    Args:
+        name: A key of `BUILDERS`, which becomes the model's name.
+        size: Side of the image in pixels.
+    """
+    return BUILDERS[name](size, name)
+
+
+def _network(features, head=None, **options):
+    """A builder of features that this package defines."""
+    return partial(blocks.classifier, partial(features, **options), **(head or {}))
 
 
 def _ours(size, name):
@@ -34,19 +52,22 @@ BUILDERS = {
     "mobilenet_v3_large_035": partial(applications.mobilenet_v3_large, 0.35),
     "mobilenet_v3_large_075": partial(applications.mobilenet_v3_large, 0.75),
     "mobilenet_v3_large_100": partial(applications.mobilenet_v3_large, 1.0),
-    "shufflenet_v1_g3_100": shufflenet_v1.build,
-    "shufflenet_v2_050": partial(shufflenet_v2.build, 0.5),
-    "shufflenet_v2_100": partial(shufflenet_v2.build, 1.0),
-    "shufflenet_v2_150": partial(shufflenet_v2.build, 1.5),
-    "condensenet_v2_a": condensenet_v2.build,
-    "fe_net_100": fe_net.build,
-    "fbnet_b": partial(inverted_residuals.build, inverted_residuals.FBNET_B),
-    "proxylessnas_mobile": partial(
-        inverted_residuals.build, inverted_residuals.PROXYLESSNAS_MOBILE
+    "shufflenet_v1_g3_100": _network(shufflenet_v1.features),
+    "shufflenet_v2_050": _network(shufflenet_v2.features, width=0.5),
+    "shufflenet_v2_100": _network(shufflenet_v2.features, width=1.0),
+    "shufflenet_v2_150": _network(shufflenet_v2.features, width=1.5),
+    "condensenet_v2_a": _network(condensenet_v2.features, condensenet_v2.HEAD),
+    "fe_net_100": _network(fe_net.features),
+    "fbnet_b": _network(inverted_residuals.features, network=inverted_residuals.FBNET_B),
+    "proxylessnas_mobile": _network(
+        inverted_residuals.features, network=inverted_residuals.PROXYLESSNAS_MOBILE
     ),
-    "mnasnet_a1": partial(inverted_residuals.build, inverted_residuals.MNASNET_A1),
-    "mobilenext_100": sandglass.build,
+    "mnasnet_a1": _network(inverted_residuals.features, network=inverted_residuals.MNASNET_A1),
+    "mobilenext_100": _network(sandglass.features),
     "resnet_50": applications.resnet_50,
-    **{f"regnetx_{variant}": partial(regnetx.build, variant) for variant in specs.REGNETX},
+    **{
+        f"regnetx_{variant}": _network(regnetx.features, variant=variant)
+        for variant in specs.REGNETX
+    },
     **{name: _ours for name, spec in specs.SPECS.items() if spec.family in OURS},
 }

@@ -10,19 +10,19 @@ import dataclasses
 import keras
 import numpy as np
 
-from keras_ghostnet.benchmark.networks import parts
+from keras_ghostnet.benchmark.networks import blocks
 from keras_ghostnet.benchmark.networks.shuffle import channel_shuffle, concatenate, select
 from keras_ghostnet.layers.convolution import batch_norm, convolution
 
 GROUPS = 8  # of all grouped convolutions, and the factor by which training thins them out
 BOTTLENECK = 4  # channels between a layer's two convolutions over those that it adds
-HEAD = 828  # dense layer in front of the classifier
-HEAD_SE_RATIO = 16  # channels over hidden units of the gate behind the mean
+HEAD = dict(hidden=828, activation="hard_swish")  # dense layer in front of the classifier
+HEAD_SE_RATIO = 16  # channels over hidden units of the gate behind the average pooling
 
 
 @dataclasses.dataclass(frozen=True)
-class Stage:
-    """Densely connected layers; a 2x2 mean follows all stages but the last."""
+class DenseStage:
+    """Densely connected layers; 2x2 average pooling follows all stages but the last."""
 
     layers: int
     growth: int
@@ -32,30 +32,20 @@ class Stage:
 
 # fmt: off
 STAGES = (
-    #     layers  growth    activation     SE
-    Stage(     1,      8,       "relu", False),  # 112 x 112
-    Stage(     1,      8,       "relu", False),  #  56 x 56
-    Stage(     4,     16, "hard_swish", False),  #  28 x 28
-    Stage(     6,     32, "hard_swish",  True),  #  14 x 14
-    Stage(     8,     64, "hard_swish",  True),  #   7 x 7
+    #          layers  growth    activation     SE
+    DenseStage(     1,      8,       "relu", False),  # 112 x 112
+    DenseStage(     1,      8,       "relu", False),  #  56 x 56
+    DenseStage(     4,     16, "hard_swish", False),  #  28 x 28
+    DenseStage(     6,     32, "hard_swish",  True),  #  14 x 14
+    DenseStage(     8,     64, "hard_swish",  True),  #   7 x 7
 )
 # fmt: on
 
 
-def build(size, name):
-    """CondenseNetV2-A.
-
-    Args:
-        size: Side of the image in pixels.
-        name: The model's name.
-
-    Returns:
-        A `keras.Model` of images `(batch, size, size, 3)` that puts out the logits of 1000
-        classes.
-    """
-    inputs = parts.image(size)
+def features(images):
+    """The maps in front of the classifier, `(batch, 1, 1, 800)`."""
     draw = np.random.default_rng(0)
-    x = _convolution(inputs, 2 * STAGES[0].growth, 3, "stem_conv", strides=2)
+    x = _convolution(images, 2 * STAGES[0].growth, 3, "stem_conv", strides=2)
     for number, stage in enumerate(STAGES, start=1):
         if number > 1:
             x = keras.layers.AveragePooling2D(2, name=f"stage{number}_pool")(x)
@@ -63,21 +53,19 @@ def build(size, name):
             x = dense_layer(x, stage, draw, f"stage{number}_layer{layer}")
     x = _activated(x, "relu", "last")
     x = keras.layers.GlobalAveragePooling2D(keepdims=True, name="mean")(x)
-    hidden = parts.channels(x) // HEAD_SE_RATIO
-    x = parts.squeeze_excite(x, hidden, "sigmoid", use_bias=False, name="head_se")
-    logits = parts.classifier(x, hidden=HEAD, activation="hard_swish")
-    return keras.Model(inputs, logits, name=name)
+    hidden = blocks.channels(x) // HEAD_SE_RATIO
+    return blocks.squeeze_excite(x, hidden, "sigmoid", use_bias=False, name="head_se")
 
 
 def dense_layer(x, stage, draw, name):
-    """Adds channels to the maps, and to all channels that are there what the new ones tell."""
+    """Concatenates new channels, and adds a function of them to all channels that were there."""
     new = learned_group_convolution(x, BOTTLENECK * stage.growth, stage, draw, f"{name}_lgc")
     new = _activated(new, stage.activation, f"{name}_conv")
     new = _convolution(new, stage.growth, 3, f"{name}_conv", groups=GROUPS)
     if stage.se:
-        new = parts.squeeze_excite(new, stage.growth, "sigmoid", use_bias=False, name=f"{name}_se")
-    told = sparse_feature_reactivation(new, parts.channels(x), stage, draw, f"{name}_sfr")
-    x = keras.layers.Add(name=f"{name}_add")([x, told])
+        new = blocks.squeeze_excite(new, stage.growth, "sigmoid", use_bias=False, name=f"{name}_se")
+    update = sparse_feature_reactivation(new, blocks.channels(x), stage, draw, f"{name}_sfr")
+    x = keras.layers.Add(name=f"{name}_add")([x, update])
     return concatenate([x, new], f"{name}_concat")
 
 
@@ -86,7 +74,7 @@ def learned_group_convolution(x, filters, stage, draw, name):
 
     Batch norm comes before the choice: behind it the authors' code has a copy for every group.
     """
-    x, channels = _activated(x, stage.activation, name), parts.channels(x)
+    x, channels = _activated(x, stage.activation, name), blocks.channels(x)
     taken = [np.sort(draw.permutation(channels)[: channels // GROUPS]) for _ in range(GROUPS)]
     x = select(x, np.concatenate(taken).tolist())
     x = _convolution(x, filters, 1, f"{name}_conv", groups=GROUPS)
@@ -96,7 +84,7 @@ def learned_group_convolution(x, filters, stage, draw, name):
 def sparse_feature_reactivation(x, filters, stage, draw, name):
     """Each group of a 1x1 convolution adds to an eighth of the channels, of its own choice."""
     x = _activated(x, stage.activation, name)
-    x = channel_shuffle(x, parts.channels(x) // GROUPS, f"{name}_shuffle")
+    x = channel_shuffle(x, blocks.channels(x) // GROUPS, f"{name}_shuffle")
     x = _convolution(x, filters, 1, f"{name}_conv", groups=GROUPS)
     return select(x, draw.permutation(filters).tolist())
 
@@ -104,7 +92,7 @@ def sparse_feature_reactivation(x, filters, stage, draw, name):
 def _activated(x, activation, name):
     """Batch norm and activation, which go before the convolutions here."""
     x = batch_norm(f"{name}_bn", keras.config.image_data_format())(x)
-    return parts.activate(x, activation, f"{name}_act")
+    return blocks.activate(x, activation, f"{name}_act")
 
 
 def _convolution(x, filters, kernel, name, **options):

@@ -11,7 +11,7 @@ import dataclasses
 
 import keras
 
-from keras_ghostnet.benchmark.networks import parts
+from keras_ghostnet.benchmark.networks import blocks
 from keras_ghostnet.benchmark.networks.shuffle import concatenate, split
 from keras_ghostnet.layers.convolution import PACKAGE
 
@@ -24,13 +24,13 @@ SHIFTED = 10
 
 
 @dataclasses.dataclass(frozen=True)
-class Block:
-    """A block: the last part of the channels takes in the others one by one, each step a unit.
+class FeNetBlock:
+    """A block: the last channels take in the others part by part, each time through a unit.
 
     Attributes:
         parts: Of the channels: halves of halves, the last two of one size.
         output: Output channels.
-        pool: Whether the last unit halves the maps, by 2x2 means instead of shifts.
+        pool: Whether the last unit halves the maps, by 2x2 average pooling instead of shifts.
     """
 
     parts: int
@@ -40,57 +40,46 @@ class Block:
 
 # fmt: off
 BLOCKS = (
-    #     parts  output   pool
-    Block(    3,     64,  True),  # 56 x 56 to 28 x 28
-    Block(    4,    128,  True),  #         to 14 x 14
-    Block(    4,    128, False),
-    Block(    4,    256,  True),  #         to  7 x  7
-    Block(    3,    256, False),
+    #          parts  output   pool
+    FeNetBlock(    3,     64,  True),  # 56 x 56 to 28 x 28
+    FeNetBlock(    4,    128,  True),  #         to 14 x 14
+    FeNetBlock(    4,    128, False),
+    FeNetBlock(    4,    256,  True),  #         to  7 x  7
+    FeNetBlock(    3,    256, False),
 )
 # fmt: on
 
 
-def build(size, name):
-    """FE-Net 1.0x.
-
-    Args:
-        size: Side of the image in pixels.
-        name: The model's name.
-
-    Returns:
-        A `keras.Model` of images `(batch, size, size, 3)` that puts out the logits of 1000
-        classes.
-    """
-    inputs = parts.image(size)
-    x = parts.conv_bn(inputs, STEM, 3, strides=2, activation=None, name="stem")
+def features(images):
+    """The maps in front of the classifier."""
+    x = blocks.conv_bn(images, STEM, 3, strides=2, activation=None, name="stem")
     x = unit(x, STEM, 4, pool=False, name="unit1")
     x = unit(x, 2 * STEM, 5, pool=True, name="unit2")
     for number, row in enumerate(BLOCKS, start=1):
         x = block(x, row, f"block{number}")
-    x = parts.conv_bn(x, LAST, 1, name="last")
-    return keras.Model(inputs, parts.classifier(x), name=name)
+    return blocks.conv_bn(x, LAST, 1, name="last")
 
 
 def block(x, row, name):
     """Units on ever more of the channels, with a shortcut each, and a last one on all of them."""
-    channels = parts.channels(x)
+    channels = blocks.channels(x)
     ends = [channels - channels // 2**part for part in range(1, row.parts)]
     *waiting, x = split(x, ends)
     for number, untouched in enumerate(reversed(waiting), start=1):
-        y = unit(x, parts.channels(x), EXPANSION, pool=False, name=f"{name}_unit{number}")
+        y = unit(x, blocks.channels(x), EXPANSION, pool=False, name=f"{name}_unit{number}")
         x = keras.layers.Add(name=f"{name}_unit{number}_add")([x, y])
         x = concatenate([untouched, x], f"{name}_concat{number}")
     return unit(x, row.output, EXPANSION, pool=row.pool, name=f"{name}_unit{row.parts}")
 
 
 def unit(x, output, expansion, pool, name):
-    """1x1 convolution (expand), sparse shift or 2x2 mean, linear 1x1 convolution."""
-    x = parts.conv_bn(x, parts.channels(x) * expansion, 1, name=f"{name}_expand")
+    """1x1 convolution (expand), sparse shift or 2x2 average pooling, linear 1x1 convolution."""
+    x = blocks.conv_bn(x, blocks.channels(x) * expansion, 1, name=f"{name}_expand")
     if pool:
         x = keras.layers.AveragePooling2D(2, name=f"{name}_pool")(x)
     else:
         x = sparse_shift(x, f"{name}_shift")
-    return parts.conv_bn(x, output, 1, activation=None, name=f"{name}_project")
+    return blocks.conv_bn(x, output, 1, activation=None, name=f"{name}_project")
 
 
 def sparse_shift(x, name):
@@ -100,7 +89,7 @@ def sparse_shift(x, name):
     last. A depthwise convolution moves them. It multiplies by zeros, but in XNNPACK that is cheaper
     than to slice and pad for every direction.
     """
-    channels = parts.channels(x)
+    channels = blocks.channels(x)
     still, moved = split(x, [channels - channels // SHIFTED])
     moved = keras.layers.DepthwiseConv2D(
         3,

@@ -13,7 +13,7 @@ import dataclasses
 
 import keras
 
-from keras_ghostnet.benchmark.networks import parts
+from keras_ghostnet.benchmark.networks import blocks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Rows:
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
+class InvertedResidualNetwork:
     """Stem (3x3, stride 2), rows of inverted residuals, a last 1x1 convolution, classifier.
 
     Attributes:
@@ -50,7 +50,7 @@ class Network:
 
 
 # fmt: off
-FBNET_B = Network(
+FBNET_B = InvertedResidualNetwork(
     stem=16,
     rows=(
         #  expansion  kernel  output  stride  repeats
@@ -77,7 +77,7 @@ FBNET_B = Network(
     last=1984,
     expands_by_one=True,
 )
-PROXYLESSNAS_MOBILE = Network(
+PROXYLESSNAS_MOBILE = InvertedResidualNetwork(
     stem=32,
     rows=(
         #  expansion  kernel  output  stride  repeats
@@ -99,7 +99,7 @@ PROXYLESSNAS_MOBILE = Network(
     last=1280,
     activation="relu6",
 )
-MNASNET_A1 = Network(
+MNASNET_A1 = InvertedResidualNetwork(
     stem=32,
     rows=(
         #  expansion  kernel  output  stride  repeats    SE
@@ -117,47 +117,40 @@ MNASNET_A1 = Network(
 # fmt: on
 
 
-def build(network, size, name):
-    """One of the networks above.
+def features(images, network):
+    """The maps in front of the classifier of one of the networks above.
 
     Args:
-        network: A `Network`.
-        size: Side of the image in pixels.
-        name: The model's name.
-
-    Returns:
-        A `keras.Model` of images `(batch, size, size, 3)` that puts out the logits of 1000
-        classes.
+        images: A Keras tensor.
+        network: An `InvertedResidualNetwork`.
     """
-    inputs = parts.image(size)
     shared = dict(activation=network.activation, padding=network.padding)
-    x = parts.conv_bn(inputs, network.stem, 3, strides=2, **shared, name="stem")
-    blocks = [
+    x = blocks.conv_bn(images, network.stem, 3, strides=2, **shared, name="stem")
+    chain = [
         dataclasses.replace(rows, stride=rows.stride if repeat == 0 else 1, repeats=1)
         for rows in network.rows
         for repeat in range(rows.repeats)
     ]
-    for number, block in enumerate(blocks, start=1):
+    for number, block in enumerate(chain, start=1):
         x = inverted_residual(x, block, network, f"block{number}")
-    x = parts.conv_bn(x, network.last, 1, **shared, name="last")
-    return keras.Model(inputs, parts.classifier(x), name=name)
+    return blocks.conv_bn(x, network.last, 1, **shared, name="last")
 
 
 def inverted_residual(x, block, network, name):
     """1x1 convolution (expand), depthwise, squeeze-excite, linear 1x1 convolution, shortcut.
 
-    The input is added where shapes agree. The gate's hidden units are a part of the block's
+    The input is added where shapes agree. The gate's hidden units are a fraction of the block's
     input, not of the expanded channels (MnasNet's code).
     """
     shared = dict(activation=network.activation, padding=network.padding)
-    inputs, channels = x, parts.channels(x)
+    inputs, channels = x, blocks.channels(x)
     if block.expansion > 1 or network.expands_by_one:
-        x = parts.conv_bn(x, channels * block.expansion, 1, **shared, name=f"{name}_expand")
-    x = parts.depthwise_bn(x, block.kernel, block.stride, **shared, name=f"{name}_depthwise")
+        x = blocks.conv_bn(x, channels * block.expansion, 1, **shared, name=f"{name}_expand")
+    x = blocks.depthwise_bn(x, block.kernel, block.stride, **shared, name=f"{name}_depthwise")
     if block.se_ratio:
         hidden = int(channels * block.se_ratio)
-        x = parts.squeeze_excite(x, hidden, "sigmoid", name=f"{name}_se")
-    x = parts.conv_bn(x, block.output, 1, activation=None, name=f"{name}_project")
+        x = blocks.squeeze_excite(x, hidden, "sigmoid", name=f"{name}_se")
+    x = blocks.conv_bn(x, block.output, 1, activation=None, name=f"{name}_project")
     if block.stride > 1 or channels != block.output:
         return x
     return keras.layers.Add(name=f"{name}_add")([inputs, x])

@@ -4,30 +4,21 @@
 widths and group widths are those of `keras_ghostnet.specs.REGNETX`.
 """
 
-import keras
-
 from keras_ghostnet import builder, specs
-from keras_ghostnet.benchmark.networks import parts
 from keras_ghostnet.layers import RegNetBlock
 
 
-def build(variant, size, name):
-    """RegNetX of one of twelve sizes.
+def features(images, variant):
+    """The maps in front of the classifier.
 
     Args:
+        images: A Keras tensor.
         variant: A key of `specs.REGNETX`: `"002"` ... `"320"`.
-        size: Side of the image in pixels.
-        name: The model's name.
-
-    Returns:
-        A `keras.Model` of images `(batch, size, size, 3)` that puts out the logits of 1000
-        classes.
     """
     depths, widths, group_width = specs.REGNETX[variant]
-    inputs = parts.image(size)
-    x = builder.conv_bn_relu(inputs, specs.REGNET_STEM, 3, "stem", strides=2)
+    x = builder.conv_bn_relu(images, specs.REGNET_STEM, 3, "stem", strides=2)
     for stage, (depth, width) in enumerate(zip(depths, widths, strict=True), start=1):
         for block in range(1, depth + 1):
             strides = 2 if block == 1 else 1
             x = RegNetBlock(width, group_width, strides, name=f"stage{stage}_block{block}")(x)
-    return keras.Model(inputs, parts.classifier(x), name=name)
+    return x

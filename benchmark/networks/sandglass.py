@@ -9,14 +9,14 @@ import math
 
 import keras
 
-from keras_ghostnet.benchmark.networks import parts
+from keras_ghostnet.benchmark.networks import blocks
 from keras_ghostnet.specs import make_divisible
 
 STEM = 32  # 3x3 convolution of stride 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Rows:
+class SandglassRows:
     """Sandglass blocks of one kind, one after another; the stride is that of the first."""
 
     reduction: int
@@ -27,36 +27,26 @@ class Rows:
 
 # fmt: off
 MOBILENEXT = (
-    #  reduction  output  stride  repeats
-    Rows(      2,     96,      2,       1),  # 56 x 56
-    Rows(      6,    144,      1,       1),
-    Rows(      6,    192,      2,       3),  # 28 x 28
-    Rows(      6,    288,      2,       3),  # 14 x 14
-    Rows(      6,    384,      1,       4),
-    Rows(      6,    576,      2,       4),  #  7 x 7
-    Rows(      6,    960,      1,       3),
-    Rows(      6,   1280,      1,       1),
+    #           reduction  output  stride  repeats
+    SandglassRows(      2,     96,      2,       1),  # 56 x 56
+    SandglassRows(      6,    144,      1,       1),
+    SandglassRows(      6,    192,      2,       3),  # 28 x 28
+    SandglassRows(      6,    288,      2,       3),  # 14 x 14
+    SandglassRows(      6,    384,      1,       4),
+    SandglassRows(      6,    576,      2,       4),  #  7 x 7
+    SandglassRows(      6,    960,      1,       3),
+    SandglassRows(      6,   1280,      1,       1),
 )
 # fmt: on
 
 
-def build(size, name):
-    """MobileNeXt 1.0.
-
-    Args:
-        size: Side of the image in pixels.
-        name: The model's name.
-
-    Returns:
-        A `keras.Model` of images `(batch, size, size, 3)` that puts out the logits of 1000
-        classes.
-    """
-    inputs = parts.image(size)
-    x = parts.conv_bn(inputs, STEM, 3, strides=2, activation="relu6", name="stem")
+def features(images):
+    """The maps in front of the classifier of MobileNeXt 1.0."""
+    x = blocks.conv_bn(images, STEM, 3, strides=2, activation="relu6", name="stem")
     for stage, rows in enumerate(MOBILENEXT, start=1):
         for number in range(1, rows.repeats + 1):
             x = sandglass(x, rows, first=number == 1, name=f"stage{stage}_block{number}")
-    return keras.Model(inputs, parts.classifier(x), name=name)
+    return x
 
 
 def sandglass(x, rows, first, name):
@@ -65,18 +55,18 @@ def sandglass(x, rows, first, name):
     The first block of a stage that has several leaves the first depthwise convolution out, and
     at stride 1 the second one too (authors' code). The shortcut is there where shapes agree.
     """
-    inputs, channels = x, parts.channels(x)
+    inputs, channels = x, blocks.channels(x)
     stride = rows.stride if first else 1
     is_transition = first and rows.repeats > 1
     if not is_transition:
-        x = parts.depthwise_bn(x, 3, activation="relu6", name=f"{name}_depthwise1")
+        x = blocks.depthwise_bn(x, 3, activation="relu6", name=f"{name}_depthwise1")
     waist = channels // rows.reduction
     if waist < rows.output / 6:
         waist = make_divisible(math.ceil(rows.output / 6), 16)
-    x = parts.conv_bn(x, waist, 1, activation=None, name=f"{name}_reduce")
-    x = parts.conv_bn(x, rows.output, 1, activation="relu6", name=f"{name}_expand")
+    x = blocks.conv_bn(x, waist, 1, activation=None, name=f"{name}_reduce")
+    x = blocks.conv_bn(x, rows.output, 1, activation="relu6", name=f"{name}_expand")
     if stride > 1 or not is_transition:
-        x = parts.depthwise_bn(x, 3, stride, activation=None, name=f"{name}_depthwise2")
+        x = blocks.depthwise_bn(x, 3, stride, activation=None, name=f"{name}_depthwise2")
     if stride > 1 or channels != rows.output:
         return x
     return keras.layers.Add(name=f"{name}_add")([inputs, x])

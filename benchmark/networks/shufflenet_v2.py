@@ -4,9 +4,7 @@
 (arXiv 1807.11164), table 5.
 """
 
-import keras
-
-from keras_ghostnet.benchmark.networks import parts
+from keras_ghostnet.benchmark.networks import blocks
 from keras_ghostnet.benchmark.networks.shuffle import channel_shuffle, concatenate, shuffled_halves
 
 STEM = 24  # 3x3 convolution of stride 2; a 3x3 max pooling of stride 2 follows
@@ -23,20 +21,14 @@ WIDTHS = {
 # fmt: on
 
 
-def build(width, size, name):
-    """ShuffleNetV2 of a width.
+def features(images, width):
+    """The maps in front of the classifier.
 
     Args:
+        images: A Keras tensor.
         width: A key of `WIDTHS`.
-        size: Side of the image in pixels.
-        name: The model's name.
-
-    Returns:
-        A `keras.Model` of images `(batch, size, size, 3)` that puts out the logits of 1000
-        classes.
     """
-    inputs = parts.image(size)
-    x = parts.pooled_stem(inputs, STEM)
+    x = blocks.pooled_stem(images, STEM)
     for stage, (channels, repeats) in enumerate(zip(WIDTHS[width], REPEATS, strict=True), start=2):
         x = reduction(x, channels // 2, f"stage{stage}_block1")
         for block in range(2, repeats + 1):
@@ -45,20 +37,19 @@ def build(width, size, name):
             changed = branch(changed, channels // 2, 1, f"{place}_branch2")
             x = concatenate([kept, changed], f"{place}_concat")
         x = channel_shuffle(x, 2, f"stage{stage}_block{repeats}_shuffle")
-    x = parts.conv_bn(x, LAST, 1, name="last")
-    return keras.Model(inputs, parts.classifier(x), name=name)
+    return blocks.conv_bn(x, LAST, 1, name="last")
 
 
 def reduction(x, channels, name):
     """A block of stride 2: two branches of all input channels, concatenated."""
-    kept = parts.depthwise_bn(x, 3, 2, activation=None, name=f"{name}_branch1_depthwise")
-    kept = parts.conv_bn(kept, channels, 1, name=f"{name}_branch1_project")
+    kept = blocks.depthwise_bn(x, 3, 2, activation=None, name=f"{name}_branch1_depthwise")
+    kept = blocks.conv_bn(kept, channels, 1, name=f"{name}_branch1_project")
     changed = branch(x, channels, 2, f"{name}_branch2")
     return concatenate([kept, changed], f"{name}_concat")
 
 
 def branch(x, channels, stride, name):
     """1x1 convolution, depthwise, 1x1 convolution, as many channels throughout."""
-    x = parts.conv_bn(x, channels, 1, name=f"{name}_expand")
-    x = parts.depthwise_bn(x, 3, stride, activation=None, name=f"{name}_depthwise")
-    return parts.conv_bn(x, channels, 1, name=f"{name}_project")
+    x = blocks.conv_bn(x, channels, 1, name=f"{name}_expand")
+    x = blocks.depthwise_bn(x, 3, stride, activation=None, name=f"{name}_depthwise")
+    return blocks.conv_bn(x, channels, 1, name=f"{name}_project")

@@ -6,6 +6,7 @@ import pytest
 
 import keras_ghostnet
 from keras_ghostnet.benchmark.networks import condensenet_v2, fe_net
+from keras_ghostnet.benchmark.networks.catalog import build_network
 from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.tflite import conversion, runtime
 from keras_ghostnet.layers import GroupedConv2D
@@ -14,13 +15,13 @@ from tests.layers import reference
 from tests.layers.reference import assert_equal
 
 SIZE = 64
-NETWORKS = {"condensenet_v2_a": condensenet_v2.build, "fe_net_100": fe_net.build}
+NETWORKS = ("condensenet_v2_a", "fe_net_100")
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def network(request):
     """A network on small images, all statistics of batch norm its own."""
-    model = NETWORKS[request.param](SIZE, request.param)
+    model = build_network(request.param, SIZE)
     random = np.random.default_rng(0)
     for variable in model.weights:
         if variable.name == "moving_mean":
@@ -75,7 +76,7 @@ def unit(weights, x, name, pool=False):
 @pytest.mark.parametrize("pool", [True, False])
 @pytest.mark.parametrize(("parts", "sizes"), [(3, (8, 4, 4)), (4, (8, 4, 2, 2))])
 def test_block_takes_parts_in_one_by_one(parts, sizes, pool):
-    row = fe_net.Block(parts, 12, pool)
+    row = fe_net.FeNetBlock(parts, 12, pool)
     model, weights, x = random_unit(lambda maps: fe_net.block(maps, row, "block"), (4, 4, 16))
     *waiting, y = np.split(x, np.cumsum(sizes)[:-1], axis=-1)
     for number, untouched in enumerate(reversed(waiting), start=1):
@@ -85,7 +86,7 @@ def test_block_takes_parts_in_one_by_one(parts, sizes, pool):
 
 
 def test_expansions_count_from_the_input():
-    model = fe_net.build(SIZE, "fe_net_100")
+    model = build_network("fe_net_100", SIZE)
     shapes = {
         layer.name: layer.kernel.shape[-2:]
         for layer in model.layers
@@ -113,7 +114,7 @@ def taken(model):
 
 @pytest.mark.parametrize("se", [False, True])
 def test_dense_layer_is_the_authors_converted_one(se):
-    stage = condensenet_v2.Stage(layers=1, growth=16, activation="hard_swish", se=se)
+    stage = condensenet_v2.DenseStage(layers=1, growth=16, activation="hard_swish", se=se)
     draw = np.random.default_rng(3)
     model, weights, x = random_unit(
         lambda maps: condensenet_v2.dense_layer(maps, stage, draw, "layer"), (4, 4, 24)
@@ -140,17 +141,17 @@ def test_dense_layer_is_the_authors_converted_one(se):
 
 
 def test_every_group_takes_an_eighth_of_the_channels():
-    selections = taken(condensenet_v2.build(SIZE, "network"))
+    selections = taken(build_network("condensenet_v2_a", SIZE))
     assert len(selections) == 2 * 20
     for chosen, told in zip(selections[::2], selections[1::2], strict=True):
         for group in chosen.reshape(8, -1):
             assert len(set(group)) == len(group)
         assert sorted(told) == list(range(len(told)))
-    assert np.array_equal(selections[0], taken(condensenet_v2.build(SIZE, "again"))[0])
+    assert np.array_equal(selections[0], taken(build_network("condensenet_v2_a", SIZE))[0])
 
 
 def test_channels_grow_as_in_the_paper():
-    model = condensenet_v2.build(SIZE, "network")
+    model = build_network("condensenet_v2_a", SIZE)
     ends = ["stage1_layer1", "stage2_layer1", "stage3_layer4", "stage4_layer6", "stage5_layer8"]
     assert [model.get_layer(f"{end}_concat").output.shape[-1] for end in ends] == [
         *(24, 32, 96, 288, 800)
@@ -184,5 +185,5 @@ def test_tflite_computes_the_same(network, tmp_path):
 
 def test_parameters_are_the_authors():
     # Their own count, which has 2.7 M multiply-adds more for activations and pooling.
-    model = condensenet_v2.build(224, "condensenet_v2_a")
+    model = build_network("condensenet_v2_a")
     assert keras_ghostnet.count_parameters(model) == 2_038_444

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_ghostnet
-from keras_ghostnet.benchmark.networks import parts
+from keras_ghostnet.benchmark.networks import blocks
 from keras_ghostnet.benchmark.paper_table import find, rows
 from keras_ghostnet.layers import GroupedConv2D
 
@@ -94,7 +94,7 @@ def test_other_sizes_and_no_softmax(name):
 def test_padding_is_pytorchs_where_it_is_not_said_otherwise(padding, first, last):
     """Of 6 pixels at stride 2 the corners' windows see 2 x 2 or 3 x 3 of the image."""
     inputs = keras.Input((6, 6, 1))
-    x = parts.depthwise_bn(inputs, 3, 2, activation=None, **padding, name="block")
+    x = blocks.depthwise_bn(inputs, 3, 2, activation=None, **padding, name="block")
     model = keras.Model(inputs, x)
     model.get_layer("block_conv").set_weights([np.ones((3, 3, 1, 1))])
     maps = np.asarray(model(np.ones((1, 6, 6, 1))))[0, :, :, 0]

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import keras_ghostnet
-from keras_ghostnet.benchmark.networks import shufflenet_v1, shufflenet_v2
+from keras_ghostnet.benchmark.networks import shufflenet_v1
+from keras_ghostnet.benchmark.networks.catalog import build_network
 from keras_ghostnet.benchmark.networks.shuffle import channel_shuffle, shuffled_halves
 from keras_ghostnet.export.deployment import STEPS, deploy, for_tracing
 from keras_ghostnet.export.tflite import conversion, runtime
@@ -16,10 +17,7 @@ from tests.layers import reference
 from tests.layers.reference import assert_equal
 
 SIZE = 64
-NETWORKS = {
-    "shufflenet_v1": shufflenet_v1.build,
-    "shufflenet_v2_050": lambda size, name: shufflenet_v2.build(0.5, size, name),
-}
+NETWORKS = ("shufflenet_v1_g3_100", "shufflenet_v2_050")
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
@@ -69,7 +67,7 @@ def test_unit_of_v1(stride, groups):
 
 
 def test_groups_of_v1_start_with_the_second_block():
-    model = shufflenet_v1.build(SIZE, "network")
+    model = build_network("shufflenet_v1_g3_100", SIZE)
     grouped = {layer.name for layer in model.layers if isinstance(layer, GroupedConv2D)}
     assert len(grouped) == 2 * 16 - 1
     assert "stage2_block1_reduce_conv" not in grouped
@@ -77,7 +75,7 @@ def test_groups_of_v1_start_with_the_second_block():
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_deployed_network_is_one_partition_of_the_same_function(name, tmp_path):
-    model = NETWORKS[name](SIZE, name)
+    model = build_network(name, SIZE)
     x = np.random.default_rng(0).normal(size=(3, SIZE, SIZE, 3)).astype("float32")
     for variable in model.weights:
         if variable.name == "moving_mean":
@@ -94,7 +92,7 @@ def test_deployed_network_is_one_partition_of_the_same_function(name, tmp_path):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_saved_network_is_loaded_with_keras_alone(name, tmp_path):
-    model = NETWORKS[name](SIZE, name)
+    model = build_network(name, SIZE)
     deploy(model).save(tmp_path / "network.keras")
     loaded = for_tracing(keras.models.load_model(tmp_path / "network.keras"))
     x = np.random.default_rng(0).normal(size=(2, SIZE, SIZE, 3)).astype("float32")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import keras_ghostnet
-from keras_ghostnet.benchmark.networks import applications, inverted_residuals
+from keras_ghostnet.benchmark.networks import applications, blocks, inverted_residuals
 from keras_ghostnet.benchmark.paper_table import find, rows
 from tests import test_timm, torch_libraries
 
@@ -131,8 +131,11 @@ def assign(torch, model, there):
             "semnasnet_100",
             # timm trains it with PyTorch's padding, the authors with TensorFlow's.
             functools.partial(
-                inverted_residuals.build,
-                dataclasses.replace(inverted_residuals.MNASNET_A1, padding="symmetric"),
+                blocks.classifier,
+                functools.partial(
+                    inverted_residuals.features,
+                    network=dataclasses.replace(inverted_residuals.MNASNET_A1, padding="symmetric"),
+                ),
                 name="mnasnet_a1",
             ),
         ),

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 
 import keras_ghostnet
-from keras_ghostnet.benchmark.networks import shufflenet_v2
+from keras_ghostnet.benchmark.networks.catalog import build_network
 from tests import torch_libraries
 from tests.keras_state import dtype_policy
 
 pytestmark = pytest.mark.timm
 
-WIDTHS = {0.5: "shufflenet_v2_x0_5", 1.0: "shufflenet_v2_x1_0", 1.5: "shufflenet_v2_x1_5"}
+PEERS = {
+    "shufflenet_v2_050": "shufflenet_v2_x0_5",
+    "shufflenet_v2_100": "shufflenet_v2_x1_0",
+    "shufflenet_v2_150": "shufflenet_v2_x1_5",
+}
 # What torchvision numbers within a branch.
 BRANCHES = {
     "branch1": ("depthwise_conv", "depthwise_bn", "project_conv", "project_bn"),
@@ -33,17 +37,17 @@ def torchvision(torch):
     return torch_libraries.load("torchvision")
 
 
-@pytest.fixture(scope="module", params=WIDTHS)
+@pytest.fixture(scope="module", params=PEERS)
 def networks(request, torch, torchvision):
     """torchvision's network in float64, random throughout, and ours with its weights."""
     torch.manual_seed(0)
-    theirs = getattr(torchvision.models, WIDTHS[request.param])(weights=None).double().eval()
+    theirs = getattr(torchvision.models, PEERS[request.param])(weights=None).double().eval()
     torch_libraries.randomise_batch_norms(theirs)
     for module in theirs.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, mode="fan_in")
     with dtype_policy("float64"):
-        ours = shufflenet_v2.build(request.param, 224, "shufflenet_v2")
+        ours = build_network(request.param)
     copied = set()
     for name, module in theirs.named_modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.BatchNorm2d | torch.nn.Linear):

@@ -1,4 +1,4 @@
-"""What the baselines are made of: convolution, batch norm and activation, gate, classifier.
+"""What the networks are made of: convolution, batch norm and activation, gate, classifier.
 
 Each function takes a tensor, puts stock layers on it that bear its `name` (`NAME_conv`,
 `NAME_bn`, `NAME_act`), and returns the result. Epsilon, momentum, padding and initialisation are
@@ -14,11 +14,6 @@ from keras_ghostnet.layers.convolution import (
     convolution,
     kernel_initializer,
 )
-
-
-def image(size):
-    """The input of a network: an RGB image of `size` x `size` pixels."""
-    return keras.Input(builder.square(3, size))
 
 
 def channels(x):
@@ -41,11 +36,11 @@ def conv_bn(
         padding: `"symmetric"`, as PyTorch pads, or Keras' own `"same"`, as TensorFlow does.
         name: What the layers' names begin with.
     """
-    part = _part()
+    common = _options()
     options = dict(strides=strides, groups=groups, padding=padding)
-    for layer in convolution(filters, kernel, f"{name}_conv", **options, **part):
+    for layer in convolution(filters, kernel, f"{name}_conv", **options, **common):
         x = layer(x)
-    x = batch_norm(f"{name}_bn", **part)(x)
+    x = batch_norm(f"{name}_bn", **common)(x)
     return activate(x, activation, f"{name}_act")
 
 
@@ -71,7 +66,7 @@ def activate(x, activation, name):
 
 
 def squeeze_excite(x, hidden, gate="hard_sigmoid", activation="relu", use_bias=True, *, name):
-    """Scales channels by a gate computed from the means of all: two 1x1 convolutions.
+    """Scales channels by a gate computed from the averages of all: two 1x1 convolutions.
 
     Args:
         x: A Keras tensor, a batch of maps.
@@ -81,7 +76,7 @@ def squeeze_excite(x, hidden, gate="hard_sigmoid", activation="relu", use_bias=T
         use_bias: Whether both have a bias.
         name: What the layers' names begin with.
     """
-    part = _part()
+    common = _options()
 
     def dense(filters, place):
         return keras.layers.Conv2D(
@@ -90,32 +85,38 @@ def squeeze_excite(x, hidden, gate="hard_sigmoid", activation="relu", use_bias=T
             use_bias=use_bias,
             kernel_initializer=kernel_initializer(),
             name=f"{name}_{place}",
-            **part,
+            **common,
         )
 
-    gates = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool", **part)(x)
+    gates = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool", **common)(x)
     gates = activate(dense(hidden, "reduce")(gates), activation, f"{name}_act")
     gates = activate(dense(channels(x), "expand")(gates), gate, f"{name}_gate")
     return keras.layers.Multiply(name=f"{name}_scale")([x, gates])
 
 
-def classifier(x, classes=1000, hidden=None, activation="relu"):
-    """Global mean, an optional dense layer with activation in front, and logits.
+def classifier(features, size, name, *, hidden=None, activation="relu"):
+    """A whole network: features, global average pooling, and the logits of 1000 classes.
 
     Args:
-        x: A Keras tensor, a batch of maps.
-        classes: How many classes there are.
-        hidden: Units of the dense layer between the mean and the logits, or None.
+        features: A function that takes images, a Keras tensor, and returns a batch of maps.
+        size: Side of the image in pixels.
+        name: The model's name.
+        hidden: Units of a dense layer in front of the logits, or None.
         activation: That of the dense layer, as `activate`.
+
+    Returns:
+        A `keras.Model` of images `(batch, size, size, 3)` that outputs `(batch, 1000)`.
     """
-    x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
+
+    def dense(units, place):
+        return keras.layers.Dense(units, kernel_initializer=kernel_initializer(), name=place)
+
+    images = keras.Input(builder.square(3, size))
+    x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(features(images))
     if hidden is not None:
-        x = keras.layers.Dense(hidden, kernel_initializer=kernel_initializer(), name="head")(x)
-        x = activate(x, activation, "head_act")
-    return keras.layers.Dense(classes, kernel_initializer=kernel_initializer(), name="predictions")(
-        x
-    )
+        x = activate(dense(hidden, "head")(x), activation, "head_act")
+    return keras.Model(images, dense(1000, "predictions")(x), name=name)
 
 
-def _part():
+def _options():
     return dict(data_format=keras.config.image_data_format(), dtype=keras.config.dtype_policy())
