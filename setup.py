@@ -26,6 +26,7 @@ setup(
         **{f"keras_ghostnet.{part}": part for part in PARTS},
     },
     package_data={
+        "": ["*.pyi"],
         "keras_ghostnet": ["data/*", "py.typed"],
         "keras_ghostnet.export": ["*.pyi"],
         "keras_ghostnet.benchmark": ["data/*"],

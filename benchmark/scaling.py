@@ -7,10 +7,12 @@ that are printed and can be given: above all the images a second of one accelera
 
 import argparse
 import dataclasses
+import sys
 import time
 
 from keras_ghostnet.benchmark import scaling_model
 from keras_ghostnet.benchmark.scaling_model import Cluster, Network
+from keras_ghostnet.command import hyphenated
 from keras_ghostnet.quiet import quiet
 
 IMAGENET = 1_281_167  # training images
@@ -133,10 +135,11 @@ def main(arguments=None):
     parser.add_argument("--model", choices=PUBLISHED, help="this one alone")
     parser.add_argument("--rate", type=float, help="images a second of one accelerator")
     parser.add_argument("--measure", action="store_true", help="take it from the device at hand")
-    parser.add_argument("--replica_batch", type=int, default=REPLICA_BATCH)
+    parser.add_argument("--replica-batch", type=int, default=REPLICA_BATCH)
     for field in dataclasses.fields(Cluster):
-        parser.add_argument(f"--{field.name}", type=field.type, default=field.default)
-    options = vars(parser.parse_args(arguments))
+        (option,) = hyphenated([f"--{field.name}"])
+        parser.add_argument(option, type=field.type, default=field.default)
+    options = vars(parser.parse_args(hyphenated(arguments or sys.argv[1:])))
     cluster = Cluster(**{field.name: options[field.name] for field in dataclasses.fields(Cluster)})
     if options["rate"] and not options["model"]:
         parser.error("--rate is that of one model: give --model too")

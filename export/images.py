@@ -213,7 +213,7 @@ def require_trained(model, images):
     chosen = model.predict(images.normalised, batch_size=32, verbose=0).argmax(axis=-1)
     advice = (
         "Its int8 form would be meaningless. Train it first, check that the images are what it was "
-        "trained on, or insist with --allow_untrained."
+        "trained on, or insist with --allow-untrained."
     )
     if images.labels is not None:
         classes, count = model.output_shape[-1], len(chosen)

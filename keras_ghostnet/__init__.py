@@ -1,56 +1,18 @@
-"""GhostNets on Keras 3: C-GhostNet for CPUs and ARM, G-GhostNet for GPUs."""
+"""GhostNets on Keras 3: C-GhostNet for CPUs and ARM, G-GhostNet for GPUs.
 
-from keras_ghostnet.command import starting
+Names are imported when they are first used; `__init__.pyi` lists them.
+"""
 
-with starting():
-    from keras_ghostnet import layers, weights
-    from keras_ghostnet.cifar import GhostResNet56, GhostVGG16
-    from keras_ghostnet.conversion import convert_weights
-    from keras_ghostnet.counting import count_macs, count_parameters
-    from keras_ghostnet.g_ghostnet import (
-        GGhostRegNetX002,
-        GGhostRegNetX004,
-        GGhostRegNetX006,
-        GGhostRegNetX008,
-        GGhostRegNetX016,
-        GGhostRegNetX032,
-        GGhostRegNetX040,
-        GGhostRegNetX064,
-        GGhostRegNetX080,
-        GGhostRegNetX120,
-        GGhostRegNetX160,
-        GGhostRegNetX320,
-    )
-    from keras_ghostnet.ghostnet import GhostNet
-    from keras_ghostnet.preprocessing import decode_predictions, preprocess_input
-    from keras_ghostnet.registry import create_model, list_models
+import importlib
 
+import lazy_loader
+
+from keras_ghostnet import command
 from keras_ghostnet.version import __version__
 
-__all__ = [
-    "GhostNet",
-    "GGhostRegNetX002",
-    "GGhostRegNetX004",
-    "GGhostRegNetX006",
-    "GGhostRegNetX008",
-    "GGhostRegNetX016",
-    "GGhostRegNetX032",
-    "GGhostRegNetX040",
-    "GGhostRegNetX064",
-    "GGhostRegNetX080",
-    "GGhostRegNetX120",
-    "GGhostRegNetX160",
-    "GGhostRegNetX320",
-    "GhostResNet56",
-    "GhostVGG16",
-    "convert_weights",
-    "count_macs",
-    "count_parameters",
-    "create_model",
-    "decode_predictions",
-    "layers",
-    "list_models",
-    "preprocess_input",
-    "weights",
-    "__version__",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["__version__"]
+
+if not command.is_running():  # which answers before Keras is imported
+    # Registers the layers, so that `keras.models.load_model` knows them.
+    importlib.import_module("keras_ghostnet.layers")

@@ -1,9 +1,10 @@
-"""What the `ghostnet` command does before its libraries are imported."""
+"""What sets the `ghostnet` command apart: a backend that starts quietly, spellings of options."""
 
-import contextlib
+import importlib
 import os
 import platform
 import sys
+from collections.abc import Sequence
 
 from keras_ghostnet.quiet import quiet
 
@@ -12,15 +13,42 @@ ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it when it is imported
 X86 = ("x86_64", "amd64")
 
 
-def starting():
-    """A context to import TensorFlow in; within anybody else's program, it does nothing.
+def is_running() -> bool:
+    """Whether this process is the `ghostnet` command."""
+    return os.path.basename(sys.argv[0] if sys.argv else "") in NAMES
 
-    What TensorFlow tells at its import is held back. And it is told to use oneDNN's kernels on
-    any x86, unless the environment says otherwise: of its own accord it does so from AVX-512
-    VNNI on, though they are faster on older processors, too.
+
+def start_backend(*, cluster: bool = False) -> None:
+    """Imports Keras and readies its backend, without what TensorFlow prints then.
+
+    TensorFlow is told to use oneDNN's kernels on any x86, unless the environment says otherwise:
+    of its own accord it does so from AVX-512 VNNI on, though they are faster on older processors,
+    too.
+
+    Args:
+        cluster: Whether the process may join a cluster afterwards: no operation is run then.
     """
-    if os.path.basename(sys.argv[0] if sys.argv else "") not in NAMES:
-        return contextlib.nullcontext()
     if platform.machine().lower() in X86:
         os.environ.setdefault(ONEDNN, "1")
-    return quiet()
+    with quiet():  # the backend looks for its devices aloud
+        keras = importlib.import_module("keras")
+        importlib.import_module("keras_ghostnet.layers")  # `load_model` needs them registered
+        if cluster:
+            importlib.import_module("tensorflow").config.list_physical_devices()
+        else:
+            keras.ops.zeros(1)
+
+
+def hyphenated(arguments: Sequence[str]) -> list[str]:
+    """Spells options with hyphens: `--run_dir`, as versions before 0.2 spelled it, is `--run-dir`.
+
+    Args:
+        arguments: Of a command line; those after `--` are no options and stay as they are.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    parts = (argument.partition("=") for argument in arguments[:end])
+    names = (
+        (name.replace("_", "-") if name.startswith("--") else name) + equals + value
+        for name, equals, value in parts
+    )
+    return [*names, *arguments[end:]]

@@ -15,6 +15,10 @@ import difflib
 import functools
 import math
 import numbers
+from typing import ClassVar
+
+# Side of the square images that a family was published for, pixels: `image_size` of its models.
+IMAGENET_SIZE, CIFAR_SIZE = 224, 32
 
 # --------------------------------------------------------------------------- C-GhostNet
 
@@ -93,10 +97,8 @@ class GhostNetSpec:
     stages: tuple
     final: int
     head: int = GHOSTNET_HEAD
-
-    @property
-    def family(self):
-        return "ghostnet"
+    family: ClassVar[str] = "ghostnet"
+    image_size: ClassVar[int] = IMAGENET_SIZE
 
 
 def ghostnet(width):
@@ -197,10 +199,8 @@ class GGhostSpec:
     size: str
     stages: tuple
     stem: int = REGNET_STEM
-
-    @property
-    def family(self):
-        return "g_ghost_regnetx"
+    family: ClassVar[str] = "g_ghost_regnetx"
+    image_size: ClassVar[int] = IMAGENET_SIZE
 
 
 # fmt: off
@@ -295,6 +295,7 @@ class CifarSpec:
     stages: tuple
     ratio: int
     cheap_kernel_size: int
+    image_size: ClassVar[int] = CIFAR_SIZE
 
 
 def ghost_vgg16(ratio=2, cheap_kernel_size=3):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import keras_ghostnet
+from keras_ghostnet import specs
+from keras_ghostnet.cli.models import COSTS
 
 # The papers' parameters in full; multiply-adds as precisely as they are published, at 224 x 224
 # but for the networks for CIFAR.
@@ -83,6 +85,13 @@ def test_model_bears_its_name(model):
 def test_parameters_are_the_papers(model):
     model, name = model
     assert keras_ghostnet.count_parameters(model) == PARAMETERS[name]
+
+
+def test_the_command_lists_what_is_counted(model):
+    model, name = model
+    counted = (keras_ghostnet.count_parameters(model), keras_ghostnet.count_macs(model))
+    assert COSTS[name] == counted
+    assert model.input_shape[1] == specs.SPECS[name].image_size
 
 
 def test_every_parameter_is_trained_but_the_statistics(model):

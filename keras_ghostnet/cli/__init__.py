@@ -1,14 +1,15 @@
-"""The `ghostnet` command: parse, call, exit code."""
+"""The `ghostnet` command: parse, call, exit code.
+
+A command's module imports nothing large, so that help and errors of usage come at once: its `run`
+imports what it needs, after `keras_ghostnet.command.start_backend` if that is Keras.
+"""
 
 import argparse
 import importlib
 import sys
+from collections.abc import Sequence
 
-import keras
-from absl import app
-from absl.flags import argparse_flags
-
-from keras_ghostnet.quiet import quiet
+from keras_ghostnet.command import hyphenated
 from keras_ghostnet.version import __version__
 
 # One module each, in the order in which a newcomer would want them.
@@ -29,26 +30,21 @@ COMMANDS = (
 )
 
 
-def entry_point():
-    """What the console command calls."""
-    with quiet():  # the backend looks for its devices aloud
-        if sys.argv[1:2] == ["train"]:  # which has to join its cluster before any operation
-            importlib.import_module("tensorflow").config.list_physical_devices()
-        else:
-            keras.ops.zeros(1)
-    app.run(main, flags_parser=parse)
+def entry_point() -> int:
+    """What the console command calls; returns its exit code."""
+    return main(parse(sys.argv))
 
 
-def parse(argv):
+def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parses a command line.
 
     Args:
         argv: The command's name and its arguments.
 
     Returns:
-        An `argparse.Namespace` whose `run` is the function that carries the command out.
+        A namespace whose `run` is the function that carries the command out.
     """
-    parser = argparse_flags.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="ghostnet",
         description="GhostNets on Keras 3, from training to the device.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -57,16 +53,16 @@ def parse(argv):
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:
         module = importlib.import_module(f"keras_ghostnet.cli.{name}")
-        summary = module.__doc__.strip()
+        summary = (module.__doc__ or "").strip()
         command = commands.add_parser(
             name.replace("_", "-"), help=summary.splitlines()[0], description=summary
         )
         module.arguments(command)
         command.set_defaults(run=module.run)
-    return parser.parse_args(argv[1:])
+    return parser.parse_args(hyphenated(argv[1:]))
 
 
-def main(args):
+def main(args: argparse.Namespace) -> int:
     """Carries a parsed command out; what is wrong with its input becomes one message.
 
     Returns:

@@ -8,8 +8,7 @@ Measurements are appended to DIR/DEVICE-RUNTIME.csv and shown in DIR/compare.htm
 import argparse
 import sys
 
-from rich.console import Console
-
+from keras_ghostnet.command import start_backend
 from keras_ghostnet.quiet import quiet
 
 OUT = "compare"
@@ -71,6 +70,9 @@ def arguments(parser):
 
 
 def run(args):
+    from rich.console import Console
+
+    start_backend()
     from keras_ghostnet.benchmark.compare import comparison, terminal
     from keras_ghostnet.export import destination
 

@@ -1,12 +1,10 @@
 """Convert a public checkpoint to a Keras file and print what was mapped.
 
-IN may be .safetensors, .pth, .pdparams, Keras-2 .h5, .weights.h5 or .keras; the network is told
-by its content. OUT ends in .keras (model and weights) or .weights.h5 (weights).
+IN may be .safetensors, .pth, .pdparams, Keras-2 .h5, .weights.h5 or .keras; the network is
+recognized by its content. OUT ends in .keras (model and weights) or .weights.h5 (weights).
 """
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from keras_ghostnet.command import start_backend
 
 
 def arguments(parser):
@@ -15,14 +13,17 @@ def arguments(parser):
 
 
 def run(args):
+    from rich.console import Console
+
+    start_backend()
     from keras_ghostnet import convert_weights
+    from keras_ghostnet.cli.tables import new_table
 
     model, assignments = convert_weights(args.input, args.output)
     console = Console()
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("tensor in the checkpoint", overflow="fold")
-    table.add_column("variable of the model", overflow="fold")
-    table.add_column("shape", justify="right")
+    table = new_table(
+        texts=("tensor in the checkpoint", "variable of the model"), figures=("shape",)
+    )
     for assignment in assignments:
         shape = " x ".join(map(str, assignment.value.shape))
         table.add_row(assignment.tensor, assignment.variable.path, shape)

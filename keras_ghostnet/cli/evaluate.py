@@ -7,11 +7,8 @@ taken with its ImageNet weights. SOURCE is as for `ghostnet train`.
 import json
 import sys
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from keras_ghostnet import files
+from keras_ghostnet.command import start_backend
 from keras_ghostnet.quiet import quiet
 
 
@@ -19,7 +16,7 @@ def arguments(parser):
     parser.add_argument("model", metavar="MODEL", help="what to evaluate, see above")
     parser.add_argument("--data", required=True, metavar="SOURCE", help="images, see above")
     parser.add_argument("--split", default="val", help="train or val (default: val)")
-    parser.add_argument("--batch_size", type=int, default=64, metavar="N", help="default: 64")
+    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="default: 64")
     parser.add_argument(
         "--crop",
         type=float,
@@ -29,12 +26,16 @@ def arguments(parser):
     parser.add_argument("--seed", type=int, help="of the split (default: the run's, or 0)")
     parser.add_argument("--strategy", default="auto", help="as for `ghostnet train`")
     parser.add_argument(
-        "--bad_limit", type=float, default=0.001, metavar="PART", help="as for `ghostnet train`"
+        "--bad-limit", type=float, default=0.001, metavar="PART", help="as for `ghostnet train`"
     )
     parser.add_argument("--output", metavar="FILE", help="JSON file to write the figures to")
 
 
 def run(args):
+    from rich.console import Console
+
+    start_backend()
+    from keras_ghostnet.cli.tables import new_table
     from keras_ghostnet.training.evaluate import evaluate
 
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
@@ -50,9 +51,7 @@ def run(args):
             bad_limit=args.bad_limit,
             console=console,
         )
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("images", "loss", "top-1", "top-5"):
-        table.add_column(column, justify="right")
+    table = new_table(figures=("images", "loss", "top-1", "top-5"))
     table.add_row(
         f"{result['examples']:,}",
         f"{result['loss']:.4f}",

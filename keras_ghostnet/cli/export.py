@@ -7,7 +7,7 @@ its training part, verification those held out. Beside every artifact a JSON fil
 
 import sys
 
-from rich.console import Console
+from keras_ghostnet.command import start_backend
 
 
 def arguments(parser):
@@ -29,7 +29,7 @@ def arguments(parser):
         "--io", choices=("int8", "uint8"), help="input and output of int8 TFLite (default: int8)"
     )
     parser.add_argument(
-        "--fold_preprocessing",
+        "--fold-preprocessing",
         action="store_true",
         default=None,
         help="TFLite takes raw pixels, uint8 from 0 to 255",
@@ -43,12 +43,12 @@ def arguments(parser):
     parser.add_argument(
         "--layout", choices=("NHWC", "NCHW"), help="input of ONNX and TensorRT (default: NHWC)"
     )
-    parser.add_argument("--top_k", type=int, metavar="N", help="classes a SavedModel tells")
+    parser.add_argument("--top-k", type=int, metavar="N", help="classes a SavedModel tells")
     parser.add_argument(
         "--version", type=int, metavar="N", help="of a SavedModel (default: the next)"
     )
     parser.add_argument(
-        "--allow_untrained", action="store_true", help="int8 of a model that seems untrained"
+        "--allow-untrained", action="store_true", help="int8 of a model that seems untrained"
     )
 
 
@@ -56,6 +56,9 @@ OPTIONS = ("io", "fold_preprocessing", "target", "layout", "top_k")
 
 
 def run(args):
+    from rich.console import Console
+
+    start_backend()
     from keras_ghostnet.export.exporting import export
 
     console = Console(file=sys.stdout, highlight=False)
@@ -88,7 +91,7 @@ def report(console, work):
     Returns:
         The exit code.
     """
-    from keras_ghostnet.cli.verification_table import verification_table
+    from keras_ghostnet.cli.tables import verification_table
     from keras_ghostnet.export.artifacts import ArtifactError
 
     try:

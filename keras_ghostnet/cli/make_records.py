@@ -8,6 +8,7 @@ validation-*, classes.json and manifest.json.
 import contextlib
 import sys
 
+from keras_ghostnet.command import start_backend
 from keras_ghostnet.quiet import quiet
 
 
@@ -18,7 +19,7 @@ def arguments(parser):
     parser.add_argument("--workers", type=int, help="files written at once (default: the cores)")
     parser.add_argument("--seed", type=int, default=0, help="of the order (default: 0)")
     parser.add_argument(
-        "--held_out",
+        "--held-out",
         type=float,
         default=0.1,
         help="part of every class for validation, if IN has no splits (default: 0.1)",
@@ -26,6 +27,7 @@ def arguments(parser):
 
 
 def run(args):
+    start_backend()
     from keras_ghostnet.training.data import make_records
 
     progress = sys.stdout  # the real one, before it is held back

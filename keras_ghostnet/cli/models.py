@@ -1,35 +1,62 @@
 """List the models with their parameters and multiply-adds."""
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
+# Learned parameters, and multiply-adds of one image, of every model as it is built by default.
+COSTS = {
+    "ghostnet_050": (2_587_292, 42_328_152),
+    "ghostnet_100": (5_182_508, 141_150_512),
+    "ghostnet_130": (7_358_820, 227_003_256),
+    "g_ghost_regnetx_002": (1_825_440, 130_922_824),
+    "g_ghost_regnetx_004": (2_884_456, 221_245_824),
+    "g_ghost_regnetx_006": (4_029_776, 389_787_912),
+    "g_ghost_regnetx_008": (5_248_328, 528_571_968),
+    "g_ghost_regnetx_016": (7_109_660, 1_021_379_556),
+    "g_ghost_regnetx_032": (10_511_000, 1_801_746_240),
+    "g_ghost_regnetx_040": (15_726_268, 2_228_368_516),
+    "g_ghost_regnetx_064": (17_993_748, 4_055_260_916),
+    "g_ghost_regnetx_080": (24_586_928, 4_149_668_216),
+    "g_ghost_regnetx_120": (30_627_208, 7_377_522_432),
+    "g_ghost_regnetx_160": (32_381_704, 8_997_384_192),
+    "g_ghost_regnetx_320": (62_815_448, 17_157_778_680),
+    "ghost_vgg16": (7_650_986, 158_109_696),
+    "ghost_resnet56": (430_090, 63_222_400),
+}
 
 
 def arguments(parser):
     parser.add_argument(
-        "--size", type=int, help="side of the images in pixels (default: 224, or 32 for CIFAR's)"
+        "--size",
+        type=int,
+        metavar="N",
+        help="side of the images in pixels (default: 224, or 32 for CIFAR's)",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="models (default: all)")
 
 
 def run(args):
-    from keras_ghostnet import count_macs, count_parameters, create_model, list_models
+    from rich.console import Console
+
+    from keras_ghostnet import specs
+    from keras_ghostnet.cli.tables import new_table
     from keras_ghostnet.weights import registry
 
-    shape = {} if args.size is None else {"input_shape": (args.size, args.size, 3)}
-    table = Table(box=box.SIMPLE_HEAD, title="Models")
-    table.add_column("name", overflow="fold")
-    table.add_column("pixels", justify="right")
-    table.add_column("parameters", justify="right")
-    table.add_column("MACs (M)", justify="right")
-    table.add_column("weights", overflow="fold")
-    for name in args.names or list_models():
-        model = create_model(name, **shape)
-        table.add_row(
-            name,
-            str(model.input_shape[1]),
-            f"{count_parameters(model):,}",
-            f"{count_macs(model) / 1e6:,.2f}",
-            ", ".join(registry.tags(name)),
-        )
+    table = new_table(
+        names=("name",), texts=("weights",), figures=("pixels", "parameters", "MACs (M)")
+    )
+    for name in args.names or specs.SPECS:
+        spec = specs.find(name)
+        size = spec.image_size if args.size is None else args.size
+        parameters, macs = COSTS[name] if args.size is None else _count(name, size)
+        row = (str(size), f"{parameters:,}", f"{macs / 1e6:,.2f}")
+        table.add_row(name, ", ".join(registry.tags(name)), *row)
     Console().print(table)
+
+
+def _count(name, size):
+    """Parameters and multiply-adds of a model that is built for images of another size."""
+    from keras_ghostnet.command import start_backend
+
+    start_backend()
+    from keras_ghostnet import count_macs, count_parameters, create_model
+
+    model = create_model(name, input_shape=(size, size, 3))
+    return count_parameters(model), count_macs(model)

@@ -8,8 +8,7 @@ a run's folder (its best model), or a .keras file. LiteRT's own profiler times t
 import pathlib
 import sys
 
-from rich.console import Console
-
+from keras_ghostnet.command import start_backend
 from keras_ghostnet.quiet import quiet
 
 
@@ -27,6 +26,9 @@ def arguments(parser):
 
 
 def run(args):
+    from rich.console import Console
+
+    start_backend()
     from keras_ghostnet.benchmark.compare import comparison, subjects
     from keras_ghostnet.benchmark.compare.cache import Cache
     from keras_ghostnet.benchmark.compare.conditions import check_threads

@@ -9,11 +9,7 @@ import pathlib
 import sys
 import tempfile
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
-from keras_ghostnet import model_reference
+from keras_ghostnet.command import start_backend
 from keras_ghostnet.quiet import quiet
 
 CALIBRATION = 200  # images that PTQ takes its ranges from, about
@@ -29,9 +25,9 @@ def arguments(parser):
     )
     parser.add_argument("--epochs", type=int, default=3, metavar="N", help="default: 3")
     parser.add_argument("--steps", type=int, metavar="N", help="batches in all, instead of epochs")
-    parser.add_argument("--batch_size", type=int, default=32, metavar="N", help="default: 32")
+    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="default: 32")
     parser.add_argument(
-        "--learning_rate", type=float, default=1e-4, metavar="RATE", help="default: 1e-4"
+        "--learning-rate", type=float, default=1e-4, metavar="RATE", help="default: 1e-4"
     )
     parser.add_argument(
         "--distillation",
@@ -48,6 +44,10 @@ def arguments(parser):
 
 
 def run(args):
+    from rich.console import Console
+
+    start_backend()
+    from keras_ghostnet import model_reference
     from keras_ghostnet.export.quantization import arguments as checks
 
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
@@ -96,10 +96,11 @@ def _quantize(args, model, training, calibration, held_out, console):
 
 def _table(outputs, labels):
     """Accuracy, size and distance to the float model of each."""
+    from keras_ghostnet.cli.tables import new_table
+
     reference, _ = outputs["float"]
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("", "top-1", "same class", "rms error", "largest error", "MB"):
-        table.add_column(column, justify="right" if column else "left")
+    figures = ("top-1", "same class", "rms error", "largest error", "MB")
+    table = new_table(names=("",), figures=figures)
     for name, (values, size) in outputs.items():
         classes = values.argmax(axis=-1)
         errors = (values - reference) / reference.std()

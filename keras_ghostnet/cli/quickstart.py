@@ -1,9 +1,11 @@
 """Train, evaluate, export, verify, measure and report on handwritten digits: minutes on a CPU."""
 
+from keras_ghostnet.command import start_backend
+
 
 def arguments(parser):
     parser.add_argument(
-        "--run_dir",
+        "--run-dir",
         default="runs/quickstart",
         metavar="DIR",
         help="folder for everything that is written (default: runs/quickstart)",
@@ -11,6 +13,7 @@ def arguments(parser):
 
 
 def run(args):
+    start_backend()
     from keras_ghostnet.benchmark.quickstart import quickstart
 
     quickstart(args.run_dir)

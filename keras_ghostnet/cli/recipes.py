@@ -1,9 +1,5 @@
 """List the training recipes with what their sources reached."""
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 
 def arguments(parser):
     parser.add_argument("name", nargs="?", metavar="NAME", help="recipe to show whole")
@@ -12,6 +8,9 @@ def arguments(parser):
 def run(args):
     import dataclasses
 
+    from rich.console import Console
+
+    from keras_ghostnet.cli.tables import new_table
     from keras_ghostnet.training import recipes
 
     if args.name:
@@ -20,11 +19,7 @@ def run(args):
         for field in dataclasses.fields(recipe):
             print(f"  {field.name} = {getattr(recipe, field.name)!r}")
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("recipe", "model", "published"):
-        table.add_column(column)
-    for column in ("epochs", "batch"):
-        table.add_column(column, justify="right")
+    table = new_table(names=("recipe", "model"), texts=("published",), figures=("epochs", "batch"))
     for recipe in recipes.RECIPES.values():
         row = (recipe.name, recipe.model, recipe.published, recipe.epochs, recipe.batch_size)
         table.add_row(*map(str, row))

@@ -6,17 +6,14 @@ a folder of TFRecords that `ghostnet make-records` wrote, tfds:NAME, or digits.
 
 import sys
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
+from keras_ghostnet.command import start_backend
 from keras_ghostnet.quiet import quiet
 
 
 def arguments(parser):
     parser.add_argument("--recipe", required=True, metavar="NAME", help="see `ghostnet recipes`")
     parser.add_argument("--data", required=True, metavar="SOURCE", help="images, see above")
-    parser.add_argument("--run_dir", required=True, metavar="DIR", help="folder for all results")
+    parser.add_argument("--run-dir", required=True, metavar="DIR", help="folder for all results")
     parser.add_argument(
         "--set",
         action="append",
@@ -33,14 +30,14 @@ def arguments(parser):
         "--deterministic", action="store_true", help="slower, with bit-identical results"
     )
     parser.add_argument(
-        "--checkpoint_steps",
+        "--checkpoint-steps",
         type=int,
         default=1000,
         metavar="N",
         help="steps between checkpoints, beside those after every epoch (default: 1000)",
     )
     parser.add_argument(
-        "--checkpoint_minutes",
+        "--checkpoint-minutes",
         type=float,
         default=15.0,
         metavar="N",
@@ -54,7 +51,7 @@ def arguments(parser):
         help="checkpoints that are kept, beside the best (default: 3)",
     )
     parser.add_argument(
-        "--bad_limit",
+        "--bad-limit",
         type=float,
         default=0.001,
         metavar="PART",
@@ -63,10 +60,14 @@ def arguments(parser):
 
 
 def run(args):
+    from rich.console import Console
+
     from keras_ghostnet.training import recipes
-    from keras_ghostnet.training.run import Run, Stopped
 
     recipe = recipes.override(recipes.find(args.recipe), args.set)
+    start_backend(cluster=True)
+    from keras_ghostnet.training.run import Run, Stopped
+
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
     options = {
         name: getattr(args, name)
@@ -89,20 +90,19 @@ def run(args):
 
 def _table(metrics):
     """The best and the last epoch, with the files that hold them."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("")
-    for column in ("epoch", "loss", "held-out loss", "top-1", "top-5"):
-        table.add_column(column, justify="right")
-    table.add_column("model")
+    from keras_ghostnet.cli.tables import new_table
+
+    figures = ("epoch", "loss", "held-out loss", "top-1", "top-5")
+    table = new_table(names=("", "model"), figures=figures)
     for name, file in (("best", "model.keras"), ("last", "last.keras")):
         row = metrics[name]
         table.add_row(
             name,
+            file,
             str(row["epoch"]),
             f"{row['loss']:.3f}",
             f"{row['val_loss']:.3f}",
             f"{row['val_accuracy']:.2%}",
             f"{row['val_top5']:.2%}",
-            file,
         )
     return table

@@ -6,9 +6,8 @@ run on the same held-out images, or on those of SOURCE, which is as for `ghostne
 
 import sys
 
-from rich.console import Console
-
 from keras_ghostnet.cli.export import report
+from keras_ghostnet.command import start_backend
 
 
 def arguments(parser):
@@ -17,6 +16,9 @@ def arguments(parser):
 
 
 def run(args):
+    from rich.console import Console
+
+    start_backend()
     from keras_ghostnet.export.artifact_folder import verify
 
     console = Console(file=sys.stdout, highlight=False)

@@ -1,15 +1,13 @@
 """List the registered weights; with a model's name, all that is known about its weights."""
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 
 def arguments(parser):
     parser.add_argument("names", nargs="*", metavar="NAME", help="models to tell more about")
 
 
 def run(args):
+    from rich.console import Console
+
     from keras_ghostnet import specs
     from keras_ghostnet.weights import REGISTRY
 
@@ -27,11 +25,14 @@ def run(args):
 
 
 def _table(entries):
-    table = Table(box=box.SIMPLE_HEAD, title="Accuracies on ImageNet in percent, as published")
-    for column in ("model", "weights=", "format", "hash"):
-        table.add_column(column, overflow="fold")
-    for column in ("top-1", "top-5"):
-        table.add_column(column, justify="right", no_wrap=True)
+    from keras_ghostnet.cli.tables import new_table
+
+    table = new_table(
+        names=("model", "weights="),
+        texts=("format", "hash"),
+        figures=("top-1", "top-5"),
+        title="Accuracies on ImageNet in percent, as published",
+    )
     for entry in entries:
         table.add_row(
             entry.model,

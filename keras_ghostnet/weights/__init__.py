@@ -1,7 +1,5 @@
 """Weights: the registry of public checkpoints, and the way from any of their files to a model."""
 
-from keras_ghostnet.weights.registry import REGISTRY, Transform, WeightsEntry
-from keras_ghostnet.weights.source import Source, read
-from keras_ghostnet.weights.transfer import assign, check
+import lazy_loader
 
-__all__ = ["REGISTRY", "Source", "Transform", "WeightsEntry", "assign", "check", "read"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

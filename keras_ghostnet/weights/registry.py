@@ -9,8 +9,6 @@ import hashlib
 import os
 import time
 
-import keras
-
 from keras_ghostnet import specs
 
 
@@ -159,6 +157,8 @@ def fetch(model, tag):
     """
     if (model, tag) not in REGISTRY:
         raise ValueError(f"No weights {tag!r} of {model!r}." + specs.suggest(tag, tags(model)))
+    import keras
+
     entry = REGISTRY[model, tag]
     algorithm, _, digest = (entry.hash or "").partition(":")
     name = f"keras_ghostnet_{model}_{tag}{os.path.splitext(entry.url)[1]}"

@@ -137,7 +137,7 @@ def test_rate_and_warm_up_follow_the_batch():
 
 
 def test_the_command_prints_a_row_for_every_number_of_accelerators(capsys):
-    scaling.main(["--model", "ghostnet_100", "--rate", "1000", "--outer_latency", "0.001"])
+    scaling.main(["--model", "ghostnet_100", "--rate", "1000", "--outer-latency", "0.001"])
     printed = capsys.readouterr().out
     assert "outer_latency 0.001" in printed
     assert "1,000.0 images/s on one accelerator (given), 20.7 MB of gradients" in printed

@@ -101,7 +101,7 @@ def test_an_untrained_model_for_int8(run_dir, tmp_path, capfd):
     assert export(run, tmp_path / "out", names="tflite_int8") == 1
     err = capfd.readouterr().err
     assert "small seems to be untrained: it recognises 18 of 40 images" in err
-    assert "--allow_untrained" in err
+    assert "--allow-untrained" in err
 
 
 def test_an_existing_version(copied, run_dir, capfd):

@@ -115,7 +115,7 @@ def test_verify_needs_artifacts(tmp_path, capfd):
 
 def test_raw_pixels_and_uint8(run_dir, tmp_path):
     names = "tflite_fp32,tflite_int8"
-    assert export(run_dir, tmp_path, "--fold_preprocessing", "--io", "uint8", names=names) == 0
+    assert export(run_dir, tmp_path, "--fold-preprocessing", "--io", "uint8", names=names) == 0
     for name in (FP32, INT8):
         content = sidecar.read(tmp_path / f"{name}.json")
         (tensor,) = content["inputs"]

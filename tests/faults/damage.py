@@ -64,7 +64,7 @@ def not_finite(site, checkpoint_steps):
     run_dir = site.folder / f"not-finite-{checkpoint_steps}"
     settings = (*SETTINGS, "schedule=step", "milestones=1", "decay=1e30")
     done = runs.train(
-        site.photos, run_dir, "--checkpoint_steps", str(checkpoint_steps), settings=settings
+        site.photos, run_dir, "--checkpoint-steps", str(checkpoint_steps), settings=settings
     )
     refused(done, "step ", f"Its examples are listed in {run_dir}")
     told = re.search(r"(?:is not finite after|The loss is \w+ in) step (\d+)\.", done.stderr)

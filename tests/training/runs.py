@@ -35,9 +35,9 @@ def write_photos(folder, classes=2, train=12, val=5):
 
 def command(data, run_dir, *more, settings=SETTINGS):
     """The words of a command that trains."""
-    words = [GHOSTNET, "train", "--recipe", "smoke", "--data", data, "--run_dir", run_dir]
+    words = [GHOSTNET, "train", "--recipe", "smoke", "--data", data, "--run-dir", run_dir]
     words += [word for setting in settings for word in ("--set", setting)]
-    return [*map(str, words), "--deterministic", "--checkpoint_steps", "2", *more]
+    return [*map(str, words), "--deterministic", "--checkpoint-steps", "2", *more]
 
 
 def train(*arguments, **options):

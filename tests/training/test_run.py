@@ -84,7 +84,7 @@ def test_what_is_not_finite_stops_a_run(photos, tmp_path, checkpoint_steps):
     run_dir = tmp_path / "run"
     more = ("schedule=step", "milestones=1", "decay=1e30", "epochs=2")
     done = train(
-        photos, run_dir, "--checkpoint_steps", str(checkpoint_steps), settings=(*SETTINGS, *more)
+        photos, run_dir, "--checkpoint-steps", str(checkpoint_steps), settings=(*SETTINGS, *more)
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -19,7 +19,7 @@ SETTINGS = (
     "synchronized_bn=true",
     "dropout_rate=0",  # its masks differ between replicas
 )
-OPTIONS = ("--checkpoint_steps", "1000", "--checkpoint_minutes", "0", "--keep", "2")
+OPTIONS = ("--checkpoint-steps", "1000", "--checkpoint-minutes", "0", "--keep", "2")
 
 
 @pytest.fixture(scope="module")

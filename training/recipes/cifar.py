@@ -2,7 +2,7 @@
 
 Paper: GhostNet (arXiv 1911.11907), section 4.1; the schedule is from its first author's answer in
 issue #7 of ghostnet.pytorch.
-Command: ghostnet train --recipe ghost_vgg16_cifar10 --data cifar-10-batches-bin --run_dir RUN
+Command: ghostnet train --recipe ghost_vgg16_cifar10 --data cifar-10-batches-bin --run-dir RUN
 Hardware: one GPU.
 Duration: 400 epochs.
 Expected: 93.7 / 92.7 % of the test images with VGG-16 / ResNet-56 (paper); nothing of it was

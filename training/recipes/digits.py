@@ -1,7 +1,7 @@
 """The handwritten digits of scikit-learn, in minutes on a CPU.
 
 Source: this package's quickstart.
-Command: ghostnet train --recipe digits --data digits --run_dir RUN
+Command: ghostnet train --recipe digits --data digits --run-dir RUN
 Hardware: two CPU cores.
 Duration: two to five minutes.
 Expected: at least 98 % of the held-out digits.

@@ -2,7 +2,7 @@
 
 Source: none published; the settings of *Do Better ImageNet Models Transfer Better?* (Kornblith et
 al., CVPR 2019) for full fine-tuning, with a shorter run.
-Command: ghostnet train --recipe fine_tuning --data PHOTOS --run_dir RUN
+Command: ghostnet train --recipe fine_tuning --data PHOTOS --run-dir RUN
 Hardware: one GPU, or a CPU for some thousand images.
 Duration: 20 epochs.
 Expected: depends on the images.

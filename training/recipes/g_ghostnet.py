@@ -1,7 +1,7 @@
 """G-GhostNet on ImageNet: the official PyTorch ImageNet example, as its authors say.
 
 Paper: GhostNets on Heterogeneous Devices (arXiv 2201.03297), section 5.
-Command: ghostnet train --recipe g_ghost_regnetx_032_imagenet --data IMAGENET --run_dir RUN
+Command: ghostnet train --recipe g_ghost_regnetx_032_imagenet --data IMAGENET --run-dir RUN
 Hardware: 8 GPUs.
 Duration: 100 epochs.
 Expected: top-1 77.8 / 78.6 / 79.0 / 79.9 at 3.2 / 4.0 / 8.0 / 16 GF (paper); nothing of it was

@@ -3,7 +3,7 @@
 Paper: GhostNet (arXiv 1911.11907), section 4.2; what it leaves open is from the authors'
 TensorFlow code and their answers in issues #53 (Efficient-AI-Backbones), #3 and #18
 (ghostnet.pytorch).
-Command: ghostnet train --recipe ghostnet_100_imagenet --data IMAGENET --run_dir RUN
+Command: ghostnet train --recipe ghostnet_100_imagenet --data IMAGENET --run-dir RUN
 Hardware: the authors' was 8 GPUs with 128 images each.
 Duration: 400 epochs; users who left out the long cosine, the warm-up or the label smoothing
 stopped at 72.7 to 73.4.

@@ -1,6 +1,6 @@
 """A few steps on tiny images, to see that everything runs.
 
-Command: ghostnet train --recipe smoke --data digits --run_dir RUN
+Command: ghostnet train --recipe smoke --data digits --run-dir RUN
 Duration: half a minute on a CPU.
 Expected: nothing but that it ends.
 """

@@ -38,7 +38,7 @@ def ghostnet_quantize(*words):
 
 def test_a_run_is_quantized_and_compared(run, capfd):
     ghostnet_quantize(
-        run / "run", "--data", run / "images", "--epochs", 1, "--batch_size", 8, "--io", "uint8"
+        run / "run", "--data", run / "images", "--epochs", 1, "--batch-size", 8, "--io", "uint8"
     )
     output, errors = capfd.readouterr()
     assert errors == ""

@@ -1,0 +1,50 @@
+from . import layers, weights
+from .cifar import GhostResNet56, GhostVGG16
+from .conversion import convert_weights
+from .counting import count_macs, count_parameters
+from .g_ghostnet import (
+    GGhostRegNetX002,
+    GGhostRegNetX004,
+    GGhostRegNetX006,
+    GGhostRegNetX008,
+    GGhostRegNetX016,
+    GGhostRegNetX032,
+    GGhostRegNetX040,
+    GGhostRegNetX064,
+    GGhostRegNetX080,
+    GGhostRegNetX120,
+    GGhostRegNetX160,
+    GGhostRegNetX320,
+)
+from .ghostnet import GhostNet
+from .preprocessing import decode_predictions, preprocess_input
+from .registry import create_model, list_models
+
+__version__: str
+__all__ = [
+    "GGhostRegNetX002",
+    "GGhostRegNetX004",
+    "GGhostRegNetX006",
+    "GGhostRegNetX008",
+    "GGhostRegNetX016",
+    "GGhostRegNetX032",
+    "GGhostRegNetX040",
+    "GGhostRegNetX064",
+    "GGhostRegNetX080",
+    "GGhostRegNetX120",
+    "GGhostRegNetX160",
+    "GGhostRegNetX320",
+    "GhostNet",
+    "GhostResNet56",
+    "GhostVGG16",
+    "__version__",
+    "convert_weights",
+    "count_macs",
+    "count_parameters",
+    "create_model",
+    "decode_predictions",
+    "layers",
+    "list_models",
+    "preprocess_input",
+    "weights",
+]

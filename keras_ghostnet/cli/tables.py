@@ -1,0 +1,68 @@
+"""Tables on the terminal, in which names stay whole, so that they can be copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from keras_ghostnet import files
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from keras_ghostnet.export.artifacts import ArtifactResult
+
+SIGMA = "\N{GREEK SMALL LETTER SIGMA}"  # of the Keras model's outputs
+
+
+def new_table(
+    names: Iterable[str] = (),
+    texts: Iterable[str] = (),
+    figures: Iterable[str] = (),
+    *,
+    title: str | None = None,
+) -> Table:
+    """A table without rows; columns in the order of the arguments.
+
+    Args:
+        names: Headings of columns that are never folded nor cut, however narrow the terminal.
+        texts: Headings of columns that are folded where space is short.
+        figures: Headings of columns that are aligned to the right and never folded.
+        title: Text above the table.
+    """
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, title=title, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in names:
+        table.add_column(heading, no_wrap=True)
+    for heading in texts:
+        table.add_column(heading, overflow="fold")
+    for heading in figures:
+        table.add_column(heading, no_wrap=True, justify="right")
+    return table
+
+
+def verification_table(results: Iterable[ArtifactResult]) -> Table:
+    """One row for each exported format: figures, and whether it passed."""
+    table = new_table(
+        names=("Format",), figures=("Size", "Top-1", "Same class", "Max error", "Typical", "")
+    )
+    for result in results:
+        table.add_row(result.format, *_cells(result), "failed" if result.error else "passed")
+    return table
+
+
+def _cells(result: ArtifactResult) -> list[str]:
+    exists = result.path is not None and result.path.exists()
+    size = f"{files.size(result.path) / 1e6:.2f} MB" if exists else "-"
+    figures = result.verification
+    if figures is None:
+        return [size, "-", "-", "-", "-"]
+    return [
+        size,
+        "-" if figures.accuracy is None else f"{figures.accuracy:.2%}",
+        f"{figures.agreement:.2%}",
+        f"{figures.max_error:.2g} {SIGMA}",
+        f"{figures.typical_error:.2g} {SIGMA}",
+    ]
