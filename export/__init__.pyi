@@ -1,7 +1,7 @@
 from .artifact_folder import verify
 from .artifacts import ArtifactError, ArtifactResult
-from .deployment import deploy, for_tracing
 from .exporting import export
+from .graph import deploy, for_tracing
 from .prediction import Prediction, predict
 from .quantization import prune, quantize_aware, to_tf_keras
 from .verification import Verification, VerificationError

@@ -11,7 +11,7 @@ import keras
 from keras_ghostnet import environment, files
 from keras_ghostnet.console import step
 from keras_ghostnet.export import formats, preprocessing, sidecar, tensors, verification
-from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.images import Images
 from keras_ghostnet.training.logits import ends_in_softmax
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from keras_ghostnet import model_reference
 from keras_ghostnet.console import step
-from keras_ghostnet.export import class_names, destination, images, lowering
+from keras_ghostnet.export import class_names, destination, images
 from keras_ghostnet.export.artifacts import (
     ArtifactError,
     ArtifactResult,
@@ -17,6 +17,7 @@ from keras_ghostnet.export.artifacts import (
     export_artifacts,
 )
 from keras_ghostnet.export.formats import FORMATS, get_format, missing_packages, require_packages
+from keras_ghostnet.export.graph import lowering
 from keras_ghostnet.export.tflite import conversion, tuning
 from keras_ghostnet.quiet import quiet
 
@@ -162,7 +163,7 @@ def _resolve(model):
 def _validate_options(fmts, options):
     """Refuses options that no format takes, and a target that there is none of."""
     if options.get("target", tuning.MEASURED) != tuning.MEASURED:
-        lowering.find(options["target"], "float32")
+        lowering.get_lowering(options["target"], "float32")
     taken = {name for fmt in fmts for name in fmt.options}
     for name in options:
         if name not in taken:

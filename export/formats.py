@@ -13,7 +13,7 @@ import importlib
 import pathlib
 
 from keras_ghostnet import extras, files, specs
-from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.graph import deploy, for_tracing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +162,7 @@ def write(deployed, fmt, path, calibration=None, **options):
     """Writes the artifact of a model that is deployed already.
 
     Args:
-        deployed: As `keras_ghostnet.export.deployment.for_tracing` returns it.
+        deployed: As `keras_ghostnet.export.graph.for_tracing` returns it.
         fmt, calibration, **options: As `export_model`.
         path: The file or folder to create.
 

@@ -94,7 +94,7 @@ def export(folder):
 
     from keras_ghostnet import create_model
     from keras_ghostnet.export import tflite
-    from keras_ghostnet.export.deployment import deploy, for_tracing
+    from keras_ghostnet.export.graph import deploy, for_tracing
     from keras_ghostnet.quiet import quiet
 
     random = np.random.default_rng(0)

@@ -10,7 +10,8 @@ import numpy as np
 
 from keras_ghostnet import files, layers
 from keras_ghostnet.benchmark.compare import exports
-from keras_ghostnet.export import formats, lowering, sidecar
+from keras_ghostnet.export import formats, sidecar
+from keras_ghostnet.export.graph import lowering
 
 EXPORT = pathlib.Path(formats.__file__).parent
 # Parts of the package that no `.tflite` file depends on.
@@ -27,7 +28,7 @@ class Cache:
 
     Args:
         folder: Where; None for the user's cache.
-        target: The processor that files are written for, as `keras_ghostnet.export.lowering`
+        target: The processor that files are written for, as `keras_ghostnet.export.graph.lowering`
             knows it.
         force: Whether to make all files anew.
 
@@ -59,7 +60,7 @@ class Cache:
         network = network_hash(exporter.model)  # before anything changes the statistics
         for name in names:
             dtype = formats.get_format(f"tflite_{name}").dtype
-            rewrites = repr(lowering.find(self.target, dtype))
+            rewrites = repr(lowering.get_lowering(self.target, dtype))
             key = _hash(network, name, rewrites, _code(), _versions())[:16]
             path = self.folder / f"{exporter.model.name}_{name}_{key}.tflite"
             facts = None if self.force else _facts(path)

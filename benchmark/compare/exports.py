@@ -9,8 +9,8 @@ import numpy as np
 from keras_ghostnet import count_macs, count_parameters, files
 from keras_ghostnet.benchmark.networks import random_weights
 from keras_ghostnet.export import sidecar, tflite
-from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.device import run
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.tflite import runtime
 from keras_ghostnet.quiet import quiet
 

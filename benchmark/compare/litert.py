@@ -8,7 +8,8 @@ from keras_ghostnet.benchmark.compare.cache import Cache
 from keras_ghostnet.benchmark.compare.conditions import Conditions, check_threads, versions
 from keras_ghostnet.benchmark.compare.measure import Run
 from keras_ghostnet.console import progress, step
-from keras_ghostnet.export import destination, formats, lowering, tflite
+from keras_ghostnet.export import destination, formats, tflite
+from keras_ghostnet.export.graph import lowering
 
 RUNTIME = "litert"
 FORMATS = ("fp32", "fp16", "int8")
@@ -32,7 +33,7 @@ def check(options, found):
             raise ValueError(
                 f"The paper suite has no format {name!r}.{specs.suggest(name, FORMATS)}"
             )
-    lowering.find(options.target, "float32")
+    lowering.get_lowering(options.target, "float32")
     formats.require_packages(formats.get_format("tflite_fp32"))
     if keras.backend.backend() != "tensorflow" and any(subject.file is None for subject in found):
         raise ValueError(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.onnx import graphs
 from keras_ghostnet.export.onnx.names import name_after_layers
 from keras_ghostnet.quiet import quiet

@@ -72,7 +72,7 @@ def remove_dead(graph):
 
 
 def _optimize(network):
-    """ONNX Runtime's own rewriting, as far as the result is plain ONNX.
+    """ONNX Runtime's own optimizations, as far as the result is plain ONNX.
 
     It moves paddings into convolutions, makes one Gemm of MatMul and Add, and shares equal
     constants.

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ghostnet.export.deployment.operations import stock_layers
+from keras_ghostnet.export.graph.operations import stock_layers
 from keras_ghostnet.export.quantization import extra
 from keras_ghostnet.quiet import quiet
 
@@ -17,7 +17,7 @@ def to_tf_keras(model):
     Args:
         model: A functional or sequential Keras 3 model of stock layers, on the TensorFlow
             backend; it is left as it is. A model of this package's layers is taken apart first,
-            with `keras_ghostnet.export.deployment.deploy(model)`.
+            with `keras_ghostnet.export.graph.deploy(model)`.
 
     Returns:
         A functional `tf_keras.Model` with weights of its own. Its outputs are the model's within

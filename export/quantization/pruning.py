@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from keras_ghostnet.console import step
-from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.quantization import arguments
 from keras_ghostnet.export.quantization.batches import Batches
 from keras_ghostnet.export.quantization.bridge import copy_weights, to_tf_keras
@@ -50,7 +50,7 @@ def prune(
         console: As `quantize_aware`.
 
     Returns:
-        A functional Keras 3 model of stock layers, as `deploy(model, steps=())`, with the sparse
+        A functional Keras 3 model of stock layers, as `deploy(model, passes=())`, with the sparse
         kernels; `deploy` it, export it, or hand it to `quantize_aware`.
 
     Raises:
@@ -75,7 +75,7 @@ def prune(
         from keras_ghostnet.export.quantization.fine_tuning import fine_tune
         from keras_ghostnet.export.quantization.softmax import logits, without_softmax
 
-        stock = deploy(model, steps=())
+        stock = deploy(model, passes=())
         student, pruned = _prunable(to_tf_keras(stock), which, sparsity, batches.steps)
         before_softmax = without_softmax(student)
         ends_in_softmax = before_softmax is not student

@@ -8,7 +8,7 @@ from rich.console import Console
 from keras_ghostnet import files
 from keras_ghostnet.console import step
 from keras_ghostnet.export import tflite
-from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.quantization import arguments
 from keras_ghostnet.export.quantization.batches import Batches
 from keras_ghostnet.export.quantization.bridge import to_tf_keras

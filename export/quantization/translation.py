@@ -45,7 +45,7 @@ def refusal(layer, reason):
     """The error for a layer or operation that cannot be translated."""
     return UnknownLayerError(
         f"{type(layer).__name__} {layer.name!r} has no equal in tf_keras: {reason}. Replace it by "
-        "stock Keras layers, or take the model apart with keras_ghostnet.export.deployment.deploy."
+        "stock Keras layers, or take the model apart with keras_ghostnet.export.graph.deploy."
     )
 
 

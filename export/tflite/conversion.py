@@ -5,7 +5,8 @@ import pathlib
 
 import numpy as np
 
-from keras_ghostnet.export import lowering, preprocessing
+from keras_ghostnet.export import preprocessing
+from keras_ghostnet.export.graph import lowering
 from keras_ghostnet.export.tflite import inspection, pixels, runtime, tuning
 from keras_ghostnet.export.tflite.concatenation import narrow_concatenations
 from keras_ghostnet.preprocessing import to_pixels

@@ -1,4 +1,4 @@
-"""The rewrites that pay on this machine, found by measuring."""
+"""The lowering passes that pay on this machine, found by measuring."""
 
 import dataclasses
 import hashlib
@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_ghostnet import environment, files
 from keras_ghostnet.export.device import run
-from keras_ghostnet.export.lowering import Lowering, lower
+from keras_ghostnet.export.graph.lowering import Lowering, lower
 from keras_ghostnet.export.tflite import runtime
 
 MEASURED = "measured"  # a target
@@ -32,7 +32,7 @@ ROUNDS, BURST = 40, 8
 
 
 def tune(model, dtype, write, folder=None):
-    """Chooses rewrites by running the network with and without each, in turn, in one thread.
+    """Chooses passes by running the network with and without each, in turn, in one thread.
 
     The choice is kept: the same network, type, processor and version of LiteRT do not measure
     again. It takes about half a minute, and a machine that does nothing else.
@@ -67,7 +67,7 @@ def _search(model, dtype, write):
         for change in CHANGES:
             candidate = dataclasses.replace(best, **change)
             changed = lower(model, candidate, dtype)
-            if _shapes(changed) == shapes:  # there was nothing to rewrite
+            if _shapes(changed) == shapes:  # the pass found nothing to change
                 continue
             write(changed, paths[1])
             if _ratio(paths[1], paths[0]) < 1 - GAIN:

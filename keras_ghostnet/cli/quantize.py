@@ -65,7 +65,7 @@ def _quantize(args, model, training, calibration, held_out, console):
     from keras_ghostnet import files
     from keras_ghostnet.console import step
     from keras_ghostnet.export import tflite
-    from keras_ghostnet.export.deployment import deploy, for_tracing
+    from keras_ghostnet.export.graph import deploy, for_tracing
     from keras_ghostnet.export.quantization import quantize_aware
     from keras_ghostnet.export.training_data import Epochs
     from keras_ghostnet.training.data.arrays import to_arrays

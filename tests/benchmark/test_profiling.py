@@ -13,8 +13,8 @@ from keras_ghostnet import count_macs
 from keras_ghostnet.benchmark.profiling import events, operators, profile, show
 from keras_ghostnet.benchmark.profiling.attribution import attribute
 from keras_ghostnet.export import tflite
-from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.formats import get_format, write
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.quiet import quiet
 from tests.export.command import ghostnet
 

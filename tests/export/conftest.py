@@ -9,8 +9,8 @@ import pytest
 
 from keras_ghostnet import create_model, layers
 from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
-from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.formats import get_format, write
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.preprocessing import normalize, to_pixels
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.predictions import predict

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_ghostnet.export import artifacts, destination, exporting, formats, sidecar, tflite
-from keras_ghostnet.export.deployment import for_tracing
+from keras_ghostnet.export.graph import for_tracing
 from tests.export.command import FORMATS, FP32, export
 from tests.export.test_verify import same_padding_at_stride_2
 

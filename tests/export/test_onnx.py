@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 from keras_ghostnet import create_model
 from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
-from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.onnx import export, graphs, half, load, names, quantize
 from keras_ghostnet.export.onnx.dependencies import require
 from keras_ghostnet.export.tensorrt import check_for_tensorrt

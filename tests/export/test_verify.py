@@ -6,7 +6,7 @@ import pytest
 
 from keras_ghostnet.export import formats, preprocessing
 from keras_ghostnet.export.artifacts import Subject, verify_artifact
-from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.images import Images
 from keras_ghostnet.export.verification import VerificationError, compare, verify
 from keras_ghostnet.preprocessing import normalize

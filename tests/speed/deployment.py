@@ -15,7 +15,7 @@ from keras_ghostnet import create_model, files
 from keras_ghostnet.benchmark.latency import measure_latency
 from keras_ghostnet.environment import machine
 from keras_ghostnet.export import tflite
-from keras_ghostnet.export.deployment import STEPS, deploy, for_tracing
+from keras_ghostnet.export.graph import PASSES, deploy, for_tracing
 from keras_ghostnet.quiet import quiet
 
 MODEL = "ghostnet_100"
@@ -25,9 +25,9 @@ CALLS = 200
 def variants(model):
     """Name and model: as it is, flat, then with one step more each time."""
     yield "plain conversion", model
-    yield "flatten", deploy(model, steps=())
-    for count, name in enumerate(STEPS, start=1):
-        yield f"+ {name}", for_tracing(deploy(model, steps=list(STEPS)[:count]))
+    yield "flatten", deploy(model, passes=())
+    for count, name in enumerate(PASSES, start=1):
+        yield f"+ {name}", for_tracing(deploy(model, passes=list(PASSES)[:count]))
 
 
 def main():

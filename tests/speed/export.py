@@ -187,7 +187,7 @@ def best(rows, names, choose):
 
 def main():
     from keras_ghostnet.environment import machine
-    from keras_ghostnet.export.lowering import host
+    from keras_ghostnet.export.graph.lowering import host
     from keras_ghostnet.quiet import quiet
 
     load = os.getloadavg()[0]

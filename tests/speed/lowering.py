@@ -21,9 +21,9 @@ from keras_ghostnet.benchmark.arm.count import count
 from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
 from keras_ghostnet.environment import machine
 from keras_ghostnet.export import tflite
-from keras_ghostnet.export.deployment import deploy, for_tracing
 from keras_ghostnet.export.device import run
-from keras_ghostnet.export.lowering import TARGETS, Lowering
+from keras_ghostnet.export.graph import deploy, for_tracing
+from keras_ghostnet.export.graph.lowering import TARGETS, Lowering
 from keras_ghostnet.preprocessing import normalize
 from keras_ghostnet.quiet import quiet
 from tests.export.conftest import patches

@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras_ghostnet import files, model_reference
 from keras_ghostnet.benchmark.latency import measure_latency
 from keras_ghostnet.export import formats, images, tflite
-from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.verification import compare
 from keras_ghostnet.quiet import quiet
 

@@ -7,7 +7,7 @@ import pytest
 import keras_ghostnet
 from keras_ghostnet.benchmark.networks import condensenet_v2, fe_net
 from keras_ghostnet.benchmark.networks.catalog import build_network
-from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.tflite import conversion, runtime
 from keras_ghostnet.layers import GroupedConv2D
 from tests.benchmark.networks.units import random_unit, shuffled

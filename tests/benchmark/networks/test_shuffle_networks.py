@@ -8,7 +8,7 @@ import keras_ghostnet
 from keras_ghostnet.benchmark.networks import shufflenet_v1
 from keras_ghostnet.benchmark.networks.catalog import build_network
 from keras_ghostnet.benchmark.networks.shuffle import channel_shuffle, shuffled_halves
-from keras_ghostnet.export.deployment import STEPS, deploy, for_tracing
+from keras_ghostnet.export.graph import PASSES, deploy, for_tracing
 from keras_ghostnet.export.tflite import conversion, runtime
 from keras_ghostnet.layers import GroupedConv2D
 from tests.benchmark.networks.units import random_unit, shuffled
@@ -86,7 +86,7 @@ def test_deployed_network_is_one_partition_of_the_same_function(name, tmp_path):
     expected = np.asarray(model(x))
     np.testing.assert_allclose(runtime.load(path)(x), expected, atol=1e-4 * expected.std())
     # Average pooling becomes multiply-adds, nothing else does.
-    counted = deploy(model, steps=[step for step in STEPS if step != "averages"])
+    counted = deploy(model, passes=[name for name in PASSES if name != "averages"])
     assert keras_ghostnet.count_macs(counted) == keras_ghostnet.count_macs(model)
 
 

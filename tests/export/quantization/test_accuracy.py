@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from keras_ghostnet.export import tflite
-from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.quantization import quantize_aware
 from keras_ghostnet.training import recipes
 from keras_ghostnet.training.data import Pipeline, open_source

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_ghostnet import create_model
-from keras_ghostnet.export.deployment import deploy
+from keras_ghostnet.export.graph import deploy
 from keras_ghostnet.export.quantization import to_tf_keras
 from keras_ghostnet.quiet import quiet
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from keras_ghostnet.export import tflite
-from keras_ghostnet.export.deployment import deploy
+from keras_ghostnet.export.graph import deploy
 from keras_ghostnet.export.quantization import extra, quantize_aware, to_tf_keras
 from keras_ghostnet.export.quantization.quantize_aware import convert, measure
 from tests.export.quantization.conftest import CLASSES, SIZE, accuracy, batches, network

@@ -2,9 +2,9 @@
 
 import keras
 
-from keras_ghostnet.export.deployment.graph import Node
-from keras_ghostnet.export.deployment.linear import is_linear, scale_input, scale_output
-from keras_ghostnet.export.deployment.operations import rescaling
+from keras_ghostnet.export.graph.nodes import Node
+from keras_ghostnet.export.graph.operations import rescaling
+from keras_ghostnet.export.graph.passes.linear import is_linear, scale_input, scale_output
 
 # Layers for which `layer(s * x) == s * layer(x)`, for every s > 0.
 HOMOGENEOUS = (
@@ -22,11 +22,11 @@ HOMOGENEOUS = (
 
 
 def fold_gates(graph):
-    """Leaves of hard sigmoids after a convolution or dense layer a ReLU up to 6.
+    """Reduces hard sigmoids after a convolution or dense layer to a ReLU6.
 
-    The offset of 3 goes into the bias before, the factor of 1/6 into the kernels after, past
-    layers that do not mind a factor, such as the multiplication that the gate is for. A factor
-    that reaches something else on its way stays, as a `Rescaling`. A hard sigmoid whose input
+    The offset of 3 goes into the bias before, the factor of 1/6 into the kernels after, through
+    layers that commute with a factor, such as the gate's multiplication. A factor
+    that meets any other layer first stays, as a `Rescaling`. A hard sigmoid whose input
     has other uses stays whole, as in `x * hard_sigmoid(x)`. `Rescaling` layers that are in the
     model, as in the gates of Keras' MobileNetV3, are folded likewise, but not one of the model's
     input. Changes and returns the graph.

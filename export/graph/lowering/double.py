@@ -1,22 +1,21 @@
-"""Ghost modules without concatenation, by twice the convolution."""
+"""Ghost modules without concatenation, by doubling the convolution."""
 
 import keras
 import numpy as np
 
-from keras_ghostnet.export.deployment.graph import Node
-from keras_ghostnet.export.deployment.nodes import is_concatenation, is_convolution
-from keras_ghostnet.export.lowering.activations import activate, before_activation
+from keras_ghostnet.export.graph.lowering.activations import activate, before_activation
+from keras_ghostnet.export.graph.nodes import Node, is_concatenation, is_convolution
 
 CHANNELS = 3  # the axis
 
 
 def double_ghost_modules(graph, most):
-    """Lets the convolution of a ghost module make its maps twice.
+    """Doubles the convolution of a ghost module.
 
-    `concat(x, depthwise(x))` of `x = conv(...)` becomes `depthwise'(x')`, where `conv'` makes all
-    maps twice and the first half of `depthwise'` passes them on. The filters that are added cost
-    nothing where a kernel computes 16 at a time anyway. Bit by bit the same: the sum of a map and
-    zeros. Changes and returns the graph.
+    `concat(x, depthwise(x))` of `x = conv(...)` becomes `depthwise'(x')`, where `conv'` has
+    every filter twice and the first half of `depthwise'` is the identity. The added filters cost
+    nothing where a kernel computes 16 at a time anyway. Bit-identical: the sum of a map and zeros.
+    Changes and returns the graph.
 
     Args:
         graph: A deployment graph.

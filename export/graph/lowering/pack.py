@@ -2,16 +2,15 @@
 
 Channels last, neighbours in a row lie side by side in memory: a reshape makes maps of a half or a
 quarter of the width with twice or four times the channels. A matrix unit multiplies 16 rows of 64
-values with 64 filters in one go, however few of them there are. Kernels without one take eight
+values with 64 filters at once, however few of them there are. Kernels without one take eight
 inputs at a time, of which the three colours of a pixel leave five unused.
 """
 
 import keras
 import numpy as np
 
-from keras_ghostnet.export.deployment.graph import Node
-from keras_ghostnet.export.deployment.nodes import is_convolution, is_pointwise
-from keras_ghostnet.export.lowering.activations import activate, activated
+from keras_ghostnet.export.graph.lowering.activations import activate, activated
+from keras_ghostnet.export.graph.nodes import Node, is_convolution, is_pointwise
 
 ROWS = 16  # of a matrix unit: with fewer left, there is nothing to gain
 BLOCKS = 5  # of `values` inputs: a row may take so many, as zeros cost little there
@@ -36,7 +35,7 @@ def pack_pixels(graph, values):
 def pack_stem(graph, values):
     """Packs neighbouring pixels of the images for a stem of 3x3 and stride 2.
 
-    An output sees two pairs of pixels in each of three rows, which are six places of six values
+    An output sees two pairs of pixels in each of three rows, which are six positions of six values
     instead of nine of three. Exact: what an output does not see has zeros in its kernel. Changes
     and returns the graph.
 
@@ -126,7 +125,7 @@ def _pack_stem(graph, node, values):
 
 
 def _put(graph, node, packed):
-    """Puts a packed convolution in the place of another, and its ReLU with it."""
+    """Replaces a convolution, and its ReLU, by a packed one."""
     relu = activated(graph, node)
     old = relu or node
     shape = node.shape[1:]

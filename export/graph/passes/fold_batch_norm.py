@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_ghostnet.export.deployment.linear import (
+from keras_ghostnet.export.graph.passes.linear import (
     channel_axis,
     is_linear,
     scale_input,

@@ -1,20 +1,20 @@
-"""Does without slices of the channels: convolutions make the parts one by one."""
+"""Removes channel slices: each slice gets a convolution of its own."""
 
 import keras
 
-from keras_ghostnet.export.deployment.graph import Node
-from keras_ghostnet.export.deployment.linear import channel_axis
-from keras_ghostnet.export.deployment.pooling import POOLINGS
-from keras_ghostnet.export.deployment.reshapes import ELEMENTWISE
+from keras_ghostnet.export.graph.nodes import Node
+from keras_ghostnet.export.graph.passes.linear import channel_axis
+from keras_ghostnet.export.graph.passes.pooling import POOLINGS
+from keras_ghostnet.export.graph.passes.reshapes import ELEMENTWISE
 
 JOINING = (keras.layers.Add, keras.layers.Multiply, keras.layers.Subtract)
 
 
 def remove_slices(graph):
-    """Cuts what makes maps, where these are cut into parts of their channels.
+    """Splits the layers that compute maps whose channels are sliced.
 
     As in a G-Ghost stage: `slice(relu(conv1(x) + conv2(y)))` becomes `relu(conv1'(x) + conv2'(y))`
-    with a part of the kernels. Each part is computed once, so nothing is computed more often. A
+    with a slice of the kernels. Each part is computed once, so nothing is computed more often. A
     global pooling of the whole then pools a concatenation, which `split_pooling` makes cheap.
     Changes and returns the graph.
     """

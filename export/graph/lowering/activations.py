@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ghostnet.export.deployment.graph import Node
+from keras_ghostnet.export.graph.nodes import Node
 
 
 def before_activation(node):

@@ -1,18 +1,18 @@
-"""Does without selections of channels, which XNNPACK does not run: kernels take them in."""
+"""Removes selections of channels, which XNNPACK does not run, by merging them into kernels."""
 
 import keras
 import numpy as np
 
-from keras_ghostnet.export.deployment.graph import Node
+from keras_ghostnet.export.graph.nodes import Node
 
 RESHAPING = (keras.layers.Reshape, keras.layers.Permute)
 
 
 def merge_selections(graph):
-    """Takes selections of channels, `keras.ops.take`, into the 1x1 convolutions beside them.
+    """Merges selections of channels, `keras.ops.take`, into the adjacent 1x1 convolutions.
 
     A selection, the shuffle of groups and a grouped 1x1 convolution are linear in the channels of
-    one place. So is what they are together: a 1x1 convolution without groups, most of whose kernel
+    one pixel. So is their composition: a 1x1 convolution without groups, most of whose kernel
     is zero. It multiplies more and moves nothing. Where no channels are selected, groups and
     shuffles stay. For channels last; changes and returns the graph.
     """
@@ -45,7 +45,7 @@ def _before(graph, node):
 
 
 def _after(graph, node):
-    """The last node of the selection or shuffle that alone takes what a convolution puts out."""
+    """The last node of the selection or shuffle that is the only user of a convolution's output."""
     part = graph.only_user(node)
     while part and part.kind in RESHAPING and not _selection(part):
         part = graph.only_user(part)
@@ -69,7 +69,7 @@ def _selection(node):
 
 
 def _is_take(node):
-    # Keras does not export the classes of its operations: they are told by their names.
+    # Keras does not export the classes of its operations: they are known by their names.
     if node.kind.__name__ != "Take" or len(node.shape) != 4 or node.config["axis"] is None:
         return False
     return node.axis(node.config["axis"]) == 3 and len(node.arguments[0]) == 2

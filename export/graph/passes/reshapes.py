@@ -1,10 +1,9 @@
-"""Does without `Flatten` and `Reshape`, which compute shapes at run time."""
+"""Removes `Flatten` and `Reshape`, which compute shapes at run time."""
 
 import keras
 
-from keras_ghostnet.export.deployment.graph import Node
-from keras_ghostnet.export.deployment.nodes import is_pointwise
-from keras_ghostnet.export.deployment.pooling import POOLINGS
+from keras_ghostnet.export.graph.nodes import Node, is_pointwise
+from keras_ghostnet.export.graph.passes.pooling import POOLINGS
 
 RESHAPES = (keras.layers.Flatten, keras.layers.Reshape)
 ELEMENTWISE = (
@@ -19,18 +18,18 @@ ELEMENTWISE = (
 def remove_reshapes(graph):
     """Replaces reshapes around global pooling and in front of dense layers.
 
-    - One that changes nothing goes.
-    - One of pooled features to maps of one place becomes the pooling's `keepdims`.
-    - One of maps of one place to features goes as well, if they were pooled: the 1x1 convolutions
-      between become dense layers. Else it becomes a mean over that one place.
-    - `Flatten` of maps in front of a dense layer: the dense layer becomes a convolution of the
-      maps' size.
+    - One that changes nothing is removed.
+    - One of pooled features to 1x1 maps becomes the pooling's `keepdims`.
+    - One of pooled 1x1 maps to features is removed, and the 1x1 convolutions in between become
+      dense layers. If the maps were not pooled it becomes global average pooling.
+    - `Flatten` of maps before a dense layer: the dense layer becomes a convolution of the maps'
+      size.
 
     Others stay. For channels last; changes and returns the graph.
     """
     for node in graph.nodes():
         if node.kind in RESHAPES:
-            for rule in (_same, _to_one_place, _from_pooled, _from_one_place, _before_dense):
+            for rule in (_same, _to_1x1, _from_pooled, _from_1x1, _before_dense):
                 new = rule(graph, node)
                 if new:
                     graph.replace(node, new)
@@ -43,7 +42,7 @@ def _same(graph, node):
     return before if node.shape == before.shape and None not in node.shape[1:] else None
 
 
-def _to_one_place(graph, node):
+def _to_1x1(graph, node):
     (pool,) = node.inputs
     if pool.kind not in POOLINGS or pool.config["keepdims"] or not _is_last(pool):
         return None
@@ -54,7 +53,7 @@ def _to_one_place(graph, node):
 
 
 def _from_pooled(graph, node):
-    if not _is_one_place(node):
+    if not _is_1x1(node):
         return None
     chain, part = [], node
     while True:
@@ -80,8 +79,8 @@ def _from_pooled(graph, node):
     return chain[0]
 
 
-def _from_one_place(graph, node):
-    return _mean(node.name, node.inputs[0]) if _is_one_place(node) else None
+def _from_1x1(graph, node):
+    return _mean(node.name, node.inputs[0]) if _is_1x1(node) else None
 
 
 def _before_dense(graph, node):
@@ -113,14 +112,14 @@ def _before_dense(graph, node):
 
 
 def _mean(name, maps):
-    """Features of maps of one place: their mean is what stands there."""
+    """Features of 1x1 maps, as their mean."""
     config = {"data_format": "channels_last", "keepdims": False}
     shape = (maps.shape[0], maps.shape[-1])
     return Node(name, keras.layers.GlobalAveragePooling2D, config, [maps], shape)
 
 
-def _is_one_place(node):
-    """Whether a reshape makes features of maps of one place, channels last."""
+def _is_1x1(node):
+    """Whether a reshape makes features of 1x1 maps, channels last."""
     shape = node.inputs[0].shape
     return len(shape) == 4 and shape[1:3] == (1, 1) and node.shape[1:] == shape[3:]
 

@@ -1,9 +1,9 @@
-"""Means of a few places as depthwise convolutions."""
+"""Average pooling as a depthwise convolution."""
 
 import keras
 import numpy as np
 
-MOST = 25  # places, as many as XNNPACK's widest depthwise kernel takes at once
+MOST = 25  # taps, as many as XNNPACK's widest depthwise kernel takes at once
 
 
 def convolve_averages(graph):
@@ -34,6 +34,6 @@ def _fits(node):
     if node.kind is not keras.layers.AveragePooling2D or node.config["padding"] != "valid":
         return False
     if node.config["data_format"] != "channels_last" or node.shape[1:3] == (1, 1):
-        return False  # one place is a mean of all
+        return False  # 1x1 outputs are global pooling
     is_even = len(set(node.config["strides"])) == 1  # TensorFlow convolves with no others
     return is_even and np.prod(node.config["pool_size"]) <= MOST

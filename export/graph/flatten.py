@@ -2,8 +2,8 @@
 
 import keras
 
-from keras_ghostnet.export.deployment.graph import Graph, Node
-from keras_ghostnet.export.deployment.reader import (
+from keras_ghostnet.export.graph.nodes import Graph, Node
+from keras_ghostnet.export.graph.reader import (
     OPAQUE,
     NotDeployableError,
     Reader,

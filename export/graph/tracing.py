@@ -5,14 +5,14 @@ import keras
 from keras_ghostnet.layers import GroupedConv2D
 
 
-def for_tracing(model):
+def for_tracing(model: keras.Model) -> keras.Model:
     """A model whose grouped convolutions can be traced into every format.
 
     On the TensorFlow backend Keras' own grouped `Conv2D` is a function compiled by XLA: slow on
     a CPU, and nothing that ONNX, TFLite or an interpreter knows. A saved deployment model has it
     nevertheless, for it must load without this package. So an exporter, or whoever runs such a
     model on a CPU, takes `for_tracing(model)`: the same layers, names and weights, with
-    `keras_ghostnet.layers.GroupedConv2D`, one plain op, in the place of grouped `Conv2D`.
+    `keras_ghostnet.layers.GroupedConv2D`, one plain op, instead of grouped `Conv2D`.
 
     Args:
         model: A functional model of stock layers, as `deploy` makes it.

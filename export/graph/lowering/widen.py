@@ -1,14 +1,14 @@
-"""Filters that make nothing, so that their number suits the kernels."""
+"""Padding channels, so that the number of filters suits the kernels."""
 
 import dataclasses
 
 import keras
 import numpy as np
 
-from keras_ghostnet.export.deployment.linear import channel_axis
-from keras_ghostnet.export.deployment.nodes import is_concatenation, is_convolution
+from keras_ghostnet.export.graph.nodes import is_concatenation, is_convolution
+from keras_ghostnet.export.graph.passes.linear import channel_axis
 
-# Layers that leave a channel of zeros one, and channels in their order.
+# Layers that keep channels of zeros, and the order of channels.
 UNARY = (
     keras.layers.DepthwiseConv2D,
     keras.layers.GlobalAveragePooling2D,
@@ -18,52 +18,52 @@ UNARY = (
 
 
 @dataclasses.dataclass
-class Places:
-    """Where channels are among those that were added.
+class Widening:
+    """Where the original channels are among the padding channels.
 
     Attributes:
-        of: The new number of every channel that was there, an array of integers.
-        count: How many channels there are.
+        indices: The new index of every original channel, an array of integers.
+        count: The number of channels with padding.
     """
 
-    of: np.ndarray
+    indices: np.ndarray
     count: int
 
     def spread(self, values, axis):
-        """Weights with zeros for the channels that were added."""
+        """Weights with zeros for the padding channels."""
         shape = list(values.shape)
         shape[axis] = self.count
         result = np.zeros(shape, values.dtype)
-        result[(slice(None),) * (axis % values.ndim) + (self.of,)] = values
+        result[(slice(None),) * (axis % values.ndim) + (self.indices,)] = values
         return result
 
 
 def widen_convolutions(graph, multiple):
-    """Gives convolutions filters of zeros, up to a multiple that kernels are good at.
+    """Adds padding channels to convolutions, up to a multiple that kernels are good at.
 
     XNNPACK has a kernel for 8 filters at a time on ARM and takes one for 2 where the number is no
-    multiple of 8. The channels of zeros end in the next convolution, which meets them with zeros:
-    exact. Only where all that uses the maps can be told so. Changes and returns the graph.
+    multiple of 8. The next convolution has zeros for the padding channels: exact. Only
+    where every user of the maps can be widened so. Changes and returns the graph.
 
     Args:
         graph: A deployment graph.
         multiple: What the number of filters becomes a multiple of; numbers up to twice that stay,
-            of which too large a part would be zeros.
+            of which too large a fraction would be zeros.
     """
     for node in graph.nodes():
         filters = node.shape[-1]
         is_of_maps = is_convolution(node) and node.shape[1:3] != (1, 1)
         if is_of_maps and filters > 2 * multiple and filters % multiple:
-            places = Places(np.arange(filters), -(-filters // multiple) * multiple)
-            reached = _reached(graph, node, places)
+            widening = Widening(np.arange(filters), -(-filters // multiple) * multiple)
+            reached = _reached(graph, node, widening)
             if reached is not None:
                 _widen(reached)
     return graph
 
 
-def _reached(graph, start, places):
-    """The nodes whose channels change and the places of these; None if that is not possible."""
-    made, taken = {start: places}, {}
+def _reached(graph, start, widening):
+    """The nodes that compute widened maps and those that read them; None if some cannot."""
+    made, taken = {start: widening}, {}
     for node in graph.nodes():
         parts = [part for part in node.inputs if part in made]
         if not parts or node in made:
@@ -85,13 +85,13 @@ def _reached(graph, start, places):
 
 
 def _all(node):
-    return Places(np.arange(node.shape[-1]), node.shape[-1])
+    return Widening(np.arange(node.shape[-1]), node.shape[-1])
 
 
 def _joined(parts):
     starts = np.cumsum([0, *(part.count for part in parts)])
-    places = [part.of + start for part, start in zip(parts, starts, strict=False)]
-    return Places(np.concatenate(places), int(starts[-1]))
+    widening = [part.indices + start for part, start in zip(parts, starts, strict=False)]
+    return Widening(np.concatenate(widening), int(starts[-1]))
 
 
 def _makers(graph, product, gate):
@@ -109,15 +109,15 @@ def _makers(graph, product, gate):
 
 def _widen(reached):
     made, taken = reached
-    for node, places in made.items():
+    for node, widening in made.items():
         if node.kind is keras.layers.Conv2D:
-            node.config = {**node.config, "filters": places.count}
-            node.weights = [places.spread(weight, -1) for weight in node.weights]
+            node.config = {**node.config, "filters": widening.count}
+            node.weights = [widening.spread(weight, -1) for weight in node.weights]
         elif node.kind is keras.layers.DepthwiseConv2D:
             kernel, *bias = node.weights
-            node.weights = [places.spread(kernel, 2), *(places.spread(x, 0) for x in bias)]
-        node.shape = (*node.shape[:-1], places.count)
-    for node, places in taken.items():
+            node.weights = [widening.spread(kernel, 2), *(widening.spread(x, 0) for x in bias)]
+        node.shape = (*node.shape[:-1], widening.count)
+    for node, widening in taken.items():
         assert channel_axis(node) == len(node.shape) - 1
         kernel, *bias = node.weights
-        node.weights = [places.spread(kernel, -2), *bias]
+        node.weights = [widening.spread(kernel, -2), *bias]

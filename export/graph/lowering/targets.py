@@ -1,15 +1,17 @@
-"""What is done to a deployment graph for which processor."""
+"""Which passes lower a deployment graph for which processor."""
 
 import dataclasses
 import pathlib
 import platform
 
-from keras_ghostnet.export.deployment import for_tracing
-from keras_ghostnet.export.deployment.flatten import flatten
-from keras_ghostnet.export.lowering.double import double_ghost_modules
-from keras_ghostnet.export.lowering.pack import pack_pixels, pack_stem
-from keras_ghostnet.export.lowering.split import split_concatenations
-from keras_ghostnet.export.lowering.widen import widen_convolutions
+import keras
+
+from keras_ghostnet.export.graph import for_tracing
+from keras_ghostnet.export.graph.flatten import flatten
+from keras_ghostnet.export.graph.lowering.double import double_ghost_modules
+from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
+from keras_ghostnet.export.graph.lowering.split import split_concatenations
+from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
 from keras_ghostnet.specs import suggest
 
 NONE, HOST = "none", "host"
@@ -18,11 +20,11 @@ CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 @dataclasses.dataclass(frozen=True)
 class Lowering:
-    """Which rewrites a network gets, in the order of the attributes.
+    """Which passes a network goes through, in the order of the attributes.
 
     Attributes:
-        double: Ghost modules of at most so many intrinsic maps do without concatenation, by
-            twice the convolution (`double.py`); 0 for none.
+        double: Removes the concatenation of ghost modules of at most so many intrinsic maps, by
+            doubling the convolution (`double.py`); 0 for none.
         split: Whether convolutions of a concatenation become sums of convolutions (`split.py`).
         multiple: Convolutions get a multiple of so many filters, where that is exact
             (`widen.py`); 1 for no change.
@@ -59,13 +61,13 @@ TARGETS = {
 # fmt: on
 
 
-def find(target, dtype):
-    """The rewrites for a target.
+def get_lowering(target: str | Lowering, dtype: str) -> Lowering:
+    """The passes for a target.
 
     Args:
         target: One of `TARGETS`, `"host"` for the one of this machine, or a `Lowering`, which is
             returned.
-        dtype: What is computed with: `"int8"`, or else floats.
+        dtype: Of the arithmetic: `"int8"`, or else floats.
 
     Raises:
         ValueError: If there is no such target; the message suggests the nearest.
@@ -78,8 +80,8 @@ def find(target, dtype):
     return TARGETS[target]["int8" if dtype == "int8" else "float"]
 
 
-def host():
-    """The target that this machine is: `"none"` where it is neither ARM nor x86."""
+def host() -> str:
+    """The target of this machine: `"none"` if it is neither ARM nor x86."""
     machine = platform.machine().lower()
     if machine in ("aarch64", "arm64"):
         return "arm"
@@ -91,13 +93,13 @@ def host():
     return "avx512" if "avx512f" in flags else "avx2"
 
 
-def lower(model, target, dtype="float32"):
-    """Rewrites a deployment model for a target. Its function stays the same but for rounding.
+def lower(model: keras.Model, target: str | Lowering, dtype: str = "float32") -> keras.Model:
+    """Lowers a deployment model for a target; its outputs change by rounding alone.
 
     Args:
-        model: As `keras_ghostnet.export.deployment.for_tracing` returns it, channels last.
-        target: As `find` takes it.
-        dtype: What is computed with: `"int8"`, or else floats.
+        model: As `keras_ghostnet.export.graph.for_tracing` returns it, channels last.
+        target: As `get_lowering`.
+        dtype: Of the arithmetic: `"int8"`, or else floats.
 
     Returns:
         A model for tracing; the given one if there is nothing to do.
@@ -105,7 +107,7 @@ def lower(model, target, dtype="float32"):
     Raises:
         ValueError: If there is no such target.
     """
-    lowering = find(target, dtype)
+    lowering = get_lowering(target, dtype)
     if lowering == Lowering():
         return model
     graph = flatten(model)

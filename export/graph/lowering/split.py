@@ -1,15 +1,14 @@
-"""Sums of convolutions in the place of a convolution of a concatenation."""
+"""A convolution of a concatenation as a sum of convolutions."""
 
 import math
 
 import keras
 
-from keras_ghostnet.export.deployment.graph import Node
-from keras_ghostnet.export.deployment.nodes import is_concatenation, is_pointwise
-from keras_ghostnet.export.deployment.slices import can_cut, cut
+from keras_ghostnet.export.graph.nodes import Node, is_concatenation, is_pointwise
+from keras_ghostnet.export.graph.passes.slices import can_cut, cut
 
 CHANNELS = 3  # the axis
-# Layers of maps that treat every channel for itself.
+# Layers that treat every channel separately.
 UNARY = (keras.layers.DepthwiseConv2D, keras.layers.ReLU, keras.layers.ZeroPadding2D)
 # What moving a value costs: a concatenation reads and writes it, a sum reads two and writes one.
 CONCATENATION, SUM = 2, 3
@@ -78,7 +77,7 @@ def _has_gate(graph, product, maps):
 
 
 def _push(graph, concat):
-    """Takes a concatenation past everything that uses it."""
+    """Moves a concatenation behind everything that uses it."""
     bounds, start = [], 0
     for part in concat.inputs:
         bounds.append((start, start + part.shape[CHANNELS]))

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from keras_ghostnet import create_model
 from keras_ghostnet.export import tflite
-from keras_ghostnet.export.deployment import deploy, for_tracing
-from keras_ghostnet.export.deployment.deploy import STEPS
-from keras_ghostnet.export.deployment.flatten import flatten
+from keras_ghostnet.export.graph import deploy, for_tracing
+from keras_ghostnet.export.graph.deploy import PASSES
+from keras_ghostnet.export.graph.flatten import flatten
 from keras_ghostnet.quiet import quiet
-from tests.export.deployment.compare import error, images, kinds, outputs, randomize
+from tests.export.graph.compare import error, images, kinds, outputs, randomize
 
 SHAPE = (64, 64, 3)
 OURS = {
@@ -48,8 +48,8 @@ def deployed(ours):
 def check_equal(model, deployed, tolerance=1e-9):
     """In double precision the same function; in single precision as near to it as the model."""
     graph, flat = flatten(model), flatten(model)
-    for step in STEPS.values():
-        step(graph)
+    for run in PASSES.values():
+        run(graph)
     exact = for_tracing(flat.to_model("float64"))
     assert error(exact, for_tracing(graph.to_model("float64")), images(model)) < tolerance
     rounding = error(exact, model, images(model))
@@ -73,7 +73,7 @@ def test_nothing_of_ours_and_nothing_of_training_is_left(deployed):
 
 
 def test_flattening_alone_is_bit_identical(ours):
-    flat = for_tracing(deploy(ours, steps=()))
+    flat = for_tracing(deploy(ours, passes=()))
     x = images(ours)
     assert (outputs(flat, x) == outputs(ours, x)).all()
     assert flat.count_params() == ours.count_params()
@@ -178,6 +178,6 @@ def test_no_shape_is_computed_at_run_time(name):
     assert not set(found) & {"SHAPE", "PACK", "STRIDED_SLICE", "SLICE", "SPLIT", "SPLIT_V"}
 
 
-def test_an_unknown_step():
-    with pytest.raises(ValueError, match=r"no step 'batchnorm'.*'batch_norms'"):
-        deploy(create_model("ghostnet_050"), steps=["batchnorm"])
+def test_an_unknown_pass():
+    with pytest.raises(ValueError, match=r"no pass 'batchnorm'.*'batch_norms'"):
+        deploy(create_model("ghostnet_050"), passes=["batchnorm"])

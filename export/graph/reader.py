@@ -5,8 +5,8 @@ import re
 
 import keras
 
-from keras_ghostnet.export.deployment import operations
-from keras_ghostnet.export.deployment.graph import Node, Pick, Slot
+from keras_ghostnet.export.graph import operations
+from keras_ghostnet.export.graph.nodes import Node, Pick, Slot
 from keras_ghostnet.layers import BatchNormalization, GroupedConv2D
 
 # Layers of this package that are a stock layer with the same arguments and weights.

@@ -6,16 +6,16 @@ import pytest
 from keras import layers
 
 from keras_ghostnet.benchmark.networks.shuffle import channel_shuffle
-from keras_ghostnet.export.deployment.averages import convolve_averages
-from keras_ghostnet.export.deployment.flatten import flatten
-from keras_ghostnet.export.deployment.fold_batch_norm import fold_batch_norms
-from keras_ghostnet.export.deployment.fold_gate import fold_gates
-from keras_ghostnet.export.deployment.identities import KINDS, remove_identities
-from keras_ghostnet.export.deployment.pooling import split_pooling
-from keras_ghostnet.export.deployment.reshapes import remove_reshapes
-from keras_ghostnet.export.deployment.selections import merge_selections
-from keras_ghostnet.export.deployment.slices import remove_slices
-from keras_ghostnet.export.deployment.tracing import for_tracing
+from keras_ghostnet.export.graph.flatten import flatten
+from keras_ghostnet.export.graph.passes.averages import convolve_averages
+from keras_ghostnet.export.graph.passes.fold_batch_norm import fold_batch_norms
+from keras_ghostnet.export.graph.passes.fold_gate import fold_gates
+from keras_ghostnet.export.graph.passes.identities import KINDS, remove_identities
+from keras_ghostnet.export.graph.passes.pooling import split_pooling
+from keras_ghostnet.export.graph.passes.reshapes import remove_reshapes
+from keras_ghostnet.export.graph.passes.selections import merge_selections
+from keras_ghostnet.export.graph.passes.slices import remove_slices
+from keras_ghostnet.export.graph.tracing import for_tracing
 
 SHAPE = (8, 8, 4)
 

@@ -1,13 +1,13 @@
-"""Choosing rewrites by running them, and keeping the choice."""
+"""Choosing passes by running them, and keeping the choice."""
 
 import json
 import pathlib
 
 import pytest
 
-from keras_ghostnet.export import lowering, tflite
-from keras_ghostnet.export.deployment import deploy, for_tracing
-from keras_ghostnet.export.lowering import Lowering
+from keras_ghostnet.export import tflite
+from keras_ghostnet.export.graph import deploy, for_tracing, lowering
+from keras_ghostnet.export.graph.lowering import Lowering
 from keras_ghostnet.export.tflite import tuning
 from tests.export.command import ghostnet
 

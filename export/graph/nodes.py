@@ -51,7 +51,7 @@ class Node:
 
 
 class Graph:
-    """Nodes from one input to the outputs. Steps change it in place.
+    """Nodes from one input to the outputs. Passes change it in place.
 
     Attributes:
         name: The model's name.
@@ -149,3 +149,22 @@ def _in_dtype(value, dtype):
     if not isinstance(value, dict):
         return value
     return {k: dtype if k == "dtype" else _in_dtype(part, dtype) for k, part in value.items()}
+
+
+def is_concatenation(node, axis):
+    """Whether a node joins its inputs along an axis, counted from the front."""
+    return node.kind is keras.layers.Concatenate and node.axis(node.config["axis"]) == axis
+
+
+def is_convolution(node):
+    """Whether a node is a convolution of all channels, channels last."""
+    return (
+        node.kind is keras.layers.Conv2D
+        and node.config["groups"] == 1
+        and node.config["data_format"] == "channels_last"
+    )
+
+
+def is_pointwise(node):
+    """Whether a node is a 1x1 convolution, at any stride."""
+    return is_convolution(node) and set(node.config["kernel_size"]) == {1}

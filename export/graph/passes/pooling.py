@@ -2,8 +2,7 @@
 
 import keras
 
-from keras_ghostnet.export.deployment.graph import Node
-from keras_ghostnet.export.deployment.nodes import is_concatenation
+from keras_ghostnet.export.graph.nodes import Node, is_concatenation
 
 POOLINGS = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 

@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from keras_ghostnet import create_model
-from keras_ghostnet.export.deployment import deploy, for_tracing
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.layers import GroupedConv2D
-from tests.export.deployment.compare import error, randomize
+from tests.export.graph.compare import error, randomize
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,22 @@
-"""Rewrites against the graphs they come from: the same function, in the form that is promised."""
+"""Lowered graphs against those they come from: the same function, in the form that is promised."""
 
 import keras
 import numpy as np
 import pytest
 
-from keras_ghostnet.export import lowering, verification
-from keras_ghostnet.export.deployment import deploy, for_tracing
-from keras_ghostnet.export.deployment.flatten import flatten
-from keras_ghostnet.export.deployment.nodes import is_concatenation, is_convolution, is_pointwise
+from keras_ghostnet.export import verification
 from keras_ghostnet.export.formats import get_format, load
-from keras_ghostnet.export.lowering import Lowering, targets
-from keras_ghostnet.export.lowering.double import double_ghost_modules
-from keras_ghostnet.export.lowering.pack import pack_pixels, pack_stem
-from keras_ghostnet.export.lowering.split import split_concatenations
-from keras_ghostnet.export.lowering.widen import widen_convolutions
+from keras_ghostnet.export.graph import deploy, for_tracing, lowering
+from keras_ghostnet.export.graph.flatten import flatten
+from keras_ghostnet.export.graph.lowering import Lowering, targets
+from keras_ghostnet.export.graph.lowering.double import double_ghost_modules
+from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
+from keras_ghostnet.export.graph.lowering.split import split_concatenations
+from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
+from keras_ghostnet.export.graph.nodes import is_concatenation, is_convolution, is_pointwise
 from keras_ghostnet.export.tflite import export, operators
 
-REWRITES = {
+PASSES = {
     "double": lambda graph: double_ghost_modules(graph, 16),
     "split": lambda graph: split_concatenations(graph, least=0),
     "widen": lambda graph: widen_convolutions(graph, 8),
@@ -34,10 +34,10 @@ def deployed(model):
     return deploy(model)
 
 
-def rewritten(deployed, *names):
+def lowered(deployed, *names):
     graph = flatten(deployed)
     for name in names:
-        REWRITES[name](graph)
+        PASSES[name](graph)
     return graph
 
 
@@ -46,11 +46,11 @@ def outputs(graph, images):
     return keras.ops.convert_to_numpy(model(images.astype("float64")))
 
 
-@pytest.mark.parametrize("names", [(name,) for name in REWRITES] + [tuple(REWRITES)], ids="-".join)
+@pytest.mark.parametrize("names", [(name,) for name in PASSES] + [tuple(PASSES)], ids="-".join)
 def test_the_function_stays(deployed, images, names):
     """In double precision, where rounding is far below any fault."""
     expected = outputs(flatten(deployed), images[:4])
-    result = outputs(rewritten(deployed, *names), images[:4])
+    result = outputs(lowered(deployed, *names), images[:4])
     assert np.abs(result - expected).max() < 1e-11 * expected.std()
 
 
@@ -61,7 +61,7 @@ def concatenations(graph):
 
 def test_doubled_modules_have_no_concatenation(deployed):
     before, after = (
-        [node.inputs[0].shape[-1] for node in concatenations(rewritten(deployed, *names))]
+        [node.inputs[0].shape[-1] for node in concatenations(lowered(deployed, *names))]
         for names in ((), ("double",))
     )
     # A G-Ghost stage has no ghost modules.
@@ -72,7 +72,7 @@ def test_doubled_modules_have_no_concatenation(deployed):
 
 def test_expansions_are_not_concatenated(deployed):
     """What is left goes into a sum with a shortcut, or a sum would move more than the copy."""
-    graph = rewritten(deployed, "split")
+    graph = lowered(deployed, "split")
     for node in concatenations(graph):
         users = graph.users(node)
         assert not all(is_pointwise(x) and 3 * x.shape[-1] < node.shape[-1] for x in users)
@@ -89,10 +89,10 @@ def test_small_concatenations_stay(deployed):
 def test_filters_are_multiples(deployed):
     """Of all convolutions whose maps go to convolutions alone, not into a sum with a shortcut."""
     if deployed.name != "ghostnet_050":  # the other's go to grouped convolutions
-        before, after = (rewritten(deployed, "split", *more) for more in ((), ("widen",)))
+        before, after = (lowered(deployed, "split", *more) for more in ((), ("widen",)))
         assert [n.shape for n in before.nodes()] == [n.shape for n in after.nodes()]
         return
-    graph = rewritten(deployed, "split", "widen")
+    graph = lowered(deployed, "split", "widen")
     odd = [
         node
         for node in graph.nodes()
@@ -100,7 +100,7 @@ def test_filters_are_multiples(deployed):
     ]
     assert all(ends_in_sum(graph, node) for node in odd)
     filters = sum(node.shape[-1] for node in graph.nodes() if is_convolution(node))
-    before = rewritten(deployed, "split").nodes()
+    before = lowered(deployed, "split").nodes()
     assert filters > sum(node.shape[-1] for node in before if is_convolution(node))
 
 
@@ -115,7 +115,7 @@ def ends_in_sum(graph, node):
 
 
 def test_packed_convolutions(deployed):
-    graph = rewritten(deployed, "pack")
+    graph = lowered(deployed, "pack")
     stem = next(node for node in graph.nodes() if is_convolution(node))
     assert stem.config["kernel_size"] == (3, 2)
     assert (
@@ -129,7 +129,7 @@ def test_packed_convolutions(deployed):
 def test_a_stem_of_pairs(deployed):
     """As many outputs at once as before; six places of six values instead of nine of three."""
     before, after = (
-        next(node for node in rewritten(deployed, *names).nodes() if is_convolution(node))
+        next(node for node in lowered(deployed, *names).nodes() if is_convolution(node))
         for names in ((), ("stem",))
     )
     assert after.shape == before.shape
@@ -140,21 +140,21 @@ def test_a_stem_of_pairs(deployed):
 def test_files_of_every_target(deployed, images, reference, target, tmp_path):
     """They run as one part in XNNPACK, and compute what the Keras model computes."""
     results = {}
-    for name, rewrites in (
+    for name, passes in (
         ("tflite_fp32", target),
         ("tflite_int8", "none"),
         ("tflite_int8", target),
     ):
-        fmt, path = get_format(name), tmp_path / f"{name}_{rewrites}.tflite"
-        export(for_tracing(deployed), path, fmt.dtype, images, target=rewrites)
+        fmt, path = get_format(name), tmp_path / f"{name}_{passes}.tflite"
+        export(for_tracing(deployed), path, fmt.dtype, images, target=passes)
         outputs = load(path, fmt)(images)
-        results[name, rewrites] = verification.compare(outputs, reference.outputs, None, fmt)
+        results[name, passes] = verification.compare(outputs, reference.outputs, None, fmt)
         if name == "tflite_fp32":
             verification.verify_outputs(outputs, reference.outputs, None, fmt)
     plain = operators((tmp_path / "tflite_int8_none.tflite").read_bytes())
     reshapes = operators(path.read_bytes())["RESHAPE"] - plain["RESHAPE"]
     assert reshapes == STEMS[target] if target in STEMS else reshapes > 1
-    # These networks are hard on int8, but no harder for being rewritten.
+    # These networks are hard on int8, but no harder for being lowered.
     integer, plain = results["tflite_int8", target], results["tflite_int8", "none"]
     assert integer.typical_error < 1.25 * plain.typical_error
     assert integer.cosine > plain.cosine - 0.01
@@ -191,10 +191,12 @@ def test_host_without_cpuinfo(tmp_path, monkeypatch):
 
 
 def test_targets():
-    assert lowering.find("arm", "float16").split
-    assert lowering.find("amx", "int8").pack
-    assert lowering.find("host", "int8") in [row["int8"] for row in lowering.TARGETS.values()]
+    assert lowering.get_lowering("arm", "float16").split
+    assert lowering.get_lowering("amx", "int8").pack
+    assert lowering.get_lowering("host", "int8") in [
+        row["int8"] for row in lowering.TARGETS.values()
+    ]
     own = Lowering(multiple=16)
-    assert lowering.find(own, "int8") is own
+    assert lowering.get_lowering(own, "int8") is own
     with pytest.raises(ValueError, match=r"no target 'arn'.*'arm'"):
-        lowering.find("arn", "int8")
+        lowering.get_lowering("arn", "int8")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_ghostnet.export.deployment.flatten import flatten
-from keras_ghostnet.export.deployment.reader import NotDeployableError
+from keras_ghostnet.export.graph.flatten import flatten
+from keras_ghostnet.export.graph.reader import NotDeployableError
 from keras_ghostnet.layers import GhostModule, SqueezeExcite
 
 

@@ -1,0 +1,11 @@
+"""Passes that lower deployment graphs to the kernels of the processor they will run on."""
+
+from keras_ghostnet.export.graph.lowering.targets import (
+    TARGETS,
+    Lowering,
+    get_lowering,
+    host,
+    lower,
+)
+
+__all__ = ["TARGETS", "Lowering", "get_lowering", "host", "lower"]
