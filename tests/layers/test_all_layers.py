@@ -1,4 +1,6 @@
-"""What every layer keeps: shapes, dtypes, data formats, training and frozen weights."""
+"""What holds for every layer: shapes, dtypes, data formats, training and frozen weights."""
+
+import functools
 
 import keras
 import numpy as np
@@ -10,7 +12,7 @@ from tests.layers import samples
 from tests.layers.reference import Weights, images
 from tests.layers.samples import BLOCKS, SAMPLES
 
-NORMALISED = [name for name in BLOCKS if name != "se"]
+NORMALIZED = [name for name in BLOCKS if name != "se"]
 
 
 def batch(dtype="float32"):
@@ -18,11 +20,35 @@ def batch(dtype="float32"):
 
 
 def built(name, **options):
-    """A layer with random weights."""
+    """A new layer with random weights."""
     layer = samples.make(name, **options)
     layer.build((None, *samples.shape(layer.data_format)))
     Weights(layer)
     return layer
+
+
+@functools.cache
+def _float32_layer(name):
+    return samples.make(name, data_format="channels_last", dtype="float32")
+
+
+def shared(name):
+    """A sample that is built once: creating variables is most of what a test of it takes.
+
+    It is trainable and has the same random weights each time, whatever a test made of it.
+    """
+    layer = _float32_layer(name)
+    if not layer.built:
+        layer.build((None, *samples.shape()))
+    layer.trainable = True
+    Weights(layer)
+    return layer
+
+
+@functools.cache
+def reference_output(name):
+    """What a sample outputs in float32."""
+    return np.asarray(shared(name)(batch()))
 
 
 def statistics(layer):
@@ -35,13 +61,12 @@ def statistics(layer):
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-@pytest.mark.parametrize("size", [(9, 9), (8, 13)])
-def test_output_has_the_shape_that_is_computed(name, size):
+def test_output_has_the_shape_that_is_computed(name):
     layer = samples.make(name)
-    shape = (2, *size, samples.CHANNELS)
-    computed = layer.compute_output_shape(shape)  # before it is built
-    assert layer(images(*shape).astype("float32")).shape == computed
-    assert layer.compute_output_shape(shape) == computed
+    shapes = [(2, *size, samples.CHANNELS) for size in ((9, 9), (8, 13))]
+    computed = [layer.compute_output_shape(shape) for shape in shapes]  # before it is built
+    assert [layer(images(*shape).astype("float32")).shape for shape in shapes] == computed
+    assert [layer.compute_output_shape(shape) for shape in shapes] == computed
 
 
 @pytest.mark.parametrize("name", ["grouped", "ghost_cut", "se", "bottleneck_strided", "stage"])
@@ -63,8 +88,9 @@ def test_unknown_channels_are_refused(name):
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_channels_first_has_the_same_weights_and_shapes(name):
-    """TensorFlow runs it on accelerators alone: the numbers are held on the other backends."""
-    last, first = built(name), built(name, data_format="channels_first")
+    """TensorFlow runs it on accelerators alone: the other backends' tests compare the numbers."""
+    last, first = shared(name), samples.make(name, data_format="channels_first")
+    first.build((None, *samples.shape("channels_first")))
     assert [weight.shape for weight in first.weights] == [weight.shape for weight in last.weights]
     batch, height, width, channels = last.compute_output_shape((2, *samples.shape()))
     shape = samples.shape("channels_first")
@@ -88,22 +114,22 @@ def test_data_format_is_keras_own_unless_it_is_given(name):
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_computes_in_half_and_keeps_float32(name, policy):
-    reference, layer = built(name), built(name, dtype=policy)
+    layer = built(name, dtype=policy)
     assert {weight.dtype for weight in layer.weights} == {"float32"}
     output = layer(batch())
     assert keras.backend.standardize_dtype(output.dtype) == policy.removeprefix("mixed_")
-    expected = np.asarray(reference(batch()))
+    expected = reference_output(name)
     error = np.asarray(keras.ops.cast(output, "float32")) - expected
     assert 0 < error.std() < 0.03 * expected.std()
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_float64_is_more_precise(name):
-    reference, layer = built(name), built(name, dtype="float64")
+    layer = built(name, dtype="float64")
     assert {weight.dtype for weight in layer.weights} == {"float64"}
     output = np.asarray(layer(batch("float64")))
     assert output.dtype == "float64"
-    assert 0 < abs(output - np.asarray(reference(batch()))).max() < 1e-4 * output.std()
+    assert 0 < abs(output - reference_output(name)).max() < 1e-4 * output.std()
 
 
 @pytest.mark.parametrize("name", ["grouped", "ghost_cut", "se", "bottleneck_strided", "stage"])
@@ -120,9 +146,9 @@ def test_policy_of_the_layer_goes_before_keras_own(name):
 # --------------------------------------------------------------------------------- training
 
 
-@pytest.mark.parametrize("name", NORMALISED)
+@pytest.mark.parametrize("name", NORMALIZED)
 def test_training_updates_every_batch_norm_and_inference_none(name):
-    layer = built(name)
+    layer = shared(name)
     before = statistics(layer)
     inference = layer(batch(), training=False)
     np.testing.assert_array_equal(layer(batch()), inference)  # inference is the default
@@ -134,7 +160,7 @@ def test_training_updates_every_batch_norm_and_inference_none(name):
         assert not np.allclose(new, old, rtol=1e-4)
 
 
-def test_training_normalises_by_the_batch():
+def test_training_normalizes_by_the_batch():
     layer = samples.make("ghost", activation=None)
     layer.build((None, *samples.shape()))
     weights = Weights(layer)
@@ -148,7 +174,7 @@ def test_training_normalises_by_the_batch():
 @pytest.mark.parametrize("name", ["ghost", "bottleneck_strided", "regnet", "stage"])
 def test_a_model_passes_training_on(name):
     inputs = keras.Input(samples.shape())
-    layer = built(name)
+    layer = shared(name)
     model = keras.Model(inputs, layer(inputs))
     np.testing.assert_array_equal(model(batch(), training=False), layer(batch(), training=False))
     training = model(batch(), training=True)
@@ -156,9 +182,9 @@ def test_a_model_passes_training_on(name):
     assert not np.allclose(training, model(batch(), training=False), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", NORMALISED)
+@pytest.mark.parametrize("name", NORMALIZED)
 def test_frozen_layer_trains_nothing_and_keeps_its_statistics(name):
-    layer = built(name)
+    layer = shared(name)
     count = len(layer.weights)
     layer.trainable = False
     before = statistics(layer)
@@ -184,7 +210,7 @@ def test_layer_that_is_frozen_before_it_is_built_stays_frozen(name):
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_trainable_weight_gets_a_gradient(name):
-    layer = built(name)
+    layer = shared(name)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(layer(batch(), training=True) ** 3)
     gradients = tape.gradient(loss, [weight.value for weight in layer.trainable_weights])

@@ -1,6 +1,7 @@
 """The package's convolutions against Keras' own and against NumPy."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -11,9 +12,10 @@ import tensorflow as tf
 
 from keras_ghostnet.layers import GroupedConv2D
 from keras_ghostnet.layers.convolution import batch_norm, convolution, kernel_initializer
-from tests.layers import reference
+from tests.layers import grouped, reference
 from tests.layers.reference import Weights, assert_equal, images
 
+ROOT = pathlib.Path(__file__).parents[2]
 OPTIONS = dict(data_format="channels_last", dtype="float64")
 
 
@@ -202,59 +204,29 @@ def test_groups_that_do_not_divide_the_channels_are_refused():
         GroupedConv2D(4, 3, groups=2)(images(1, 4, 4, 3))
 
 
-GRADIENTS = """
-import numpy as np, sys, tensorflow as tf
-from keras_ghostnet.layers import GroupedConv2D
-rng = np.random.default_rng(0)
-x = tf.constant(rng.standard_normal((2, 7, 6, 12)), sys.argv[1])
-layer = GroupedConv2D(18, 3, strides=2, groups=3, use_bias=False, dtype=sys.argv[1])
-layer.build(x.shape)
-kernel = layer.kernel.value
-with tf.GradientTape(persistent=True) as tape:
-    tape.watch(x)
-    ours = tf.reduce_sum(tf.function(layer)(x) ** 2)
-    parts = zip(tf.split(x, 3, -1), tf.split(kernel, 3, -1))
-    theirs = tf.reduce_sum(tf.concat([tf.nn.conv2d(*p, 2, "VALID") for p in parts], -1) ** 2)
-for ours, theirs in zip(tape.gradient(ours, [x, kernel]), tape.gradient(theirs, [x, kernel])):
-    assert np.abs(ours - theirs).max() < float(sys.argv[2]) * np.abs(theirs).max()
-"""
+# float32's and float64's gradients, bias
+TOLERANCES = (1e-5, 1e-12, 1e-5)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "tolerance", "onednn"), [("float32", "1e-5", "0"), ("float64", "1e-12", "1")]
-)
-def test_gradients_where_tensorflow_itself_has_none(dtype, tolerance, onednn):
-    """Without oneDNN, as on some ARM builds, or in float64 the op has no gradient on a CPU."""
-    subprocess.run(
-        [sys.executable, "-c", GRADIENTS, dtype, tolerance],
-        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn},
-        check=True,
-        capture_output=True,
+def test_grouped_convolution_in_a_graph():
+    """TensorFlow's own op has no gradient in float64 on a CPU."""
+    errors = (
+        grouped.gradient_error("float32"),
+        grouped.gradient_error("float64"),
+        grouped.bias_error(),
     )
+    assert np.less(errors, TOLERANCES).all(), errors
 
 
-BIAS = """
-import numpy as np, sys, tensorflow as tf
-from keras_ghostnet.layers import GroupedConv2D
-rng = np.random.default_rng(0)
-x = tf.constant(rng.standard_normal((2, 7, 6, 12)), "float32")
-layer = GroupedConv2D(18, 3, groups=3, activation="relu", bias_initializer="random_normal")
-layer.build(x.shape)
-parts = zip(tf.split(x, 3, -1), tf.split(layer.kernel.value, 3, -1))
-theirs = tf.concat([tf.nn.conv2d(*part, 1, "VALID") for part in parts], -1)
-theirs = tf.nn.relu(theirs + layer.bias.value)
-ours = tf.function(layer.__call__)(x)
-assert np.abs(ours - theirs).max() < 1e-5 * np.abs(theirs).max()
-"""
-
-
-@pytest.mark.parametrize("onednn", ["0", "1"])
-def test_bias_in_a_graph(onednn):
-    """Without oneDNN, a CPU's joint kernel of convolution and bias knows no groups."""
+def test_grouped_convolution_in_a_graph_without_onednn():
+    """As on some ARM builds: no gradient in any type, no kernel of convolution and bias."""
     done = subprocess.run(
-        [sys.executable, "-c", BIAS],
-        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn},
+        [sys.executable, "-m", "tests.layers.grouped"],
+        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"},
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    errors = [float(error) for error in done.stdout.split()]
+    assert np.less(errors, TOLERANCES).all(), errors

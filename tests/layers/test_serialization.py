@@ -1,5 +1,7 @@
 """Saving and loading of the layers: alone and in models, whatever Keras is set to meanwhile."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -19,17 +21,23 @@ def functional(name, **options):
     inputs = keras.Input(samples.shape())
     x = keras.layers.Conv2D(samples.CHANNELS, 1)(inputs)
     outputs = [samples.make(name, name="sample", **options)(x), keras.layers.Activation("relu")(x)]
-    return randomised(keras.Model(inputs, outputs))
+    return randomized(keras.Model(inputs, outputs))
+
+
+@functools.cache
+def functional_sample(name):
+    """The same with the sample's own arguments; built once, since no test changes it."""
+    return functional(name)
 
 
 def sequential(name):
     """A model of two such layers and a classifier."""
     layers = [samples.make(name, name=f"sample{number}") for number in (1, 2)]
     head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)]
-    return randomised(keras.Sequential([keras.Input(samples.shape()), *layers, *head]))
+    return randomized(keras.Sequential([keras.Input(samples.shape()), *layers, *head]))
 
 
-def randomised(model):
+def randomized(model):
     for seed, layer in enumerate(model.layers):
         Weights(layer, seed)
     return model
@@ -64,7 +72,7 @@ def test_config_holds_every_argument_of_the_constructor(name):
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_functional_model_survives_saving(name, tmp_path):
-    model = functional(name)
+    model = functional_sample(name)
     loaded = saved_and_loaded(model, tmp_path)
     for expected, actual in zip(model(batch()), loaded(batch()), strict=True):
         np.testing.assert_array_equal(actual, expected)
@@ -93,7 +101,7 @@ def test_loaded_parts_keep_the_policy_of_their_layer(name, layer_policy, global_
 
 @pytest.mark.parametrize("name", ["grouped", "ghost_cut", "se", "bottleneck", "stage"])
 def test_loaded_layer_keeps_its_data_format(name, tmp_path):
-    model = functional(name)
+    model = functional_sample(name)
     with image_data_format("channels_first"):
         loaded = saved_and_loaded(model, tmp_path)
         assert loaded.get_layer("sample").data_format == "channels_last"
@@ -110,7 +118,7 @@ def test_frozen_layer_is_loaded_frozen(tmp_path):
 
 
 def test_clone_is_a_layer_of_its_own_with_the_same_function():
-    model = functional("stage")
+    model = functional_sample("stage")
     clone = keras.models.clone_model(model)
     assert not {id(weight) for weight in clone.weights} & {id(weight) for weight in model.weights}
     clone.set_weights(model.get_weights())
