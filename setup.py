@@ -29,7 +29,7 @@ setup(
         "": ["*.pyi"],
         "keras_ghostnet": ["data/*", "py.typed"],
         "keras_ghostnet.export": ["*.pyi"],
-        "keras_ghostnet.benchmark": ["data/*"],
+        "keras_ghostnet.benchmark": ["data/*", "templates/*"],
         "keras_ghostnet.benchmark.arm": ["*.c"],
     },
 )

@@ -9,11 +9,11 @@ import dataclasses
 import pathlib
 import sys
 
-import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from scipy import stats
 
 from keras_ghostnet.benchmark import paper_table as baselines
 from keras_ghostnet.benchmark.arm import count, sysroot, tools
@@ -140,17 +140,9 @@ def correlation(compared, value):
     """
     pairs = [(value(entry), entry.row.arm_ms) for entry in compared.entries]
     pairs = [pair for pair in pairs if None not in pair]
-    return spearman(*zip(*pairs, strict=True)) if len(pairs) >= FEWEST else None, len(pairs)
-
-
-def spearman(first, second):
-    """Spearman's rank correlation of two sequences; equal values share the mean of their ranks."""
-    return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
-
-
-def _ranks(values):
-    _, places, numbers = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(numbers) - (numbers - 1) / 2)[places]
+    if len(pairs) < FEWEST:
+        return None, len(pairs)
+    return float(stats.spearmanr(*zip(*pairs, strict=True)).statistic), len(pairs)
 
 
 def _csv(out):

@@ -17,8 +17,8 @@ class Artifact:
         runtime: What it was run in, with the number of threads.
         bytes: Its size.
         accuracy: On the held-out images, in [0, 1].
-        agreement: The part of the held-out images that get the Keras model's class, in [0, 1].
-        max_error: The largest difference to the Keras model's outputs, in standard deviations
+        agreement: The fraction of the held-out images that get the Keras model's class, in [0, 1].
+        max_error: The largest difference from the Keras model's outputs, in standard deviations
             of those.
         latency: Of one image.
     """
@@ -38,7 +38,7 @@ class Sample:
     """One prediction.
 
     Attributes:
-        image: Grey or RGB image, uint8 `(height, width)` or `(height, width, 3)`.
+        image: Gray or RGB image, uint8 `(height, width)` or `(height, width, 3)`.
         label: The name of the true class.
         predicted: The name of the predicted class.
         confidence: The probability of the predicted class, in [0, 1].
@@ -48,6 +48,11 @@ class Sample:
     label: str
     predicted: str
     confidence: float
+
+    @property
+    def is_right(self):
+        """Whether the predicted class is the true one."""
+        return self.predicted == self.label
 
 
 @dataclasses.dataclass(frozen=True)

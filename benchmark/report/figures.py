@@ -1,17 +1,15 @@
-"""Figures as SVG that takes its text colour and font from the page, and images as PNG."""
+"""Figures as SVG that takes its text color and font from the page, and images as PNG."""
 
 import base64
 import contextlib
 import html
 import io
-import struct
-import zlib
 
 import numpy as np
 
 TRAIN, HELD_OUT = "#8a94a6", "#2f74d0"  # legible on white and on near-black
 RIGHT, WRONG = HELD_OUT, "#d9622b"
-TEXT = "#010203"  # stands for the page's own text colour, see `to_svg`
+TEXT = "#010203"  # stands for the page's own text color, see `to_svg`
 
 
 def learning_curves(history):
@@ -69,19 +67,11 @@ def image_uri(image):
     Returns:
         A string to be used as `src`.
     """
-    image = np.ascontiguousarray(image, "uint8")
-    height, width = image.shape[:2]
-    colour = 0 if image.ndim == 2 else 2
-    rows = b"".join(b"\0" + row.tobytes() for row in image)  # \0: the row is not filtered
-    png = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in (
-            (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)),
-            (b"IDAT", zlib.compress(rows)),
-            (b"IEND", b""),
-        )
-    )
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+    import PIL.Image
+
+    content = io.BytesIO()
+    PIL.Image.fromarray(np.asarray(image, "uint8")).save(content, "PNG")
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
 
 
 @contextlib.contextmanager
@@ -114,7 +104,7 @@ def figure_of(width, height, **grid):
 
 
 def to_svg(figure, description):
-    """A figure as an `<svg>` element that can stand in a page, in the page's text colour.
+    """A figure as an `<svg>` element that can stand in a page, in the page's text color.
 
     Args:
         figure: What `figure_of` yielded, within its context.
@@ -136,11 +126,11 @@ def _curve(history, key, label, factor=1, scale="linear"):
 
     epochs = [row["epoch"] for row in history]
     with figure_of(4.6, 3.0) as (figure, axes):
-        for name, colour, values in (
+        for name, color, values in (
             ("training", TRAIN, [factor * row[key] for row in history]),
             ("held out", HELD_OUT, [factor * row[f"val_{key}"] for row in history]),
         ):
-            axes.plot(epochs, values, color=colour, label=name, marker="o", markersize=3)
+            axes.plot(epochs, values, color=color, label=name, marker="o", markersize=3)
         axes.set(xlabel="Epoch", ylabel=label, yscale=scale)
         axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
         if scale == "log":  # plain numbers, also where the range is less than a power of ten

@@ -1,19 +1,49 @@
-"""The report as one HTML page that needs nothing else: style, figures and images are in it."""
+"""The report as one HTML page, and its table for the terminal."""
 
-import html
+import dataclasses
+from collections.abc import Callable
 
+from rich import box
+from rich.table import Table
+
+from keras_ghostnet.benchmark import pages
 from keras_ghostnet.benchmark.report import figures
-from keras_ghostnet.benchmark.report.template import PAGE, STYLE
 
-# The heading of each column, and whether it holds numbers.
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column of the table of artifacts.
+
+    Attributes:
+        heading: Its name.
+        text: A function of a `keras_ghostnet.benchmark.report.Artifact` that returns its text.
+        is_number: Whether it holds numbers.
+        small: As `text`, for the page's small print, for which a terminal has no room; or None.
+        on_terminal: Whether it is shown on a terminal, so that the rest fits 80 columns.
+    """
+
+    heading: str
+    text: Callable
+    is_number: bool = True
+    small: Callable | None = None
+    on_terminal: bool = True
+
+
 COLUMNS = (
-    ("Format", False),
-    ("Runtime", False),
-    ("Size", True),
-    ("Accuracy", True),
-    ("Same class", True),
-    ("Largest error", True),
-    ("Latency", True),
+    Column("Format", lambda artifact: artifact.name, False, lambda artifact: artifact.file),
+    Column("Runtime", lambda artifact: artifact.runtime, False, on_terminal=False),
+    Column("Size", lambda artifact: f"{artifact.bytes / 1e6:.2f} MB"),
+    Column("Accuracy", lambda artifact: f"{artifact.accuracy:.2%}"),
+    Column("Same class", lambda artifact: f"{artifact.agreement:.2%}"),
+    Column(
+        "Largest error",
+        lambda artifact: f"{artifact.max_error:.2g} \N{GREEK SMALL LETTER SIGMA}",
+    ),
+    Column(
+        "Latency",
+        lambda artifact: f"{artifact.latency.median:.2f} ms",
+        small=lambda artifact: f"{artifact.latency.p10:.2f} to {artifact.latency.p90:.2f}",
+    ),
 )
 # What to call the keys of `keras_ghostnet.environment.machine()`; libraries go by their names.
 MACHINE = {"cpu": "Processor", "cores": "Cores", "system": "System", "python": "Python"}
@@ -27,88 +57,36 @@ def render(report):
 
     Returns:
         A string of HTML.
+
+    Raises:
+        ImportError: If Jinja, matplotlib or Pillow is missing.
     """
     loss, accuracy = figures.learning_curves(report.history)
-    return PAGE.substitute(
-        style=STYLE,
-        title=html.escape(report.title),
-        summary=html.escape(report.summary),
-        facts=definitions(report.facts),
-        table=_table(report.artifacts),
-        training_note=html.escape(report.training_note),
+    content = vars(report) | dict(
+        columns=COLUMNS,
+        image_uri=figures.image_uri,
         loss=loss,
         accuracy=accuracy,
         confusion=figures.confusion_matrix(report.confusion, report.class_names),
-        samples="\n".join(_sample(sample) for sample in report.samples),
-        machine=definitions(
-            {MACHINE.get(name, name): value for name, value in report.machine.items()}
-        ),
+        machine={MACHINE.get(name, name): value for name, value in report.machine.items()},
     )
+    return pages.render_page("report.html", **content)
 
 
-def cells(artifact):
-    """The texts of an artifact's row, in the order of `COLUMNS`, for the terminal too.
+def table(artifacts):
+    """The artifacts as a table for the terminal, one row each.
 
     Args:
-        artifact: A `keras_ghostnet.benchmark.report.Artifact`.
+        artifacts: A list of `keras_ghostnet.benchmark.report.Artifact`.
 
     Returns:
-        A tuple of strings, not escaped.
+        A `rich.table.Table`, at most 80 columns wide.
     """
-    return (
-        artifact.name,
-        artifact.runtime,
-        f"{artifact.bytes / 1e6:.2f} MB",
-        f"{artifact.accuracy:.2%}",
-        f"{artifact.agreement:.2%}",
-        f"{artifact.max_error:.2g} \N{GREEK SMALL LETTER SIGMA}",
-        f"{artifact.latency.median:.2f} ms",
-    )
-
-
-def definitions(items):
-    """A list of names and values, as HTML.
-
-    Args:
-        items: A dict of strings and anything that has a text. All of them are escaped.
-    """
-    return "<dl>{}</dl>".format(
-        "".join(
-            f"<div><dt>{html.escape(str(name))}</dt><dd>{html.escape(str(value))}</dd></div>"
-            for name, value in items.items()
-        )
-    )
-
-
-def _table(artifacts):
-    head = "".join(_cell("th", name, number) for name, number in COLUMNS)
-    rows = "\n".join(f"<tr>{_row(artifact)}</tr>" for artifact in artifacts)
-    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"
-
-
-def _row(artifact):
-    # What there is no room for on a terminal stands in small print.
-    small = {
-        "Format": artifact.file,
-        "Latency": f"{artifact.latency.p10:.2f} to {artifact.latency.p90:.2f}",
-    }
-    return "".join(
-        _cell("td", text, number, small.get(name))
-        for text, (name, number) in zip(cells(artifact), COLUMNS, strict=True)
-    )
-
-
-def _cell(tag, text, number, small=None):
-    text = html.escape(text) + (f"<small>{html.escape(small)}</small>" if small else "")
-    return f"<{tag}{' class=number' if number else ''}>{text}</{tag}>"
-
-
-def _sample(sample):
-    right = sample.predicted == sample.label
-    text = sample.predicted if right else f"{sample.predicted}, is {sample.label}"
-    return (
-        f'<figure class="{"right" if right else "wrong"}">'
-        f'<img src="{figures.image_uri(sample.image)}" alt="{html.escape(sample.label, True)}">'
-        f"<figcaption>{html.escape(text)}<small>{sample.confidence:.0%}</small></figcaption>"
-        "</figure>"
-    )
+    shown = [column for column in COLUMNS if column.on_terminal]
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in shown:
+        justify = "right" if column.is_number else "left"
+        result.add_column(column.heading, justify=justify, no_wrap=True)
+    for artifact in artifacts:
+        result.add_row(*(column.text(artifact) for column in shown))
+    return result

@@ -3,10 +3,8 @@
 import dataclasses
 import shutil
 
-import numpy as np
 import pytest
 from rich.console import Console
-from scipy import stats
 
 from keras_ghostnet.benchmark import paper_table as baselines
 from keras_ghostnet.benchmark.arm import compare, count
@@ -41,21 +39,6 @@ def cells(text, name):
     """The row of a network: its cells, with a blank for those that are empty."""
     line = next(line for line in text.splitlines() if line.split()[:1] == [name])
     return " ".join(line.split()[1:]).replace(compare.NOTHING, "_")
-
-
-def test_spearman_s_textbook_example():
-    """Hours of television and IQ of ten people: Kendall & Gibbons; 1 - 6 * 194 / (10 * 99)."""
-    iq = [106, 86, 100, 101, 99, 103, 97, 113, 112, 110]
-    hours = [7, 0, 27, 50, 28, 29, 20, 12, 6, 17]
-    assert compare.spearman(iq, hours) == pytest.approx(-29 / 165)
-
-
-def test_spearman_is_scipy_s():
-    random = np.random.default_rng(0)
-    for size in (5, 14, 50):
-        first, second = random.integers(0, size, (2, size))  # with ties
-        expected = stats.spearmanr(first, second).statistic
-        assert compare.spearman(first, second) == pytest.approx(expected)
 
 
 def test_ratios_and_errors():
