@@ -28,7 +28,6 @@ setup(
     package_data={
         "": ["*.pyi"],
         "keras_ghostnet": ["data/*", "py.typed"],
-        "keras_ghostnet.export": ["*.pyi"],
         "keras_ghostnet.benchmark": ["data/*", "templates/*"],
         "keras_ghostnet.benchmark.arm": ["*.c"],
     },

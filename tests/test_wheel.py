@@ -34,21 +34,45 @@ def run(*command, **options):
     return done.stdout
 
 
+def checkout(folder, links):
+    """A copy of the sources, so that nothing is left in the checkout.
+
+    Args:
+        folder: Where to copy them.
+        links: Whether git made the links; on Windows it writes what they point to into files.
+    """
+    for name in SOURCES:
+        clutter = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=clutter)
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    if not links:
+        for name in SOURCES[1:]:
+            link = folder / "keras_ghostnet" / name
+            target = os.readlink(link)
+            link.unlink()
+            link.write_text(target)
+    return folder
+
+
+def build(source, *options):
+    """Builds in a copy of the sources; returns the folder with what was built."""
+    run(sys.executable, "-m", "build", "--no-isolation", *options, source)
+    return source / "dist"
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built from a copy of the sources so that nothing is left in the checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    clutter = shutil.ignore_patterns("__pycache__")
-    for name in SOURCES:
-        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=clutter)
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    run(
-        sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source
-    )  # fmt: skip
-    (built,) = folder.glob("*.whl")
+    """The wheel, built from a checkout."""
+    source = checkout(tmp_path_factory.mktemp("wheel"), links=True)
+    (built,) = build(source, "--wheel").glob("*.whl")
     return built
+
+
+def contents(wheel):
+    """Names and hashes of the files in a wheel."""
+    archive = zipfile.ZipFile(wheel)
+    return {info.filename: info.CRC for info in archive.infolist() if "RECORD" not in info.filename}
 
 
 def test_nothing_but_the_package_lands_in_site_packages(wheel):
@@ -58,12 +82,44 @@ def test_nothing_but_the_package_lands_in_site_packages(wheel):
     assert not [name for name in names if "tests" in name]
 
 
-def test_every_source_file_is_in_it(wheel):
-    names = set(zipfile.ZipFile(wheel).namelist())
+def test_every_file_of_the_sources_is_in_it(wheel):
+    expected = set()
     for folder, package in zip(SOURCES, ("", "training/", "export/", "benchmark/"), strict=True):
-        for path in (ROOT / folder).rglob("*.py"):
-            assert f"keras_ghostnet/{package}{path.relative_to(ROOT / folder)}" in names
-    assert "keras_ghostnet/data/imagenet_classes.tsv" in names
+        for path in (ROOT / folder).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts and not path.is_symlink():
+                expected.add(f"keras_ghostnet/{package}{path.relative_to(ROOT / folder)}")
+    assert {name for name in contents(wheel) if ".dist-info/" not in name} == expected
+    assert {"keras_ghostnet/py.typed", "keras_ghostnet/data/imagenet_classes.tsv"} <= expected
+
+
+def test_a_checkout_without_links_builds_the_same_through_its_sdist(wheel, tmp_path):
+    """Of the sdist, `build` makes the wheel unless it is told otherwise."""
+    (built,) = build(checkout(tmp_path / "windows", links=False)).glob("*.whl")
+    assert contents(built) == contents(wheel)
+
+
+# Where the parts are found, without importing them; alone, with what an editable install leaves.
+FIND = """
+import site, sys
+site.addsitedir(sys.argv[1])
+def find(name, path=None):
+    return next(filter(None, (finder.find_spec(name, path) for finder in sys.meta_path)))
+root = find("keras_ghostnet")
+print(root.origin)
+for part in ("training", "export", "benchmark"):
+    print(find(f"keras_ghostnet.{part}", root.submodule_search_locations).origin)
+"""
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_editable_install_finds_every_part(links, tmp_path):
+    source, target = checkout(tmp_path / "checkout", links), tmp_path / "site"
+    options = ("-q", "--no-deps", "--no-build-isolation", "--target", target)
+    run(sys.executable, "-m", "pip", "install", *options, "-e", source)
+    found = run(sys.executable, "-I", "-S", "-c", FIND, target, cwd=tmp_path).split()
+    assert [pathlib.Path(path).resolve() for path in found] == [
+        source / name / "__init__.py" for name in SOURCES
+    ]
 
 
 def test_metadata(wheel):
