@@ -9,7 +9,7 @@ JOBS ?= 2
 # PyTorch's version for the comparisons with it.
 TORCH ?= torch==2.13.0
 
-.PHONY: help install quickstart test test-all test-quickstart test-wheel test-timm test-backends \
+.PHONY: help install quickstart check test test-all test-quickstart test-wheel test-timm test-backends \
 	test-workers test-load test-accuracy test-arm test-docs test-tutorials docs fault-test \
 	arm-check arm-compare \
 	bench-deployment bench-export bench-input bench-lowering bench-startup bench-training \
@@ -31,8 +31,11 @@ $(VENV)/.installed: pyproject.toml setup.py
 quickstart: install ## train, evaluate, export, verify, measure, report: minutes on a CPU
 	@$(BIN)/ghostnet quickstart
 
-test: install lint ## the tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+check: install lint ## lint and the fast tests: a minute and a half
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --fast
+
+test: install lint ## lint and the tests
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-all: test test-quickstart test-wheel test-timm test-backends test-workers test-load \
 	test-accuracy test-arm test-docs test-tutorials \

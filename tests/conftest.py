@@ -1,5 +1,108 @@
-"""Set before TensorFlow is imported: the kernels that the `ghostnet` command takes."""
+"""How the tests run: the kernels, the order, and which are fast."""
 
+import gc
 import os
+import pathlib
 
+import pytest
+
+TESTS = pathlib.Path(__file__).parent
+
+# The kernels that the `ghostnet` command takes; set before TensorFlow is imported.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+# Files and folders whose tests train, convert or build networks one after another. Single tests of
+# other files are marked `slow`.
+SLOW = [
+    "benchmark/arm",
+    "benchmark/compare/test_compare_cli.py",
+    "benchmark/compare/test_kit.py",
+    "benchmark/compare/test_measure.py",
+    "benchmark/compare/test_throughput.py",
+    "benchmark/networks",
+    "benchmark/test_latency.py",
+    "benchmark/test_profiling.py",
+    "benchmark/test_quickstart.py",
+    "export",
+    "layers/test_serialization.py",
+    "test_api.py",
+    "test_backends.py",
+    "test_cifar_models.py",
+    "test_documents.py",
+    "test_finetuning.py",
+    "test_models.py",
+    "test_timm.py",
+    "test_wheel.py",
+    "training/test_checkpoints.py",
+    "training/test_cifar.py",
+    "training/test_digits.py",
+    "training/test_distribution.py",
+    "training/test_evaluate.py",
+    "training/test_fit_under_strategy.py",
+    "training/test_loop.py",
+    "training/test_recipe_runs.py",
+    "training/test_records.py",
+    "training/test_run.py",
+    "training/test_workers.py",
+    "weights/test_conversion.py",
+    "weights/test_transfer.py",
+]
+# No fast test takes a third of it on an idle machine; processor time, so that load matters little.
+FAST_SECONDS = 12
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fast", action="store_true", help="leave out the slow tests")
+
+
+def pytest_configure():
+    missing = [name for name in SLOW if not (TESTS / name).exists()]
+    if missing:
+        raise pytest.UsageError(f"tests/conftest.py: SLOW names what is not there: {missing}")
+
+
+def in_slow_file(path):
+    return any(path.is_relative_to(TESTS / name) for name in SLOW)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Slow files are not even imported for the fast tests."""
+    return True if config.option.fast and in_slow_file(collection_path) else None
+
+
+@pytest.hookimpl(trylast=True)  # after pytest has put tests with a fixture in common together
+def pytest_collection_modifyitems(config, items):
+    """Fast tests run first: most mistakes are found within the first minutes."""
+    slow, fast = [], []
+    for item in items:
+        marked = item.get_closest_marker("slow") or in_slow_file(item.path)
+        (slow if marked else fast).append(item)
+    if config.option.fast:
+        config.hook.pytest_deselected(items=slow)
+        slow = []
+    items[:] = fast + slow
+
+
+def pytest_collection_finish():
+    """Keeps the garbage collector from walking the imported libraries again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def processor_seconds():
+    """Processor time of this process and of the processes that it waited for."""
+    return sum(os.times()[:4])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    start = processor_seconds()
+    result = yield
+    seconds = processor_seconds() - start
+    if item.config.option.fast and seconds > FAST_SECONDS:
+        pytest.fail(
+            f"took {seconds:.0f} s of processor time. Fast tests take at most {FAST_SECONDS} s: "
+            "make it faster, or mark it with @pytest.mark.slow",
+            pytrace=False,
+        )
+    return result
