@@ -1,10 +1,13 @@
 """ResNet's basic block of ghost modules, as the networks for CIFAR have it."""
 
+from typing import Any
+
 import keras
 
 from keras_ghostnet.layers.block import Block, build_chain, chain_output_shape, run_chain
 from keras_ghostnet.layers.convolution import PACKAGE
 from keras_ghostnet.layers.ghost import GhostModule
+from keras_ghostnet.layers.types import Activation, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -35,14 +38,14 @@ class GhostBasicBlock(Block):
 
     def __init__(
         self,
-        filters,
-        strides=1,
-        ratio=2,
-        cheap_kernel_size=3,
-        activation="relu",
-        data_format=None,
-        **kwargs,
-    ):
+        filters: int,
+        strides: int = 1,
+        ratio: int = 2,
+        cheap_kernel_size: int = 3,
+        activation: Activation = "relu",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(activation, data_format, **kwargs)
         self.check_positive(filters=filters, strides=strides)
         self.filters = filters
@@ -56,15 +59,15 @@ class GhostBasicBlock(Block):
             ),
             GhostModule(filters, activation=None, name="ghost2", **ghost),
         ]
-        self.subsample = []
+        self.subsample: list[keras.Layer] = []
         if strides > 1:  # a pooling of one pixel: every second one in both directions
             self.subsample.append(
                 keras.layers.AveragePooling2D(1, strides, name="subsample", **self.part)
             )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
-        self.zeros = self.filters - input_shape[self.axis]
+        self.zeros = self.filters - self.channels(input_shape)
         if self.zeros < 0:
             raise ValueError(
                 "GhostBasicBlock: the shortcut adds channels but takes none away: `filters` must "
@@ -74,7 +77,7 @@ class GhostBasicBlock(Block):
         build_chain(self.residual, input_shape)
         build_chain(self.subsample, input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         shortcut = run_chain(self.subsample, inputs)
         if self.zeros:
             widths = [(0, 0)] * 4
@@ -82,5 +85,5 @@ class GhostBasicBlock(Block):
             shortcut = keras.ops.pad(shortcut, widths)
         return self.activation(keras.ops.add(run_chain(self.residual, inputs), shortcut))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return chain_output_shape(self.residual, input_shape)

@@ -1,10 +1,13 @@
 """The base of the composite layers: what they share, and how their parts are run."""
 
 import numbers
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from keras_ghostnet.layers.convolution import batch_norm, channel_axis, convolution
+from keras_ghostnet.layers.types import Activation, Shape, Tensor
 
 
 class Block(keras.layers.Layer):
@@ -24,7 +27,9 @@ class Block(keras.layers.Layer):
     # Names of the constructor's further arguments, each kept as an attribute.
     ARGUMENTS: tuple[str, ...] = ()
 
-    def __init__(self, activation="relu", data_format=None, **kwargs):
+    def __init__(
+        self, activation: Activation = "relu", data_format: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if isinstance(activation, keras.layers.Layer):
             # It would stand in several places of the block, with one set of weights for all.
@@ -42,16 +47,22 @@ class Block(keras.layers.Layer):
             )
         self.axis = channel_axis(self.data_format)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Checks the input; what a layer is made of, its own `build` builds after this."""
-        if input_shape[self.axis] is None:
+        self.channels(input_shape)
+
+    def channels(self, shape: Shape) -> int:
+        """The number of channels of an input; an unknown one is refused."""
+        channels = shape[self.axis]
+        if channels is None:
             raise ValueError(
                 f"{type(self).__name__}: the number of channels must be known. "
-                f"Received: input_shape={tuple(input_shape)}."
+                f"Received: input_shape={tuple(shape)}."
             )
+        return channels
 
     @property
-    def part(self):
+    def part(self) -> dict[str, Any]:
         """Arguments that every part takes over from the block.
 
         Keras hands `trainable` on only when it is set later: without it here, a frozen block
@@ -63,7 +74,9 @@ class Block(keras.layers.Layer):
             "trainable": self.trainable,
         }
 
-    def conv_bn(self, filters, kernel_size, name="{}", **options):
+    def conv_bn(
+        self, filters: int | None, kernel_size: int, name: str = "{}", **options: Any
+    ) -> list[keras.Layer]:
         """Convolution (depthwise if `filters` is None) and batch norm, as a list of layers.
 
         Args:
@@ -77,13 +90,13 @@ class Block(keras.layers.Layer):
             batch_norm(name.format("bn"), **self.part),
         ]
 
-    def with_channels(self, shape, channels):
+    def with_channels(self, shape: Shape, channels: int) -> Shape:
         """A shape with another number of channels."""
-        shape = list(shape)
-        shape[self.axis] = channels
-        return tuple(shape)
+        sizes = list(shape)
+        sizes[self.axis] = channels
+        return tuple(sizes)
 
-    def check_positive(self, **values):
+    def check_positive(self, **values: int) -> None:
         """Raises `ValueError` for a value that is not a positive integer, naming the argument."""
         for name, value in values.items():
             if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
@@ -92,7 +105,7 @@ class Block(keras.layers.Layer):
                     f"Received: {name}={value!r}."
                 )
 
-    def check_padding(self, padding, allowed, **kernel_sizes):
+    def check_padding(self, padding: str, allowed: tuple[str, ...], **kernel_sizes: int) -> None:
         """Raises `ValueError` for an unknown padding, or an even kernel that cannot be centred."""
         if padding not in allowed:
             raise ValueError(
@@ -106,7 +119,7 @@ class Block(keras.layers.Layer):
                     f"Received: {name}={kernel_size}. Use an odd one."
                 )
 
-    def check_resampling(self, strides, dilation_rate):
+    def check_resampling(self, strides: int, dilation_rate: int) -> None:
         """Raises `ValueError` if a convolution would have both a stride and a dilation."""
         if strides > 1 and dilation_rate > 1:
             raise ValueError(
@@ -114,7 +127,7 @@ class Block(keras.layers.Layer):
                 f"Received: strides={strides}, dilation_rate={dilation_rate}."
             )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in self.ARGUMENTS},
@@ -123,7 +136,7 @@ class Block(keras.layers.Layer):
         }
 
 
-def build_chain(layers, shape):
+def build_chain(layers: Sequence[keras.Layer], shape: Shape) -> Shape:
     """Builds layers that follow one another; returns the shape that the last one puts out."""
     for layer in layers:
         layer.build(shape)
@@ -131,14 +144,14 @@ def build_chain(layers, shape):
     return shape
 
 
-def run_chain(layers, x):
+def run_chain(layers: Sequence[keras.Layer], x: Tensor) -> Tensor:
     """Applies layers one after another. `training` reaches them through Keras' call context."""
     for layer in layers:
         x = layer(x)
     return x
 
 
-def chain_output_shape(layers, shape):
+def chain_output_shape(layers: Sequence[keras.Layer], shape: Shape) -> Shape:
     """The shape that layers which follow one another put out, without building them."""
     for layer in layers:
         shape = layer.compute_output_shape(shape)

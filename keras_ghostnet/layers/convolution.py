@@ -5,10 +5,12 @@ kernels' initialisation, and symmetric padding.
 """
 
 import functools
+from typing import Any
 
 import keras
 
 from keras_ghostnet.layers.normalization import PACKAGE, BatchNormalization
+from keras_ghostnet.layers.types import Tensor
 
 BN_EPSILON = 1e-5  # torch's default, which all public checkpoints were trained with
 BN_MOMENTUM = 0.9  # Keras' sense: the part of the old average that is kept
@@ -32,7 +34,7 @@ class GroupedConv2D(keras.layers.Conv2D):
     Output shape: as `keras.layers.Conv2D`.
     """
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         if keras.backend.backend() != "tensorflow":
             return super().convolution_op(inputs, kernel)
         options = dict(
@@ -101,7 +103,7 @@ def _has_grouped_gradient(dtype):
     return True
 
 
-def kernel_initializer():
+def kernel_initializer() -> keras.Initializer:
     """He's initialisation over the outputs, as the authors' G-GhostNet: a new one each time.
 
     Uniform rather than normal, of the same variance: it takes a third of the time. A Keras
@@ -111,12 +113,12 @@ def kernel_initializer():
     return keras.initializers.VarianceScaling(2.0, "fan_out", "uniform")
 
 
-def channel_axis(data_format):
+def channel_axis(data_format: str) -> int:
     """The axis of a batch that holds the channels."""
     return -1 if data_format == "channels_last" else 1
 
 
-def batch_norm(name, data_format, **part):
+def batch_norm(name: str, data_format: str, **part: Any) -> BatchNormalization:
     """Batch norm with the package's epsilon and momentum; `part` as `convolution`."""
     return BatchNormalization(
         axis=channel_axis(data_format),
@@ -128,18 +130,18 @@ def batch_norm(name, data_format, **part):
 
 
 def convolution(
-    filters,
-    kernel_size,
-    name,
+    filters: int | None,
+    kernel_size: int,
+    name: str,
     *,
-    data_format,
-    strides=1,
-    groups=1,
-    padding="symmetric",
-    dilation_rate=1,
-    depth_multiplier=1,
-    **part,
-):
+    data_format: str,
+    strides: int = 1,
+    groups: int = 1,
+    padding: str = "symmetric",
+    dilation_rate: int = 1,
+    depth_multiplier: int = 1,
+    **part: Any,
+) -> list[keras.Layer]:
     """A convolution without bias, and the padding in front of it, as a list of layers.
 
     Args:

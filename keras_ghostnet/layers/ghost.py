@@ -5,11 +5,13 @@
 
 import math
 import numbers
+from typing import Any
 
 import keras
 
 from keras_ghostnet.layers.block import Block, build_chain, chain_output_shape, run_chain
 from keras_ghostnet.layers.convolution import PACKAGE
+from keras_ghostnet.layers.types import Activation, Shape, Tensor
 from keras_ghostnet.specs import make_divisible
 
 
@@ -63,17 +65,17 @@ class GhostModule(Block):
 
     def __init__(
         self,
-        filters,
-        kernel_size=1,
-        ratio=2,
-        cheap_kernel_size=3,
-        strides=1,
-        padding="symmetric",
-        dilation_rate=1,
-        activation="relu",
-        data_format=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: int = 1,
+        ratio: int = 2,
+        cheap_kernel_size: int = 3,
+        strides: int = 1,
+        padding: str = "symmetric",
+        dilation_rate: int = 1,
+        activation: Activation = "relu",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(activation, data_format, **kwargs)
         self.check_positive(
             filters=filters,
@@ -108,11 +110,11 @@ class GhostModule(Block):
                 None, cheap_kernel_size, "cheap_{}", depth_multiplier=ratio - 1
             )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         build_chain(self.cheap, build_chain(self.primary, input_shape))
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         maps = self.activation(run_chain(self.primary, inputs))
         if self.cheap:
             ghosts = self.activation(run_chain(self.cheap, maps))
@@ -123,7 +125,7 @@ class GhostModule(Block):
             return maps[..., : self.filters]
         return maps[:, : self.filters]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.with_channels(chain_output_shape(self.primary, input_shape), self.filters)
 
 
@@ -154,24 +156,24 @@ class SqueezeExcite(Block):
 
     def __init__(
         self,
-        ratio=0.25,
-        divisor=4,
-        activation="relu",
-        gate_activation="hard_sigmoid",
-        data_format=None,
-        **kwargs,
-    ):
+        ratio: float = 0.25,
+        divisor: int = 4,
+        activation: Activation = "relu",
+        gate_activation: Activation = "hard_sigmoid",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(activation, data_format, **kwargs)
         self.check_positive(divisor=divisor)
-        if not isinstance(ratio, numbers.Real) or not ratio > 0:
+        if not isinstance(ratio, float | numbers.Real) or not ratio > 0:
             raise ValueError(f"SqueezeExcite: `ratio` must be positive. Received: ratio={ratio!r}.")
         self.ratio = ratio
         self.divisor = divisor
         self.gate_activation = keras.activations.get(gate_activation)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
-        channels = input_shape[self.axis]
+        channels = self.channels(input_shape)
         units = make_divisible(channels * self.ratio, self.divisor)
         dense = dict(kernel_size=1, kernel_initializer="he_normal", **self.part)
         self.pool = keras.layers.GlobalAveragePooling2D(keepdims=True, name="pool", **self.part)
@@ -179,14 +181,14 @@ class SqueezeExcite(Block):
         self.expand = keras.layers.Conv2D(channels, name="expand", **dense)
         build_chain([self.pool, self.reduce, self.expand], input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         hidden = self.activation(self.reduce(self.pool(inputs)))
         return keras.ops.multiply(inputs, self.gate_activation(self.expand(hidden)))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         gate = keras.activations.serialize(self.gate_activation)
         return {**super().get_config(), "gate_activation": gate}
 
@@ -236,19 +238,19 @@ class GhostBottleneck(Block):
 
     def __init__(
         self,
-        expansion,
-        filters,
-        kernel_size=3,
-        strides=1,
-        se_ratio=0.0,
-        ratio=2,
-        cheap_kernel_size=3,
-        padding="symmetric",
-        dilation_rate=1,
-        activation="relu",
-        data_format=None,
-        **kwargs,
-    ):
+        expansion: int,
+        filters: int,
+        kernel_size: int = 3,
+        strides: int = 1,
+        se_ratio: float = 0.0,
+        ratio: int = 2,
+        cheap_kernel_size: int = 3,
+        padding: str = "symmetric",
+        dilation_rate: int = 1,
+        activation: Activation = "relu",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(activation, data_format, **kwargs)
         self.check_positive(
             expansion=expansion,
@@ -260,7 +262,7 @@ class GhostBottleneck(Block):
         # "valid" would leave the shortcut larger than what it is added to.
         self.check_padding(padding, ("symmetric", "same"), kernel_size=kernel_size)
         self.check_resampling(strides, dilation_rate)
-        if not isinstance(se_ratio, numbers.Real) or se_ratio < 0:
+        if not isinstance(se_ratio, float | numbers.Real) or se_ratio < 0:
             raise ValueError(
                 "GhostBottleneck: `se_ratio` must be a number, 0 or more. "
                 f"Received: se_ratio={se_ratio!r}."
@@ -286,7 +288,7 @@ class GhostBottleneck(Block):
                 SqueezeExcite(se_ratio, activation=self.activation, name="se", **self.part)
             )
         self.residual.append(GhostModule(filters, activation=None, name="ghost2", **ghost))
-        self.shortcut = []
+        self.shortcut: list[keras.Layer] = []
 
     def _depthwise(self, name):
         return self.conv_bn(
@@ -298,7 +300,7 @@ class GhostBottleneck(Block):
             dilation_rate=self.dilation_rate,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         build_chain(self.residual, input_shape)
         if self.resamples or input_shape[self.axis] != self.filters:
@@ -308,8 +310,8 @@ class GhostBottleneck(Block):
             ]
             build_chain(self.shortcut, input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         return keras.ops.add(run_chain(self.residual, inputs), run_chain(self.shortcut, inputs))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return chain_output_shape(self.residual, input_shape)

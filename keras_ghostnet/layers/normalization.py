@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_ghostnet.layers.types import Tensor
+
 PACKAGE = "keras_ghostnet"  # the scope of every registered class
 FUSIBLE = ("float32", "bfloat16", "float16")
 
@@ -23,7 +25,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Output shape: the same.
     """
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         if not (training and self.trainable and mask is None and self._is_fusible(inputs)):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf  # loaded by the backend already

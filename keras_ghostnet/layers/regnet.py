@@ -4,10 +4,13 @@
 the authors' code; the block is *Designing Network Design Spaces*' X block (CVPR 2020).
 """
 
+from typing import Any
+
 import keras
 
 from keras_ghostnet.layers.block import Block, build_chain, chain_output_shape, run_chain
 from keras_ghostnet.layers.convolution import PACKAGE
+from keras_ghostnet.layers.types import Activation, Shape, Tensor
 from keras_ghostnet.specs import GGhostStageSpec
 
 
@@ -40,14 +43,14 @@ class RegNetBlock(Block):
 
     def __init__(
         self,
-        filters,
-        group_width,
-        strides=1,
-        dilation_rate=1,
-        activation="relu",
-        data_format=None,
-        **kwargs,
-    ):
+        filters: int,
+        group_width: int,
+        strides: int = 1,
+        dilation_rate: int = 1,
+        activation: Activation = "relu",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(activation, data_format, **kwargs)
         self.check_positive(
             filters=filters,
@@ -73,22 +76,22 @@ class RegNetBlock(Block):
         self.expand = self.conv_bn(filters, 1, "{}1")
         self.grouped = self.conv_bn(filters, 3, "{}2", **grouped)
         self.project = self.conv_bn(filters, 1, "{}3")
-        self.shortcut = []
+        self.shortcut: list[keras.Layer] = []
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         build_chain([*self.expand, *self.grouped, *self.project], input_shape)
         if self.strides > 1 or input_shape[self.axis] != self.filters:
             self.shortcut = self.conv_bn(self.filters, 1, "shortcut_{}", strides=self.strides)
             build_chain(self.shortcut, input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         x = self.activation(run_chain(self.expand, inputs))
         x = self.activation(run_chain(self.grouped, x))
         x = keras.ops.add(run_chain(self.project, x), run_chain(self.shortcut, inputs))
         return self.activation(x)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return chain_output_shape([*self.expand, *self.grouped], input_shape)
 
 
@@ -123,14 +126,14 @@ class GGhostStage(Block):
 
     def __init__(
         self,
-        filters,
-        depth,
-        group_width,
-        strides=2,
-        activation="relu",
-        data_format=None,
-        **kwargs,
-    ):
+        filters: int,
+        depth: int,
+        group_width: int,
+        strides: int = 2,
+        activation: Activation = "relu",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(activation, data_format, **kwargs)
         self.check_positive(filters=filters, depth=depth, group_width=group_width, strides=strides)
         if depth < 3:
@@ -167,7 +170,7 @@ class GGhostStage(Block):
         self.cheap = self.conv_bn(self.cheap_width, 1, "cheap_{}")
         self.end = RegNetBlock(filters, group_width, name="end", **block)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         full = build_chain([self.base], input_shape)
         build_chain(self.raw, self.with_channels(full, self.raw_width))
@@ -177,7 +180,7 @@ class GGhostStage(Block):
         build_chain([*self.mix1, *self.mix2], self.with_channels(pooled, means))
         build_chain([self.end], full)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         base = self.base(inputs)
         raw, cheap = keras.ops.split(base, [self.raw_width], axis=self.axis)
         outputs = [base]
@@ -191,5 +194,5 @@ class GGhostStage(Block):
         cheap = self.activation(keras.ops.add(run_chain(self.cheap, cheap), mix))
         return self.end(keras.ops.concatenate([raw, cheap], axis=self.axis))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.base.compute_output_shape(input_shape)
