@@ -57,7 +57,7 @@ def convert_weights(path, output):
 
     model = build(DEFAULT_SIZE if include_top else None)
     assignments = transfer.assign(source, model, include_top, lambda: build(None))
-    left = set(source.tensors) - {assignment.tensor for assignment in assignments}
+    left = set(map(source.name, source.tensors)) - {assignment.tensor for assignment in assignments}
     if left and source.layout is not None:
         raise ValueError(
             f"{path} has a part of the top, but no classifier: {', '.join(sorted(left))} would be "

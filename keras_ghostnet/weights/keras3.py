@@ -134,16 +134,24 @@ def values(source, build):
             "with `keras.models.load_model`."
         )
     with tempfile.TemporaryDirectory() as folder:
-        # Keras goes by a file's name; ours may have any.
-        named = os.path.join(folder, "model" + SUFFIX[source.format])
+        # Keras goes by a file's name; ours may have any, except for what an index lists.
+        if source.index:
+            links = {path: os.path.basename(path) for path in (source.index, *source.files)}
+        else:
+            links = {source.path: "model" + SUFFIX[source.format]}
+        named = [_link(path, os.path.join(folder, name)) for path, name in links.items()]
         try:
-            os.symlink(os.path.abspath(source.path), named)
-        except OSError:  # a file system without links
-            shutil.copyfile(source.path, named)
-        try:
-            whole.load_weights(named)
+            whole.load_weights(named[0])
         except Exception as error:  # Keras raises what its layers and h5py raise
             raise ValueError(
                 f"{source.path}: Keras cannot load it as {source.spec.name}: {error}"
             ) from error
     return {variable.path: variable.numpy() for variable in model.weights}
+
+
+def _link(path, name):
+    try:
+        os.symlink(os.path.abspath(path), name)
+    except OSError:  # a file system without links
+        shutil.copyfile(path, name)
+    return name

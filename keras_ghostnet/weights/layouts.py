@@ -85,13 +85,13 @@ VARIABLES = {
         "moving_variance": "{}._variance",
     },
     KERAS2: {
-        "kernel": "{0}/{0}/kernel:0",
-        "depthwise_kernel": "{0}/{0}/depthwise_kernel:0",
-        "bias": "{0}/{0}/bias:0",
-        "gamma": "{0}/{0}/gamma:0",
-        "beta": "{0}/{0}/beta:0",
-        "moving_mean": "{0}/{0}/moving_mean:0",
-        "moving_variance": "{0}/{0}/moving_variance:0",
+        "kernel": "{}/kernel:0",
+        "depthwise_kernel": "{}/depthwise_kernel:0",
+        "bias": "{}/bias:0",
+        "gamma": "{}/gamma:0",
+        "beta": "{}/beta:0",
+        "moving_mean": "{}/moving_mean:0",
+        "moving_variance": "{}/moving_variance:0",
     },
 }
 
@@ -150,6 +150,20 @@ class Layout:
             return array.transpose(2, 3, 0, 1)
         return array.transpose(2, 3, 1, 0)
 
+    def short_name(self, tensor):
+        """A tensor's name without what does not tell it: Keras 2 repeats all layers around it."""
+        return "/".join(tensor.split("/")[-2:]) if self.source == KERAS2 else tensor
+
+    def prefixes(self, names):
+        """What stands before this layout's names in a set of names: empty if it is another's."""
+        first, *rest = self.signature
+        prefixes = [name.removesuffix(first) for name in names if name.endswith(first)]
+        return [
+            prefix
+            for prefix in prefixes
+            if prefix[-1:] in ("", ".", "/") and all(prefix + name in names for name in rest)
+        ]
+
     def _is_depthwise(self, layer):
         """Whether a layer of ours is a depthwise convolution; G-GhostNet's `cheap_conv` is not."""
         return self.family == "ghostnet" and layer.endswith(("cheap_conv", "depthwise_conv"))
@@ -166,10 +180,7 @@ LAYOUTS = (
         "ghostnet",
         KERAS2,
         "keras_cv_attention_models' GhostNet",
-        (
-            "stem_conv/stem_conv/kernel:0",
-            "stack1_ghost_1_prim_conv/stack1_ghost_1_prim_conv/kernel:0",
-        ),
+        ("stem_conv/kernel:0", "stack1_ghost_1_prim_conv/kernel:0"),
     ),
     Layout(
         "ghostnet",
@@ -187,18 +198,40 @@ LAYOUTS = (
 
 
 def recognise(tensors):
-    """The layout of a checkpoint.
+    """The layout of a checkpoint, and what its tensors are called there.
+
+    Whatever is put in front of all names (`model.`, `backbone.`, `net.encoder.`) is found by the
+    layout's signature, wherever it stands.
 
     Args:
         tensors: Names of its tensors.
 
     Returns:
-        A `Layout`, or None if it is none of those in `LAYOUTS`.
+        `(layout, names)`: a `Layout`, and a dictionary from its own names of the tensors to those
+        in the checkpoint; tensors without the prefix keep their names. None if it is none of the
+        layouts in `LAYOUTS`.
+
+    Raises:
+        ValueError: If the checkpoint holds several networks, or a tensor twice.
     """
+    found = []
     for layout in LAYOUTS:
-        if all(name in tensors for name in layout.signature):
-            return layout
-    return None
+        names = {tensor: layout.short_name(tensor) for tensor in tensors}
+        found += [(layout, names, prefix) for prefix in layout.prefixes(set(names.values()))]
+    if not found:
+        return None
+    if len(found) > 1:
+        prefixes = ", ".join(sorted(repr(prefix) for *_, prefix in found))
+        raise ValueError(
+            f"holds {len(found)} networks, with the prefixes {prefixes}. Save one of them alone."
+        )
+    ((layout, names, prefix),) = found
+    own = {}
+    for tensor, name in names.items():
+        first = own.setdefault(name.removeprefix(prefix), tensor)
+        if first != tensor:
+            raise ValueError(f"holds one tensor twice, as {first!r} and {tensor!r}.")
+    return layout, own
 
 
 def _table(text, column):

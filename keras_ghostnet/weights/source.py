@@ -2,11 +2,20 @@
 
 import dataclasses
 import os
+import re
 
 from keras_ghostnet import specs
 from keras_ghostnet.weights import keras3, layouts, paddle, registry
 from keras_ghostnet.weights.readers import read_checkpoint
 from keras_ghostnet.weights.readers.checkpoint import is_floating
+
+# By the last part of their names, with the kinds of NumPy types that they come in.
+COUNTERS = {
+    "num_batches_tracked": "iu",  # torch's batch norm
+    "n_averaged": "iu",  # torch.optim.swa_utils.AveragedModel
+    "total_ops": "iuf",  # thop, a profiler that leaves its counters in every module
+    "total_params": "iuf",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +30,9 @@ class Source:
         spec: The `GhostNetSpec` or `GGhostSpec` that it holds the weights of.
         classes: Classes of its classifier, or None if it has no classifier.
         channels: Channels of its input.
-        tensors: Dictionary of names and arrays.
+        tensors: Dictionary of arrays, by the layout's own names of them.
+        names: What the file calls them where that is another name: a dictionary.
+        files, index: As `Checkpoint`'s.
     """
 
     path: str
@@ -31,6 +42,13 @@ class Source:
     classes: int | None
     channels: int
     tensors: dict
+    names: dict = dataclasses.field(default_factory=dict)
+    files: tuple = ()
+    index: str | None = None
+
+    def name(self, tensor):
+        """What the file calls one of the `tensors`."""
+        return self.names.get(tensor, tensor)
 
     @property
     def title(self):
@@ -103,15 +121,22 @@ def read(path):
             None,
             *keras3.describe(checkpoint.path, tensors),
             tensors,
+            files=checkpoint.files,
+            index=checkpoint.index,
         )
-    layout = layouts.recognise(tensors)
-    if layout is None:
+    try:
+        recognised = layouts.recognise(tensors)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if recognised is None:
         raise ValueError(
             f"{path}: a readable {checkpoint.format} file, but not of a GhostNet that is known "
             f"here. It holds {len(tensors)} arrays, such as {', '.join(sorted(tensors)[:4])}. "
             f"Known: {', '.join(known.title for known in layouts.LAYOUTS)}, and Keras 3 files of "
             "this package's models."
         )
+    layout, names = recognised
+    tensors = {name: tensors[tensor] for name, tensor in names.items()}
     spec = layouts.find_spec(layout, tensors)
     if spec is None:
         raise ValueError(
@@ -128,12 +153,16 @@ def read(path):
         classes=layouts.classes(layout, tensors),
         channels=layouts.input_channels(layout, tensors),
         tensors=tensors,
+        names=names,
+        files=checkpoint.files,
+        index=checkpoint.index,
     )
 
 
 def _is_counter(name, array):
-    """Whether a tensor is torch's counter beside a batch norm; no output depends on it."""
-    return name.endswith(".num_batches_tracked") and array.dtype.kind in "iu" and array.size == 1
+    """Whether a tensor is a single number that programs count with; no output depends on it."""
+    kinds = COUNTERS.get(re.split(r"[./]", name.removesuffix(":0"))[-1], "")
+    return array.dtype.kind in kinds and array.size == 1
 
 
 def _check_floating(tensors, path):

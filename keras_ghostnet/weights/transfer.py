@@ -199,8 +199,8 @@ def _named(source, model):
         tensor = source.layout.tensor_name(layer, path)
         array = rest.pop(tensor, None)
         value = None if array is None else source.layout.to_keras(array, path)
-        found[path] = (tensor, value)
-    return found, list(rest)
+        found[path] = (source.name(tensor), value)
+    return found, [source.name(tensor) for tensor in rest]
 
 
 def _finite_as(value, dtype):

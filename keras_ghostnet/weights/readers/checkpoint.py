@@ -27,19 +27,23 @@ _SHOWN = 3
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """The tensors of one checkpoint file.
+    """The tensors of one checkpoint.
 
     Attributes:
-        path: The file that was read.
+        path: The file that was named.
         format: One of the keys of `FORMATS`; recognised by content, not by the file's name.
         tensors: The checkpoint's own names and arrays in the checkpoint's own layout. Floating
             arrays keep their precision; all are in the machine's byte order. They may be
             read-only and may share memory.
+        files: The files that were read, more than one for a checkpoint in shards.
+        index: The index that lists them; None if there is none.
     """
 
     path: str
     format: str
     tensors: dict[str, np.ndarray]
+    files: tuple[str, ...]
+    index: str | None = None
 
 
 class CheckpointError(ValueError):

@@ -3,13 +3,16 @@
 The one place where whatever goes wrong in a library below becomes an error that names the file.
 """
 
+import contextlib
 import os
+import re
 
 from keras_ghostnet.weights.readers import (
     archives,
     hdf5_file,
     paddle_file,
     safetensors_file,
+    shards,
     torch_file,
 )
 from keras_ghostnet.weights.readers.checkpoint import (
@@ -21,36 +24,70 @@ from keras_ghostnet.weights.readers.checkpoint import (
     shown,
 )
 
+# Components of names that programs add around a network or a part of it: DataParallel and
+# DistributedDataParallel, torch.compile, FSDP, activation checkpointing, Paddle's DataParallel.
+_WRAPPERS = re.compile(
+    r"(?<![^./])(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_layers)\."
+)
+_SHOWN = 3
 _HEAD = 512
 _HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml")
 _LFS_START = b"version https://git-lfs"
 
 
 def read_checkpoint(path):
-    """Reads a checkpoint file of any supported format.
+    """Reads a checkpoint of any supported format, in one file or in several.
 
     The format is recognised by what the file holds. Nothing that the file names is imported or
     run, nothing is written, and neither PyTorch, Paddle, TensorFlow nor Keras is needed.
 
     Args:
-        path: The file: one of the formats of `checkpoint.FORMATS`.
+        path: The file: one of the formats of `checkpoint.FORMATS`; of a checkpoint in several
+            files, the index or any of them (`shards.find_shards`).
 
     Returns:
-        A `Checkpoint` with every tensor of the network; optimizer state is left out.
+        A `Checkpoint` with every tensor of the network, under its name without the wrappers of
+        training programs (`module.`, `_orig_mod.`); optimizer state is left out.
 
     Raises:
         FileNotFoundError: If there is no such file.
         OSError: If the file cannot be opened or read.
         ValueError: If the file is of no known format, is damaged, asks for code to be run, or
-            holds something that cannot be a network's weights. Nothing is returned then.
+            holds something that cannot be a network's weights; if one of several files is
+            missing. Nothing is returned then.
     """
     path = os.fspath(path)
     _check_path(path)
+    with _explained(path):
+        parts = shards.find_shards(path) or shards.Shards((path,))
+    tensors, formats, announced = {}, {}, set(parts.tensors)
+    for file in parts.files:
+        with _explained(file), open(file, "rb") as opened:
+            size = os.fstat(opened.fileno()).st_size
+            formats[file], found = _read(opened, size)
+            for name, array in checked_tensors(found, size).items():
+                short = _WRAPPERS.sub("", name)
+                if short in tensors:
+                    raise refusal(f"tensor {shown(short)} twice", "each tensor once")
+                tensors[short] = array
+                announced.discard(name)
+    with _explained(path):
+        if announced:
+            names = ", ".join(shown(name) for name in sorted(announced)[:_SHOWN])
+            raise refusal(
+                f"{len(announced)} tensor(s) of the index in none of its files: {names}",
+                "every tensor that the index lists",
+            )
+        if len(set(formats.values())) > 1:
+            raise refusal(f"files of the formats {sorted(set(formats.values()))}", "one format")
+    return Checkpoint(path, formats[parts.files[0]], tensors, parts.files, parts.index)
+
+
+@contextlib.contextmanager
+def _explained(path):
+    """Turns what any library raises while a file is read into an error that names the file."""
     try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            format_name, tensors = _read(file, size)
-            return Checkpoint(path, format_name, checked_tensors(tensors, size))
+        yield
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     except OSError as error:

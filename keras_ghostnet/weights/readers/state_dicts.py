@@ -12,8 +12,6 @@ NESTS = (
     "model",
     "net",
 )
-# Put in front of every name by DistributedDataParallel and by torch.compile.
-PREFIXES = ("module.", "_orig_mod.")
 
 _MAX_NESTING = 4
 _ADVICE = "Save the network's state_dict: a dictionary of names and tensors."
@@ -27,8 +25,7 @@ def network_state(root, tensor_type):
         tensor_type: The class that stands for a tensor.
 
     Returns:
-        `{name: tensor}`, with `PREFIXES` removed from the names. Entries that are no tensors
-        (an epoch, a version) are left out.
+        `{name: tensor}`. Entries that are no tensors (an epoch, a version) are left out.
 
     Raises:
         CheckpointError: If there is no such dictionary, or tensors would be left behind in it.
@@ -67,10 +64,9 @@ def _named_tensors(entries, tensor_type):
     tensors, searched = {}, set()
     for key, value in entries.items():
         if isinstance(value, tensor_type):
-            name = _short_name(key)
-            if name in tensors:
-                raise refusal(f"tensor {shown(name)} twice", "distinct names", _ADVICE)
-            tensors[name] = value
+            if not isinstance(key, str):
+                raise refusal(f"a tensor under the key {shown(key)}", "names as keys", _ADVICE)
+            tensors[key] = value
         elif _holds(value, tensor_type, searched):
             raise refusal(
                 f"tensors inside the entry {shown(key)}",
@@ -78,16 +74,6 @@ def _named_tensors(entries, tensor_type):
                 _ADVICE,
             )
     return tensors
-
-
-def _short_name(key):
-    if not isinstance(key, str):
-        raise refusal(f"a tensor under the key {shown(key)}", "names as keys", _ADVICE)
-    for _ in range(_MAX_NESTING):
-        if not key.startswith(PREFIXES):
-            break
-        key = next(key.removeprefix(prefix) for prefix in PREFIXES if key.startswith(prefix))
-    return key
 
 
 def _holds(container, tensor_type, searched):
