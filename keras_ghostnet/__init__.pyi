@@ -17,6 +17,7 @@ from .g_ghostnet import (
     GGhostRegNetX320,
 )
 from .ghostnet import GhostNet
+from .layers.normalization import freeze_batch_norm
 from .preprocessing import decode_predictions, preprocess_input
 from .registry import create_model, list_models
 
@@ -43,6 +44,7 @@ __all__ = [
     "count_parameters",
     "create_model",
     "decode_predictions",
+    "freeze_batch_norm",
     "layers",
     "list_models",
     "preprocess_input",

@@ -128,6 +128,35 @@ def test_frozen_layers_keep_weights_and_statistics_while_others_learn(build, dat
     assert not any(name.startswith(("stem", "stage")) for name in changed)
 
 
+def test_frozen_batch_norms_keep_everything_while_the_rest_learns(build, dataset):
+    """Inside blocks inside a nested model; the images' own statistics would change the results."""
+    inputs = keras.Input(SHAPE)
+    features = build(include_top=False, pooling="avg", input_shape=SHAPE)(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(features))
+    norms = {w.path.rpartition("/")[0] for w in model.weights if w.name == "moving_mean"}
+    assert keras_ghostnet.freeze_batch_norm(model) == len(norms)
+    frozen = {w.path for w in model.weights if w.path.rpartition("/")[0] in norms}
+    assert len(frozen) == 4 * len(norms)
+    assert {w.path for w in model.trainable_weights} == {w.path for w in model.weights} - frozen
+
+    before = {w.path: w.numpy() for w in model.weights}
+    compiled(model).fit(dataset, epochs=1, verbose=0)
+    for weight in model.weights:
+        if weight.path in frozen:
+            np.testing.assert_array_equal(weight, before[weight.path], err_msg=weight.path)
+    kernel = model.layers[-1].kernel
+    assert (kernel.numpy() != before[kernel.path]).any()
+    training, inference = (model(pictures(), training=training) for training in (True, False))
+    np.testing.assert_allclose(training, inference, rtol=1e-5, atol=1e-6)
+
+
+def test_how_many_batch_norms_a_ghostnet_has():
+    model = keras_ghostnet.GhostNet()
+    assert sum(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers) == 2
+    assert keras_ghostnet.freeze_batch_norm(model) == 80
+    assert keras_ghostnet.freeze_batch_norm(keras.Sequential([keras.layers.Dense(1)])) == 0
+
+
 def test_mixed_precision_trains_in_bfloat16_with_float32_weights(build, dataset):
     with dtype_policy("mixed_bfloat16"):
         model = build(input_shape=SHAPE, classes=3, dropout_rate=0.0)

@@ -3,6 +3,7 @@
 import keras
 
 from keras_ghostnet import specs
+from keras_ghostnet.layers.normalization import batch_norms
 from keras_ghostnet.registry import from_spec
 
 
@@ -27,9 +28,8 @@ def build(recipe, classes):
         model = _classifier(recipe, classes)
     finally:
         keras.config.set_dtype_policy(before)
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = recipe.synchronized_bn
+    for layer in batch_norms(model):
+        layer.synchronized = recipe.synchronized_bn
     return model
 
 
