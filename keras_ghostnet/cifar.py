@@ -24,6 +24,7 @@ from keras_ghostnet import builder, specs
 from keras_ghostnet.layers import GhostModule
 from keras_ghostnet.layers.basic_block import GhostBasicBlock
 from keras_ghostnet.layers.convolution import batch_norm, kernel_initializer
+from keras_ghostnet.layers.types import Activation, Shape, Tensor
 
 IMAGE_SIZE = 32
 WEIGHTS = (".weights.h5", ".keras")
@@ -69,19 +70,19 @@ def _document(**words):
 
 @_document(features=512)
 def GhostVGG16(
-    ratio=2,
-    cheap_kernel_size=3,
+    ratio: int = 2,
+    cheap_kernel_size: int = 3,
     *,
-    include_top=True,
-    weights=None,
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=10,
-    classifier_activation="softmax",
-    dropout_rate=0.0,
-    name=None,
-):
+    include_top: bool = True,
+    weights: str | os.PathLike[str] | None = None,
+    input_tensor: Tensor | None = None,
+    input_shape: Shape | None = None,
+    pooling: str | None = None,
+    classes: int = 10,
+    classifier_activation: Activation = "softmax",
+    dropout_rate: float = 0.0,
+    name: str | None = None,
+) -> keras.Model:
     """VGG-16 with batch norm for CIFAR, its 13 convolutions ghost modules.
 
     Reference: [GhostNet: More Features from Cheap Operations](
@@ -142,19 +143,19 @@ def _vgg_head(x, spec):
 
 @_document(features=64)
 def GhostResNet56(
-    ratio=2,
-    cheap_kernel_size=1,
+    ratio: int = 2,
+    cheap_kernel_size: int = 1,
     *,
-    include_top=True,
-    weights=None,
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=10,
-    classifier_activation="softmax",
-    dropout_rate=0.0,
-    name=None,
-):
+    include_top: bool = True,
+    weights: str | os.PathLike[str] | None = None,
+    input_tensor: Tensor | None = None,
+    input_shape: Shape | None = None,
+    pooling: str | None = None,
+    classes: int = 10,
+    classifier_activation: Activation = "softmax",
+    dropout_rate: float = 0.0,
+    name: str | None = None,
+) -> keras.Model:
     """ResNet-56 for CIFAR, the convolutions of its 27 blocks ghost modules.
 
     Reference: [GhostNet: More Features from Cheap Operations](

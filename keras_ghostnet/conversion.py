@@ -2,6 +2,8 @@
 
 import os
 
+import keras
+
 from keras_ghostnet import files
 from keras_ghostnet.builder import DEFAULT_SIZE, square
 from keras_ghostnet.registry import from_spec
@@ -11,7 +13,9 @@ from keras_ghostnet.weights import source as sources
 SUFFIXES = (".weights.h5", ".keras")
 
 
-def convert_weights(path, output):
+def convert_weights(
+    path: str | os.PathLike[str], output: str | os.PathLike[str]
+) -> tuple[keras.Model, list[transfer.Assignment]]:
     """Converts a checkpoint to a Keras 3 file, which any Keras 3 installation reads fast.
 
     The network is told by the checkpoint's content: family, width or size, classes.

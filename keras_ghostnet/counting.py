@@ -46,7 +46,7 @@ PRODUCT_OPERATIONS = {
 }
 
 
-def count_parameters(model):
+def count_parameters(model: keras.Model) -> int:
     """Counts what a model learns, as papers do.
 
     Args:
@@ -62,7 +62,7 @@ def count_parameters(model):
     )
 
 
-def count_macs(model, input_shape=None):
+def count_macs(model: keras.Model, input_shape: tuple[int, ...] | None = None) -> int:
     """Counts the multiply-adds of one image through a model.
 
     Convolutions and dense layers count, as in the papers; batch norm (which is folded away),

@@ -4,8 +4,13 @@
 (arXiv 2201.03297), section 4.
 """
 
+import os
+
+import keras
+
 from keras_ghostnet import builder, specs
 from keras_ghostnet.layers import GGhostStage, RegNetBlock
+from keras_ghostnet.layers.types import Activation, Shape, Tensor
 
 
 def _constructor(size):
@@ -15,16 +20,16 @@ def _constructor(size):
     @builder.document(size=size, head="", features=spec.stages[-1].width)
     def model(
         *,
-        include_top=True,
-        weights=None,
-        input_tensor=None,
-        input_shape=None,
-        pooling=None,
-        classes=1000,
-        classifier_activation="softmax",
-        dropout_rate=0.2,
-        name=None,
-    ):
+        include_top: bool = True,
+        weights: str | os.PathLike[str] | None = None,
+        input_tensor: Tensor | None = None,
+        input_shape: Shape | None = None,
+        pooling: str | None = None,
+        classes: int = 1000,
+        classifier_activation: Activation = "softmax",
+        dropout_rate: float = 0.2,
+        name: str | None = None,
+    ) -> keras.Model:
         """G-GhostNet on RegNetX-{size}.
 
         Reference: [GhostNets on Heterogeneous Devices via Cheap Operations](

@@ -4,27 +4,30 @@
 C-GhostNet in *GhostNets on Heterogeneous Devices via Cheap Operations* (arXiv 2201.03297).
 """
 
+import os
+
 import keras
 
 from keras_ghostnet import builder, specs
 from keras_ghostnet.layers import GhostBottleneck
 from keras_ghostnet.layers.convolution import kernel_initializer
+from keras_ghostnet.layers.types import Activation, Shape, Tensor
 
 
 @builder.document(head=" (and the 1280 units in front of it)", features="960 * width")
 def GhostNet(
-    width=1.0,
+    width: float = 1.0,
     *,
-    include_top=True,
-    weights=None,
-    input_tensor=None,
-    input_shape=None,
-    pooling=None,
-    classes=1000,
-    classifier_activation="softmax",
-    dropout_rate=0.2,
-    name=None,
-):
+    include_top: bool = True,
+    weights: str | os.PathLike[str] | None = None,
+    input_tensor: Tensor | None = None,
+    input_shape: Shape | None = None,
+    pooling: str | None = None,
+    classes: int = 1000,
+    classifier_activation: Activation = "softmax",
+    dropout_rate: float = 0.2,
+    name: str | None = None,
+) -> keras.Model:
     """C-GhostNet of any width.
 
     Reference: [GhostNet: More Features from Cheap Operations](

@@ -6,11 +6,13 @@ import importlib.resources
 import keras
 import numpy as np
 
+from keras_ghostnet.layers.types import Tensor
+
 CLASSES = 1000
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of RGB in [0, 1]
 
 
-def preprocess_input(x, data_format=None):
+def preprocess_input(x: Tensor, data_format: str | None = None) -> Tensor:
     """Normalizes RGB images as every public checkpoint expects them.
 
     Divides by 255, subtracts ImageNet's mean (0.485, 0.456, 0.406) and divides by its standard
@@ -56,7 +58,7 @@ def to_pixels(images: np.ndarray) -> np.ndarray:
     return np.rint((np.asarray(images) - offset) / scale).clip(0, 255).astype("uint8")
 
 
-def decode_predictions(preds, top=5):
+def decode_predictions(preds: Tensor, top: int = 5) -> list[list[tuple[str, str, float]]]:
     """Names the most probable ImageNet classes; works offline.
 
     Args:
@@ -87,7 +89,7 @@ def decode_predictions(preds, top=5):
 
 
 @functools.cache
-def imagenet_classes():
+def imagenet_classes() -> tuple[tuple[str, str], ...]:
     """ImageNet's classes in the order of the networks' outputs.
 
     Returns:
@@ -95,4 +97,5 @@ def imagenet_classes():
         ("crane" and "maillot") stand for two classes each; the ids are unique.
     """
     path = importlib.resources.files("keras_ghostnet") / "data" / "imagenet_classes.tsv"
-    return tuple(tuple(line.split("\t")) for line in path.read_text("utf-8").splitlines())
+    pairs = (line.split("\t") for line in path.read_text("utf-8").splitlines())
+    return tuple((identifier, name) for identifier, name in pairs)

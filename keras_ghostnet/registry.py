@@ -1,5 +1,9 @@
 """Models by name."""
 
+from typing import Any
+
+import keras
+
 from keras_ghostnet import g_ghostnet, specs
 from keras_ghostnet.cifar import GhostResNet56, GhostVGG16
 from keras_ghostnet.ghostnet import GhostNet
@@ -7,7 +11,7 @@ from keras_ghostnet.ghostnet import GhostNet
 CIFAR = {"ghost_vgg": GhostVGG16, "ghost_resnet": GhostResNet56}
 
 
-def list_models():
+def list_models() -> list[str]:
     """The names that `create_model` knows, smallest first within a family.
 
     Returns:
@@ -16,7 +20,7 @@ def list_models():
     return list(specs.SPECS)
 
 
-def create_model(name, **kwargs):
+def create_model(name: str, **kwargs: Any) -> keras.Model:
     """Builds a model by its name.
 
     Args:

@@ -4,5 +4,5 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 Tensor: TypeAlias = Any  # of Keras' backend, or symbolic
-Shape: TypeAlias = tuple[int | None, ...]  # the batch's size first; None where it is unknown
+Shape: TypeAlias = tuple[int | None, ...]  # None for a size that is not known
 Activation: TypeAlias = str | Callable[[Tensor], Tensor] | None  # or its name in Keras
