@@ -14,7 +14,8 @@ def quiet(*, unless=Exception):
     TensorFlow's C++ code writes to file descriptor 2 itself, below `sys.stderr`, and no setting
     of its loggers stops all of it: so the descriptor points to a file meanwhile. Descriptor 1
     is left alone, only `sys.stdout` and `sys.stderr` are replaced: whoever took hold of the
-    real `sys.stdout` before, such as a progress bar, still reaches the user.
+    real `sys.stdout` before, such as a progress bar, still reaches the user. Whoever takes hold of
+    the replacement, such as a logger that is made meanwhile, reaches the real one afterwards.
 
     Not for several threads at once: the descriptor belongs to the whole process.
 
@@ -30,8 +31,10 @@ def quiet(*, unless=Exception):
         try:
             with (
                 _descriptor_2(kept),
-                contextlib.redirect_stdout(kept),
-                contextlib.redirect_stderr(kept),
+                _diverted(sys.stdout, kept) as stdout,
+                _diverted(sys.stderr, kept) as stderr,
+                contextlib.redirect_stdout(stdout),
+                contextlib.redirect_stderr(stderr),
                 warnings.catch_warnings(),
             ):
                 warnings.simplefilter("ignore")
@@ -40,6 +43,26 @@ def quiet(*, unless=Exception):
             kept.seek(0)
             sys.stderr.write(kept.read())
             raise
+
+
+class _Stream:
+    """A text stream that passes everything on to its target."""
+
+    def __init__(self, target):
+        self.target = target
+
+    def __getattr__(self, name):
+        return getattr(self.target, name)
+
+
+@contextlib.contextmanager
+def _diverted(real, file):
+    """Yields a stream that writes to `file`, and to the real stream once this is over."""
+    stream = _Stream(file)
+    try:
+        yield stream
+    finally:
+        stream.target = real
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Holding back output, that of C++ code included."""
 
+import logging
 import os
 import sys
 import warnings
@@ -50,3 +51,16 @@ def test_a_failure_shows_everything(capfd):
     _, err = capfd.readouterr()
     assert "to sys.stdout" in err
     assert "below sys.stderr" in err
+
+
+def test_a_logger_made_meanwhile_speaks_afterwards(capfd):
+    """As TensorFlow's is, where an export or a training is the first to import it."""
+    logger = logging.Logger("library")
+    with quiet(), quiet():
+        logger.addHandler(logging.StreamHandler())
+        print_again, stderr = sys.stdout, sys.stderr
+        logger.warning("held back")
+    logger.warning("afterwards")
+    print("once more", file=print_again)
+    assert (stderr.encoding, stderr.isatty()) == (sys.stderr.encoding, sys.stderr.isatty())
+    assert capfd.readouterr() == ("once more\n", "afterwards\n")
