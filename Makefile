@@ -55,7 +55,7 @@ test-backends: install ## logits on JAX and PyTorch, which are installed beside
 	$(PIP) install '$(TORCH)' jax
 	$(BIN)/python -m pytest -m backends
 
-test-workers: install ## four workers; two that are stopped and continue; the README's commands
+test-workers: install ## four workers; two that are stopped and resume; the training guide's commands
 	$(BIN)/python -m pytest -m workers
 
 test-load: install ## 10,000 requests from 16 threads to the served model

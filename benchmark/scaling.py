@@ -31,7 +31,7 @@ def table(network, cluster):
     """The lines of a network's table."""
     yield (
         "| accelerators | hosts | batch | each | images/s | efficiency | bound by | "
-        "learning rate | warm-up epochs | synchronised BN | cores/host | hours |"
+        "learning rate | warm-up epochs | synchronized BN | cores/host | hours |"
     )
     yield "|---" * 12 + "|"
     for accelerators in ACCELERATORS:
@@ -139,7 +139,7 @@ def main(arguments=None):
     for field in dataclasses.fields(Cluster):
         (option,) = hyphenated([f"--{field.name}"])
         parser.add_argument(option, type=field.type, default=field.default)
-    options = vars(parser.parse_args(hyphenated(arguments or sys.argv[1:])))
+    options = vars(parser.parse_args(hyphenated(sys.argv[1:] if arguments is None else arguments)))
     cluster = Cluster(**{field.name: options[field.name] for field in dataclasses.fields(Cluster)})
     if options["rate"] and not options["model"]:
         parser.error("--rate is that of one model: give --model too")

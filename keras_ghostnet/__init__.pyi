@@ -2,6 +2,7 @@ from . import layers, weights
 from .cifar import GhostResNet56, GhostVGG16
 from .conversion import convert_weights
 from .counting import count_macs, count_parameters
+from .export import predict
 from .g_ghostnet import (
     GGhostRegNetX002,
     GGhostRegNetX004,
@@ -47,6 +48,7 @@ __all__ = [
     "freeze_batch_norm",
     "layers",
     "list_models",
+    "predict",
     "preprocess_input",
     "weights",
 ]
