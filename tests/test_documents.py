@@ -113,16 +113,16 @@ def test_links_between_documents():
 
 def test_files_that_documents_name_exist():
     folders = ("keras_ghostnet", "training", "export", "benchmark", "tests", "docs", "examples")
-    files = [str(path) for folder in folders for path in (ROOT / folder).rglob("*")]
+    files = [str(path) for folder in folders for path in (ROOT / folder).rglob("*.*")]
+    files += map(str, ROOT.glob("*"))
     for document in DOCUMENTS:
-        for name in re.findall(r"`([\w./*]+(?:\.py|\.c|/))`", document.read_text()):
-            pattern = f"*/{name.rstrip('/')}"
-            assert fnmatch.filter(files, pattern), f"{document.name}: {name}"
+        for name in re.findall(r"`([\w./*]+\.(?:py|c))`", document.read_text()):
+            assert fnmatch.filter(files, f"*/{name}"), f"{document.name}: {name}"
 
 
 def test_modules_that_documents_name_exist():
     for document in DOCUMENTS:
-        for name in re.findall(r"\bkeras_ghostnet(?:\.\w+)+", document.read_text()):
+        for name in re.findall(r"(?<![\w/])keras_ghostnet(?:\.\w+)+", document.read_text()):
             pkgutil.resolve_name(name)
 
 
