@@ -59,7 +59,7 @@ def quickstart(run_dir="runs/quickstart", recipe=None, data="digits"):
         keras_ghostnet.export.verification.VerificationError: If an artifact does not compute what
             the Keras model computes.
     """
-    recipe, run_dir = recipe or recipes.find("digits"), pathlib.Path(run_dir)
+    recipe, run_dir = recipe or recipes.get_recipe("digits"), pathlib.Path(run_dir)
     _check_packages()
     _check_place(run_dir)
     _check_run_dir(run_dir)
@@ -115,7 +115,7 @@ def _train(work, recipe, data, console):
     start = time.perf_counter()
     with step(console) as done:  # shows its own progress
         run = Run(recipe, data, work, keep=1, console=console)
-        run.go()
+        run.execute()
         done(f"trained {run.loop.model.name} for {recipe.epochs} epochs")
     with step(console, "Evaluating") as done:
         # The last epoch's, not the best's: the held-out images choose nothing, so that their

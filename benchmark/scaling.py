@@ -93,7 +93,7 @@ def published_recipe(name):
     """The recipe of a model's own paper."""
     from keras_ghostnet.training import recipes
 
-    return recipes.find(f"{name}_imagenet")
+    return recipes.get_recipe(f"{name}_imagenet")
 
 
 def measure(recipe, steps=10, classes=1000):
@@ -110,7 +110,7 @@ def measure(recipe, steps=10, classes=1000):
     from keras_ghostnet.training.loop import Loop
 
     strategy = distribution.strategy("one_device")
-    loop = Loop(recipe, lambda: classifiers.build(recipe, classes), steps, strategy)
+    loop = Loop(recipe, lambda: classifiers.build_classifier(recipe, classes), steps, strategy)
     images = recipe.batch_size
     batch = {
         "image": tf.zeros((images, recipe.image_size, recipe.image_size, 3)),

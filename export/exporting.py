@@ -20,6 +20,7 @@ from keras_ghostnet.export.formats import FORMATS, get_format, missing_packages,
 from keras_ghostnet.export.graph import lowering
 from keras_ghostnet.export.tflite import conversion, tuning
 from keras_ghostnet.quiet import quiet
+from keras_ghostnet.training.data import require_same_classes
 
 ALL = "all"
 
@@ -182,12 +183,12 @@ def _subject(network, source, fmts, data, calibration, labels, crop, allow_untra
         ranges, held_out = images.split_in_halves(ranges)
     elif isinstance(data, tuple):
         held_out = images.from_arrays(*data, size)
-        _require_classes(network, held_out)
+        _require_label_range(network, held_out)
         if calibrated and ranges is None:
             ranges, held_out = images.split_in_halves(held_out)
     else:
         held_out = images.from_source(data, "val", size, count=images.HELD_OUT, **settings)
-        _require_classes(network, held_out, source)
+        require_same_classes(network, held_out, source)
         labels = labels or held_out.class_names
         if calibrated and ranges is None:
             ranges = images.from_source(data, "train", size, count=images.CALIBRATION, **settings)
@@ -198,20 +199,14 @@ def _subject(network, source, fmts, data, calibration, labels, crop, allow_untra
     return Subject(network, class_names.labels_for(network, labels), crop, held_out, ranges)
 
 
-def _require_classes(network, found, source=None):
-    """Refuses images of other classes than the model's."""
-    classes, names = network.output_shape[-1], found.class_names
-    if names is None:
-        if found.labels.min(initial=0) < 0 or found.labels.max(initial=0) >= classes:
-            raise ValueError(
-                f"{network.name} has {classes} classes: labels must be 0 to {classes - 1}. Found "
-                f"{found.labels.min()} to {found.labels.max()}."
-            )
-        return
-    if classes != len(names):
-        raise ValueError(f"{network.name} has {classes} classes; {found.name} has {len(names)}.")
-    if source.recipe and source.labels != names:
-        raise ValueError(f"The run was trained on other classes than those of {found.name}.")
+def _require_label_range(network, found):
+    """Refuses labels in memory that are none of the model's classes."""
+    classes = network.output_shape[-1]
+    if found.labels.min(initial=0) < 0 or found.labels.max(initial=0) >= classes:
+        raise ValueError(
+            f"{network.name} has {classes} classes: labels must be 0 to {classes - 1}. Found "
+            f"{found.labels.min()} to {found.labels.max()}."
+        )
 
 
 def _training(network, source, data, console):

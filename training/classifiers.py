@@ -5,9 +5,10 @@ import keras
 from keras_ghostnet import specs
 from keras_ghostnet.layers.normalization import batch_norms
 from keras_ghostnet.registry import from_spec
+from keras_ghostnet.training.recipes import Recipe
 
 
-def build(recipe, classes):
+def build_classifier(recipe: Recipe, classes: int) -> keras.Model:
     """The network that a recipe trains.
 
     Args:
@@ -33,7 +34,7 @@ def build(recipe, classes):
     return model
 
 
-def copy(model):
+def copy_model(model: keras.Model) -> keras.Model:
     """The same network with variables of its own, as the strategy in whose scope this is needs."""
     clone = keras.models.clone_model(model)
     clone.set_weights(model.get_weights())

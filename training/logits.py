@@ -1,12 +1,13 @@
-"""The logits of any classifier, whether it ends in them or in probabilities."""
+"""Outputs of any classifier, whether it ends in logits or in probabilities."""
 
 import keras
+import tensorflow as tf
 
 TINY = 1e-30  # float32's logarithm of less is unusable
 
 
-def logits(model, images, training=False):
-    """What a classifier says of images, before any softmax.
+def logits(model: keras.Model, images, training: bool = False):
+    """A classifier's outputs before any softmax.
 
     Args:
         model: A Keras model that ends in logits, or in a softmax.
@@ -14,7 +15,7 @@ def logits(model, images, training=False):
         training: As Keras models take it.
 
     Returns:
-        Float32 `(n, classes)`. The logarithm of probabilities is logits but for a constant.
+        Float32 `(n, classes)`. The logarithms of probabilities are logits but for a constant.
     """
     outputs = keras.ops.cast(model(images, training=training), "float32")
     if ends_in_softmax(model):
@@ -22,10 +23,26 @@ def logits(model, images, training=False):
     return outputs
 
 
-def ends_in_softmax(model):
-    """Whether a model puts out probabilities."""
+def ends_in_softmax(model: keras.Model) -> bool:
+    """Whether a model returns probabilities."""
     last = model.layers[-1]
     if isinstance(last, keras.Model):
         return ends_in_softmax(last)
     activation = getattr(last, "activation", None)
     return isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax
+
+
+def correct(labels, outputs):
+    """Which examples are classified correctly.
+
+    Args:
+        labels: Classes `(n,)`, or distributions over the classes `(n, classes)`, of which the
+            most probable class counts.
+        outputs: Logits `(n, classes)`.
+
+    Returns:
+        Float32 `(n,)`, 0 or 1.
+    """
+    if labels.shape.rank == 2:
+        labels = tf.argmax(labels, axis=-1, output_type=tf.int32)
+    return tf.cast(tf.argmax(outputs, axis=-1, output_type=labels.dtype) == labels, "float32")

@@ -12,8 +12,7 @@ import keras
 import tensorflow as tf
 
 from keras_ghostnet.training import optimization
-from keras_ghostnet.training.evaluator import correct
-from keras_ghostnet.training.logits import logits
+from keras_ghostnet.training.logits import correct, logits
 
 
 class Loop:

@@ -1,17 +1,26 @@
-"""Pictures of a run: its learning curve, and what the network sees in training."""
+"""Pictures of a run and of an evaluation, as PNG files."""
 
+import collections
 import math
+import warnings
 
+import numpy as np
+import PIL.Image
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from keras_ghostnet.preprocessing import to_pixels
+from keras_ghostnet.training.data import decoding
 
-COLUMNS = 8
+COLUMNS = 8  # of images
+LONGEST_NAME = 16  # characters of a class
+MOST_CLASSES = 20  # rows of a confusion matrix that are still legible
+MISTAKES = 12  # that an evaluation's picture shows
+THUMBNAIL = 160  # largest side in pixels
 TRAINING, HELD_OUT = "#1f77b4", "#d95f02"
 
 
-def learning_curve(history, path):
+def draw_learning_curve(history, path):
     """Loss and accuracy over the epochs, as a PNG.
 
     Args:
@@ -33,14 +42,14 @@ def learning_curve(history, path):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    figure.savefig(path, format="png", dpi=120)
+    _save(figure, path)
 
 
-def batch(images, names, path):
+def draw_batch(images, names, path):
     """The images of a batch with their classes, as a PNG.
 
     Args:
-        images: `(n, height, width, 3)`, normalised as the network takes them.
+        images: `(n, height, width, 3)`, normalized as the network takes them.
         names: What to write above each.
         path: The file to write.
     """
@@ -51,5 +60,103 @@ def batch(images, names, path):
         axes.axis("off")
     for axes, image, name in zip(grid, to_pixels(images), names, strict=False):
         axes.imshow(image)
-        axes.set_title(name if len(name) <= 16 else f"{name[:15]}…", fontsize=8)
-    figure.savefig(path, format="png", dpi=100)
+        axes.set_title(shortened(name), fontsize=8, parse_math=False)
+    _save(figure, path)
+
+
+def draw_evaluation(evaluation, path):
+    """The confusion matrix, and beside it the most confident mistakes.
+
+    Of many classes the matrix shows those with the most mistakes, and sums up the others.
+
+    Args:
+        evaluation: An `Evaluation`.
+        path: The file to write.
+    """
+    class_names = _distinct(evaluation.source.class_names)
+    matrix, names = _largest_mistakes(evaluation.confusion_matrix(), class_names)
+    side = 3 + 0.35 * len(matrix)
+    figure = Figure(figsize=(side + 6, max(side, 6)), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(side, 6))
+    _draw_matrix(left, matrix, names, len(class_names))
+    left.suptitle(
+        f"{evaluation.source.name}: top-1 {evaluation.accuracy:.2%}, "
+        f"{evaluation.examples:,} images",
+        fontsize=10,
+        parse_math=False,
+    )
+    _draw_mistakes(right, evaluation, class_names)
+    _save(figure, path)
+
+
+def shortened(name):
+    """A class name in at most `LONGEST_NAME` characters: long ones lose their middle."""
+    name = " ".join(name.split())
+    if len(name) <= LONGEST_NAME:
+        return name
+    end = LONGEST_NAME // 2
+    return f"{name[: LONGEST_NAME - 1 - end]}…{name[-end:]}"
+
+
+def _distinct(class_names):
+    """Shortened names; those that several classes share begin with the class's number."""
+    names = [shortened(name) for name in class_names]
+    counts = collections.Counter(names)
+    return [name if counts[name] == 1 else f"{number}: {name}" for number, name in enumerate(names)]
+
+
+def _largest_mistakes(matrix, names):
+    """A matrix of at most `MOST_CLASSES` classes, the last row and column being all others."""
+    if len(matrix) <= MOST_CLASSES:
+        return matrix, names
+    mistakes = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * np.diag(matrix)
+    chosen = np.sort(np.argsort(-mistakes, kind="stable")[: MOST_CLASSES - 1])
+    others = np.setdiff1d(np.arange(len(matrix)), chosen)
+    order, starts = np.concatenate([chosen, others]), np.arange(MOST_CLASSES)
+    summed = np.add.reduceat(np.add.reduceat(matrix[order][:, order], starts, 0), starts, 1)
+    return summed, [*(names[index] for index in chosen), f"{len(others)} others"]
+
+
+def _draw_matrix(figure, matrix, names, classes):
+    axes = figure.subplots()
+    fractions = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
+    for row, column in zip(*np.nonzero(matrix), strict=True):
+        color = "white" if fractions[row, column] > 0.6 else "black"
+        text = f"{matrix[row, column]:,}"
+        axes.text(column, row, text, color=color, fontsize=7, ha="center", va="center")
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7, parse_math=False)
+    axes.set_yticks(range(len(names)), names, fontsize=7, parse_math=False)
+    title = "images by class; color: fraction of the row"
+    if classes > len(names):
+        title += f"\nthe {len(names) - 1} of {classes} classes with the most mistakes"
+    axes.set_title(title, fontsize=9)
+    axes.set(xlabel="predicted class", ylabel="true class")
+
+
+def _draw_mistakes(figure, evaluation, names):
+    positions = evaluation.most_confident_mistakes(MISTAKES)
+    if not len(positions):
+        figure.text(0.5, 0.5, "no mistakes", ha="center", va="center")
+        return
+    figure.suptitle("most confident mistakes: true class, predicted class", fontsize=10)
+    grid = figure.subplots(MISTAKES // 3, 3).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, position in zip(grid, positions, strict=False):
+        encoded, _ = evaluation.source.reader.read(int(evaluation.indices[position]))
+        image = PIL.Image.fromarray(decoding.decode(encoded))
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        axes.imshow(image)
+        title = (
+            f"{names[evaluation.labels[position]]}\n"
+            f"{names[evaluation.predicted[position]]} "
+            f"{evaluation.confidence[position]:.1%}"
+        )
+        axes.set_title(title, fontsize=8, parse_math=False)
+
+
+def _save(figure, path):
+    with warnings.catch_warnings():  # a script that the font lacks is drawn as boxes
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(path, format="png", dpi=120)

@@ -10,7 +10,7 @@ LINE_SECONDS = 60.0  # between lines within an epoch where there is no terminal
 
 
 class TrainingProgress:
-    """One bar over all steps of a run, with loss, accuracy, images a second and the time left.
+    """One bar over all steps of a run, with loss, accuracy, images per second and the time left.
 
     Args:
         console: A `rich.console.Console`.
@@ -93,6 +93,20 @@ class TrainingProgress:
         if row["epoch"] < self.epochs:
             text += self._left(row["step"])
         self.say(text)
+
+    def results(self, metrics, folder):
+        """After the run: the best and the last epoch, with the files that hold their models.
+
+        Args:
+            metrics: As in `metrics.json`.
+            folder: The run's folder.
+        """
+        for name, file in (("best", "model.keras"), ("last", "last.keras")):
+            row = metrics[name]
+            self.say(
+                f"{name}: epoch {row['epoch']}  held-out loss {row['val_loss']:.3f}  "
+                f"top-1 {row['val_accuracy']:.2%}  top-5 {row['val_top5']:.2%}  {folder / file}"
+            )
 
     def say(self, text):
         """Prints a line; a bar stays below it."""

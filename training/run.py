@@ -1,80 +1,132 @@
-"""One training run in one folder: begun, continued where it stopped, and finished."""
+"""One training run in one folder: started, resumed where it stopped, and finished."""
 
+import contextlib
 import dataclasses
-import importlib.util
 import json
+import os
 import pathlib
+import signal
+import threading
 import time
+from collections.abc import Iterable
 
 import keras
 import tensorflow as tf
 from rich.console import Console
 
-from keras_ghostnet import model_reference
-from keras_ghostnet.training import classifiers, distribution, run_folder
+from keras_ghostnet import extras, model_reference
+from keras_ghostnet.training import classifiers, distribution, recipes, run_folder
 from keras_ghostnet.training.checkpoints import Checkpoints, State
 from keras_ghostnet.training.data import Pipeline, open_source
-from keras_ghostnet.training.evaluator import Evaluator
+from keras_ghostnet.training.evaluation import Evaluator
 from keras_ghostnet.training.loop import Loop
 from keras_ghostnet.training.progress import TrainingProgress
-from keras_ghostnet.training.signals import on_signals
-from keras_ghostnet.training.step_watch import NO_SUMS, StepWatch
+from keras_ghostnet.training.step_monitor import NO_SUMS, StepMonitor
 
 SPLITS = ("train", "val")
-PACKAGES = {"matplotlib": "matplotlib", "PIL": "pillow", "tensorboard": "tensorboard"}
 
 
 class Stopped(Exception):
-    """The run was told to stop; its state is saved."""
+    """The run was interrupted by a signal; its state is saved."""
 
 
-class Run:
-    """A run of a recipe over a data source.
+def train(
+    recipe: recipes.Recipe | str,
+    data: str | os.PathLike,
+    run_dir: str | os.PathLike,
+    *,
+    settings: Iterable[str] = (),
+    strategy: str = "auto",
+    deterministic: bool = False,
+    checkpoint_steps: int = 1000,
+    checkpoint_minutes: float = 15.0,
+    keep: int = 3,
+    bad_limit: float = 0.001,
+    console: Console | None = None,
+) -> dict[str, dict[str, float]]:
+    """Trains a network by a recipe, or resumes where the same call stopped.
 
     What the folder holds is listed in `keras_ghostnet.training.run_folder`. Only the chief worker
-    writes, but for `bad_examples.csv`, to which every worker adds what it meets.
+    writes, but for `bad_examples.csv`, to which every worker adds what it meets. Keras' and
+    TensorFlow's seeds are set for the whole process.
 
     Args:
-        recipe: The `Recipe`.
+        recipe: A `Recipe`, or the name of one.
         data: A source as `keras_ghostnet.training.data.open_source` takes it.
-        run_dir: The folder. A run in it continues; one of another recipe is refused.
+        run_dir: The folder. A run in it is resumed; one of another recipe is refused.
+        settings: Changes of the recipe, strings `"key=value"`.
         strategy: A name of `keras_ghostnet.training.distribution.STRATEGIES`.
-        teacher: A Keras classifier to distil from, instead of the recipe's; None for that.
-        deterministic: Whether to take slower ops whose results do not vary: then a continued
-            run ends with the very weights of one that was never stopped.
+        deterministic: Whether to take slower ops whose results do not vary, in the whole process:
+            then a resumed run ends with the very weights of one that was never stopped.
         checkpoint_steps: Steps between checkpoints, beside those at the end of every epoch.
         checkpoint_minutes: Minutes after which there is a checkpoint at the latest.
         keep: How many of the last checkpoints are kept, beside the best one.
-        bad_limit: The part of the examples that may be impossible to use, in [0, 1].
-        console: A `rich.console.Console`; None takes standard output.
+        bad_limit: The fraction of the images that may be unusable, in [0, 1].
+        console: Where the chief worker shows progress and results; None prints nothing.
+
+    Returns:
+        A dictionary: what `metrics.json` holds, the rows of the `best` and the `last` epoch.
 
     Raises:
         ImportError: If a package is missing that only training needs.
-        ValueError: If recipe, data or strategy do not fit, or the folder is another run's.
-        OSError: If data cannot be read, or the folder cannot be written.
+        ValueError: If recipe, settings, data or strategy do not fit, the folder is another run's,
+            or too many images are unusable.
+        OSError: If data cannot be read, or the folder cannot be written; the last checkpoint
+            holds.
+        Stopped: On SIGTERM or SIGINT, after a checkpoint was written.
+        FloatingPointError: If the loss is not finite any more; the last checkpoint holds.
+        ConnectionError: If another worker is gone.
+    """
+    if isinstance(recipe, str):
+        recipe = recipes.get_recipe(recipe)
+    run = Run(
+        recipes.override(recipe, settings),
+        data,
+        run_dir,
+        strategy=strategy,
+        deterministic=deterministic,
+        checkpoint_steps=checkpoint_steps,
+        checkpoint_minutes=checkpoint_minutes,
+        keep=keep,
+        bad_limit=bad_limit,
+        console=console,
+    )
+    metrics = run.execute()
+    run.progress.results(metrics, run.folder.path)
+    return metrics
+
+
+class Run:
+    """What `train` carries out, for those who want a teacher of their own or the run's parts.
+
+    Args:
+        recipe: The `Recipe`.
+        teacher: A Keras classifier to distill from, instead of the recipe's; None for that.
+
+    The other arguments, and what is raised, are those of `train`.
     """
 
     def __init__(
         self,
-        recipe,
-        data,
-        run_dir,
+        recipe: recipes.Recipe,
+        data: str | os.PathLike,
+        run_dir: str | os.PathLike,
         *,
-        strategy="auto",
-        teacher=None,
-        deterministic=False,
-        checkpoint_steps=1000,
-        checkpoint_minutes=15.0,
-        keep=3,
-        bad_limit=0.001,
-        console=None,
+        strategy: str = "auto",
+        teacher: keras.Model | None = None,
+        deterministic: bool = False,
+        checkpoint_steps: int = 1000,
+        checkpoint_minutes: float = 15.0,
+        keep: int = 3,
+        bad_limit: float = 0.001,
+        console: Console | None = None,
     ):
-        _check_packages()
+        extras.require("matplotlib", "PIL", "tensorboard", purpose="Training", extra="train")
         for name, value in (("checkpoint_steps", checkpoint_steps), ("keep", keep)):
             if value < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}.")
         self.recipe, self.bad_limit = recipe, bad_limit
-        self.console = console or Console(highlight=False)
+        self.console = console or Console(quiet=True)
         self.checkpoint_steps, self.checkpoint_minutes = checkpoint_steps, checkpoint_minutes
         self.described = {"data": str(data), **dataclasses.asdict(recipe)}
         self.described = json.loads(json.dumps(self.described))  # as a checkpoint gives it back
@@ -92,7 +144,8 @@ class Run:
         self.steps = self.train.steps_per_epoch(recipe.batch_size)
         self.loop = Loop(recipe, self._build, self.steps, self.strategy, self._teacher(teacher))
         self.evaluator = Evaluator(self.loop.model, self.strategy)
-        self.step, self.history, self.sums = 0, [], dict(NO_SUMS)
+        self.step, self.sums = 0, dict(NO_SUMS)
+        self.history: list[dict[str, float]] = []
         self.stop, self.saved = False, time.monotonic()
         self.config = {
             "run": self.described,
@@ -117,30 +170,19 @@ class Run:
         )
 
     def _build(self):
-        return classifiers.build(self.recipe, len(self.train.class_names))
+        return classifiers.build_classifier(self.recipe, len(self.train.class_names))
 
     def _teacher(self, model):
         if model is not None:
-            return lambda: classifiers.copy(model)
+            return lambda: classifiers.copy_model(model)
         text = self.recipe.teacher
         return text and model_reference.find(text).load
 
     # -------------------------------------------------------------- the run
 
-    def go(self):
-        """Trains to the end, from the last checkpoint if there is one.
-
-        Returns:
-            A dictionary: what `metrics.json` holds, the rows of the `best` and the `last` epoch.
-
-        Raises:
-            Stopped: On SIGTERM or SIGINT, after a checkpoint was written.
-            FloatingPointError: If the loss is not finite any more; the last checkpoint holds.
-            ConnectionError: If another worker is gone.
-            ValueError: If too many examples cannot be used.
-            OSError: If the folder cannot be written to; the last checkpoint holds.
-        """
-        self._continue()
+    def execute(self) -> dict[str, dict[str, float]]:
+        """Trains to the end, from the last checkpoint if there is one; as `train` returns."""
+        self._resume()
         self.folder.config(self.config)
         self.progress = TrainingProgress(
             self.console if self.chief else Console(quiet=True),
@@ -150,20 +192,20 @@ class Run:
             start=self.step,
         )
         try:
-            with on_signals(self._stop), self.progress:
+            with _on_signals(self._stop), self.progress:
                 while len(self.history) < self.recipe.epochs:
                     self._epoch(len(self.history))
         except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             raise ConnectionError(
-                f"Another worker is gone after step {self.step}: {run_folder.said(error)} "
-                "Start all workers again: they continue at the last checkpoint."
+                f"Another worker is gone after step {self.step}: {run_folder.error_text(error)} "
+                "Start all workers again: they resume at the last checkpoint."
             ) from error
         finally:
             self.folder.curve(self.history)
             self.folder.close()
         return self._finish()
 
-    def _continue(self):
+    def _resume(self):
         state, self.state = self.state, None
         step = tf.constant(state.step if state else 0, "float64")
         mean = self.strategy.reduce("MEAN", self.strategy.run(lambda: tf.identity(step)), axis=None)
@@ -180,7 +222,7 @@ class Run:
             self._say(f"Continuing after {epochs} epochs and {within} steps")
 
     def _epoch(self, epoch):
-        watch = StepWatch(self)
+        monitor = StepMonitor(self)
 
         def batches(shard):
             return self.train.batches(
@@ -196,27 +238,27 @@ class Run:
                     self._picture(batch)
                 result = self.loop.train_step(batch, self.stop, self._is_checkpoint_due())
                 self.step += 1
-                stop, save = watch.follow(result, batch)
+                stop, save = monitor.follow(result, batch)
                 if stop or save or self._is_checkpoint_step():
-                    watch.finish()
-                    self._save(self._state(watch))
+                    monitor.finish()
+                    self._save(self._state(monitor))
                 if stop:
                     raise self._stopped()
-        stop, _ = watch.finish()
-        variables = self._state(watch)
+        stop, _ = monitor.finish()
+        variables = self._state(monitor)
         if stop:  # the held-out images wait until the run continues
             self._save(variables)
             raise self._stopped()
         self.progress.evaluating()
         with self.loop.evaluated_weights() as model:
-            held_out = self.evaluator.evaluate(self.held_out, self.recipe.batch_size)
+            held_out = self.evaluator.evaluate(self.held_out, self.recipe.batch_size).metrics
             row = {
                 "epoch": epoch + 1,
                 "step": self.step,
                 "learning_rate": float(self.loop.optimizer.learning_rate),
                 **self._means(),
                 **{f"val_{key}": held_out[key] for key in ("loss", "accuracy", "top5")},
-                "images_per_second": watch.images_per_second(),
+                "images_per_second": monitor.images_per_second(),
             }
             self.history.append(row)
             self.sums = dict(NO_SUMS)
@@ -236,9 +278,9 @@ class Run:
         """Whether too much time has passed: by the chief's clock, and then all know."""
         return self.chief and time.monotonic() - self.saved > 60 * self.checkpoint_minutes
 
-    def _state(self, watch):
+    def _state(self, monitor):
         variables = self.loop.state()  # all workers together
-        watch.check(variables)
+        monitor.require_finite(variables)
         return variables
 
     def _save(self, variables):
@@ -272,13 +314,19 @@ class Run:
             self.console.print(text, soft_wrap=True)
 
 
-def _check_packages():
-    missing = [name for module, name in PACKAGES.items() if not importlib.util.find_spec(module)]
-    if missing:
-        raise ImportError(
-            f"Training needs packages that are not installed: {', '.join(missing)}. Install them "
-            'with: pip install "keras_ghostnet[train]"'
-        )
+@contextlib.contextmanager
+def _on_signals(function):
+    """Calls a function without arguments on SIGTERM or SIGINT, within the body."""
+    if threading.current_thread() is not threading.main_thread():  # no other receives signals
+        yield
+        return
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda *_: function()) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _check_batch(recipe, replicas):

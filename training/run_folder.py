@@ -4,19 +4,16 @@ import contextlib
 import csv
 import json
 import pathlib
-import platform
 import subprocess
 import sys
 import time
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ghostnet import files, preprocessing
+from keras_ghostnet import environment, files, preprocessing
 from keras_ghostnet.model_reference import BEST, CONFIG
 from keras_ghostnet.training import pictures
-from keras_ghostnet.version import __version__
 
 LAST = "last.keras"
 CHECKPOINTS, LOGS = "checkpoints", "tensorboard"
@@ -62,7 +59,7 @@ class RunFolder:
         Args:
             content: A dictionary of what JSON can hold.
         """
-        self._json(CONFIG, {**content, "versions": versions(), "command": sys.argv})
+        self._json(CONFIG, {**content, "versions": _versions(), "command": sys.argv})
 
     def training_batch(self, batch, class_names):
         """Draws the first batch as the network sees it, into `training_batch.png`.
@@ -76,7 +73,7 @@ class RunFolder:
         images, labels = (np.asarray(batch[key])[:PICTURED] for key in ("image", "label"))
         labels = labels.argmax(axis=-1) if labels.ndim == 2 else labels
         with files.replacing(self.path / BATCH) as partial:
-            pictures.batch(images, [class_names[label] for label in labels], partial)
+            pictures.draw_batch(images, [class_names[label] for label in labels], partial)
         with self._events():
             image = preprocessing.to_pixels(images)
             tf.summary.image("training batch", image, step=0, max_outputs=PICTURED)
@@ -116,7 +113,7 @@ class RunFolder:
         """Draws `learning_curve.png`."""
         if self.enabled and history:
             with files.replacing(self.path / CURVE) as partial:
-                pictures.learning_curve(history, partial)
+                pictures.draw_learning_curve(history, partial)
             self.drawn = time.monotonic()
 
     def metrics(self, content):
@@ -148,7 +145,7 @@ class RunFolder:
             with self.writer.as_default():
                 yield
         except tf.errors.OpError as error:
-            raise OSError(f"{self.path / LOGS} cannot be written: {said(error)}") from error
+            raise OSError(f"{self.path / LOGS} cannot be written: {error_text(error)}") from error
 
     def _csv(self, name, rows):
         with files.replacing(self.path / name) as partial, partial.open("w", newline="") as file:
@@ -162,20 +159,14 @@ class RunFolder:
                 partial.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def said(error):
-    """What an error of TensorFlow's says, without its names of nodes."""
+def error_text(error):
+    """The message of a TensorFlow error, without the names of nodes."""
     return error.message.splitlines()[0].rpartition("}} ")[-1].removesuffix(".") + "."
 
 
-def versions():
-    """What a run's numbers depend on beside its settings: versions, by name."""
-    found = {
-        "keras_ghostnet": __version__,
-        "keras": keras.__version__,
-        "tensorflow": tf.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
+def _versions():
+    """Versions that a run's results depend on, and the commit of a checkout."""
+    found = environment.versions("keras_ghostnet", "keras", "tensorflow", "numpy", "python")
     commit = _commit()
     return {**found, "commit": commit} if commit else found
 

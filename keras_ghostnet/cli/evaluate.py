@@ -7,7 +7,7 @@ taken with its ImageNet weights. SOURCE is as for `ghostnet train`.
 import json
 import sys
 
-from keras_ghostnet import files
+from keras_ghostnet import extras, files
 from keras_ghostnet.command import start_backend
 from keras_ghostnet.quiet import quiet
 
@@ -29,14 +29,21 @@ def arguments(parser):
         "--bad-limit", type=float, default=0.001, metavar="PART", help="as for `ghostnet train`"
     )
     parser.add_argument("--output", metavar="FILE", help="JSON file to write the figures to")
+    parser.add_argument(
+        "--picture",
+        metavar="FILE",
+        help="PNG to draw the confusion matrix and the most confident mistakes to",
+    )
 
 
 def run(args):
     from rich.console import Console
 
+    if args.picture:
+        extras.require("matplotlib", "PIL", purpose="--picture", extra="train")
     start_backend()
     from keras_ghostnet.cli.tables import new_table
-    from keras_ghostnet.training.evaluate import evaluate
+    from keras_ghostnet.training import evaluate
 
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
     with quiet(unless=()):
@@ -53,12 +60,17 @@ def run(args):
         )
     table = new_table(figures=("images", "loss", "top-1", "top-5"))
     table.add_row(
-        f"{result['examples']:,}",
-        f"{result['loss']:.4f}",
-        f"{result['accuracy']:.2%}",
-        f"{result['top5']:.2%}",
+        f"{result.examples:,}",
+        f"{result.loss:.4f}",
+        f"{result.accuracy:.2%}",
+        f"{result.top5:.2%}",
     )
     console.print(table)
     if args.output:
         with files.replacing(args.output) as partial:
-            partial.write_text(json.dumps(result, indent=2) + "\n")
+            partial.write_text(json.dumps(result.metrics, indent=2) + "\n")
+    if args.picture:
+        from keras_ghostnet.training import pictures
+
+        with files.replacing(args.picture) as partial:
+            pictures.draw_evaluation(result, partial)

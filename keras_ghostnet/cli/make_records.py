@@ -5,7 +5,6 @@ IN holds train/CLASS/* and, maybe, val/CLASS/*; or CLASS/*; or ImageNet as Kaggl
 validation-*, classes.json and manifest.json.
 """
 
-import contextlib
 import sys
 
 from keras_ghostnet.command import start_backend
@@ -27,11 +26,13 @@ def arguments(parser):
 
 
 def run(args):
+    from rich.console import Console
+
     start_backend()
     from keras_ghostnet.training.data import make_records
 
-    progress = sys.stdout  # the real one, before it is held back
-    with quiet(unless=()), contextlib.redirect_stdout(progress):
+    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    with quiet(unless=()):
         counts = make_records(
             args.input,
             args.output,
@@ -39,6 +40,7 @@ def run(args):
             workers=args.workers,
             seed=args.seed,
             held_out=args.held_out,
+            console=console,
         )
     counts = ", ".join(f"{count} for {split}" for split, count in counts.items())
     print(f"{args.output}: {counts}; all read back and right")

@@ -119,18 +119,12 @@ def _table(outputs, labels):
 def _pipelines(args, model, saved_model):
     """Training images as the run varied them, some as they are, and the held-out ones."""
     from keras_ghostnet.export.training_data import open_training
-    from keras_ghostnet.training.data import Pipeline, open_source
+    from keras_ghostnet.training.data import Pipeline, open_source, require_same_classes
 
     seed = saved_model.seed if args.seed is None else args.seed
     sources = {split: open_source(args.data, split, seed=seed) for split in ("train", "val")}
     for source in sources.values():
-        if saved_model.recipe and saved_model.labels != tuple(source.class_names):
-            raise ValueError(f"The run was trained on other classes than those of {source.name}.")
-        if model.output_shape[-1] != len(source.class_names):
-            raise ValueError(
-                f"{model.name} has {model.output_shape[-1]} classes; {source.name} has "
-                f"{len(source.class_names)}."
-            )
+        require_same_classes(model, source, saved_model)
     *_, height, width, _ = model.input_shape
     options = dict(image_size=(height, width), seed=seed, crop=saved_model.crop)
     return (

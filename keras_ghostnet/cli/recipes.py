@@ -14,7 +14,7 @@ def run(args):
     from keras_ghostnet.training import recipes
 
     if args.name:
-        recipe = recipes.find(args.name)
+        recipe = recipes.get_recipe(args.name)
         print(recipes.documentation(recipe))
         for field in dataclasses.fields(recipe):
             print(f"  {field.name} = {getattr(recipe, field.name)!r}")

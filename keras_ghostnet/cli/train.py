@@ -64,45 +64,25 @@ def run(args):
 
     from keras_ghostnet.training import recipes
 
-    recipe = recipes.override(recipes.find(args.recipe), args.set)
+    recipe = recipes.override(recipes.get_recipe(args.recipe), args.set)
     start_backend(cluster=True)
-    from keras_ghostnet.training.run import Run, Stopped
+    from keras_ghostnet.training import Stopped, train
 
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
-    options = {
-        name: getattr(args, name)
-        for name in (
-            "strategy", "deterministic", "checkpoint_steps", "checkpoint_minutes", "keep",
-            "bad_limit",
-        )
-    }  # fmt: skip
     try:
         with quiet(unless=()):
-            training = Run(recipe, args.data, args.run_dir, console=console, **options)
-            metrics = training.go()
+            train(
+                recipe,
+                args.data,
+                args.run_dir,
+                strategy=args.strategy,
+                deterministic=args.deterministic,
+                checkpoint_steps=args.checkpoint_steps,
+                checkpoint_minutes=args.checkpoint_minutes,
+                keep=args.keep,
+                bad_limit=args.bad_limit,
+                console=console,
+            )
     except Stopped as stopped:
         print(stopped)
         return 130
-    if training.chief:
-        console.print(_table(metrics))
-        console.print(f"Done: {args.run_dir}", soft_wrap=True)
-
-
-def _table(metrics):
-    """The best and the last epoch, with the files that hold them."""
-    from keras_ghostnet.cli.tables import new_table
-
-    figures = ("epoch", "loss", "held-out loss", "top-1", "top-5")
-    table = new_table(names=("", "model"), figures=figures)
-    for name, file in (("best", "model.keras"), ("last", "last.keras")):
-        row = metrics[name]
-        table.add_row(
-            name,
-            file,
-            str(row["epoch"]),
-            f"{row['loss']:.3f}",
-            f"{row['val_loss']:.3f}",
-            f"{row['val_accuracy']:.2%}",
-            f"{row['val_top5']:.2%}",
-        )
-    return table

@@ -25,7 +25,8 @@ import sys
 import keras
 from keras_ghostnet import layers
 from keras_ghostnet.benchmark import quickstart
-from keras_ghostnet.training import classifiers, digits, recipes
+from keras_ghostnet.training import classifiers, recipes
+from keras_ghostnet.training.data import digits
 
 def small(recipe, classes):
     inputs = keras.Input((recipe.image_size, recipe.image_size, 3))
@@ -35,10 +36,10 @@ def small(recipe, classes):
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(inputs, keras.layers.Dense(classes, name="predictions")(x), name="small")
 
-classifiers.build = small
+classifiers.build_classifier = small
 data = digits.write_digits("digits", images_per_class=60)
 settings = ["image_size=32", "epochs=20", "batch_size=16"]
-recipe = recipes.override(recipes.find("digits"), settings)
+recipe = recipes.override(recipes.get_recipe("digits"), settings)
 print("imported", file=sys.stderr)
 quickstart.quickstart("run", recipe, data)
 """

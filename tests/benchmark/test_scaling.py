@@ -162,7 +162,7 @@ def test_a_network_is_what_its_model_and_recipe_are():
 
 
 def test_the_device_at_hand_can_be_measured():
-    assert 0.1 < scaling.measure(recipes.find("smoke"), steps=2) < 1e6
+    assert 0.1 < scaling.measure(recipes.get_recipe("smoke"), steps=2) < 1e6
 
 
 def test_the_document_s_tables_are_what_the_command_prints(capsys):

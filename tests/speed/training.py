@@ -112,7 +112,7 @@ def trainer():
 
     run.Pipeline = FixedBatch
     recipe = dataclasses.replace(
-        recipes.find("ghostnet_100_imagenet"), batch_size=BATCH, epochs=ROUNDS + 2
+        recipes.get_recipe("ghostnet_100_imagenet"), batch_size=BATCH, epochs=ROUNDS + 2
     )
     with tempfile.TemporaryDirectory() as folder:
         for number in range(CLASSES):
@@ -126,7 +126,7 @@ def trainer():
             console=rich.console.Console(quiet=True),
         )
         with contextlib.suppress(run.Stopped):
-            training.go()
+            training.execute()
 
 
 def write_image(path):

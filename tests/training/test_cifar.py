@@ -100,7 +100,7 @@ def pipeline(folder, split, recipe):
 @pytest.mark.parametrize("name", ["ghost_vgg16_cifar10", "ghost_resnet56_cifar10"])
 def test_evaluation_sees_the_very_pixels(name, tmp_path):
     labels, images = write_cifar10(tmp_path / "cifar")["val"]
-    held_out = pipeline(tmp_path / "cifar", "val", recipes.find(name))
+    held_out = pipeline(tmp_path / "cifar", "val", recipes.get_recipe(name))
     (batch,) = held_out.batches(0, global_batch=8).as_numpy_iterator()
     assert batch["weight"].tolist() == [1] * PER_FILE + [0] * 2
     np.testing.assert_array_equal(batch["label"][:PER_FILE], labels)
@@ -110,7 +110,7 @@ def test_evaluation_sees_the_very_pixels(name, tmp_path):
 
 def test_training_sees_shifted_and_mirrored_images(tmp_path):
     labels, images = write_cifar10(tmp_path / "cifar")["train"]
-    training = pipeline(tmp_path / "cifar", "train", recipes.find("ghost_vgg16_cifar10"))
+    training = pipeline(tmp_path / "cifar", "train", recipes.get_recipe("ghost_vgg16_cifar10"))
     batch = next(iter(training.batches(0, global_batch=16).as_numpy_iterator()))
     shifts, mirrored = set(), set()
     black = preprocess_input(np.zeros((1, 1, 3), "float32"))
@@ -137,7 +137,7 @@ def test_training_sees_shifted_and_mirrored_images(tmp_path):
 
 @pytest.mark.parametrize("name", ["ghost_vgg16_cifar10", "ghost_resnet56_cifar10"])
 def test_a_batch_of_the_recipe_goes_through_its_network(name, folder):
-    recipe = recipes.find(name)
+    recipe = recipes.get_recipe(name)
     training = pipeline(folder, "train", recipe)
     batch = next(iter(training.batches(0, global_batch=4)))
     model = create_model(

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 from sklearn.datasets import load_digits
 
-from keras_ghostnet.training.digits import write_digits
+from keras_ghostnet.training.data.digits import write_digits
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +64,13 @@ def test_a_foreign_folder_is_not_touched(tmp_path):
 
 
 def test_nothing_is_left_of_a_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_ghostnet.training.digits._write", lambda *_: 1 / 0)
+    monkeypatch.setattr("keras_ghostnet.training.data.digits._write", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_digits(tmp_path / "digits")
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("package", ["sklearn", "PIL.Image"])
+@pytest.mark.parametrize("package", ["sklearn", "PIL"])
 def test_missing_package(tmp_path, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=r"keras_ghostnet\[train\]"):

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ghostnet import preprocess_input
-from keras_ghostnet.training.data import Augmentation, augmentation, decoding, images, mixing
+from keras_ghostnet.training.data import Augmentation, decoding, images, mixing, transforms
 from keras_ghostnet.training.data import rand_augment as randaugment
 from tests.training import photographs
 from tests.training.photographs import encode, picture
@@ -173,7 +173,7 @@ def test_bilinear_enlarging_is_that_of_pillow():
     ours = images.resize(PICTURE, (170, 230), "bilinear")
     np.testing.assert_allclose(ours, expected, atol=1.1)  # Pillow rounds twice to whole levels
     settings = Augmentation(area=None, interpolation="bilinear", flip=False)
-    taken = augmentation.take(tf.constant(PICTURE), (0, 0), (170, 230), settings)
+    taken = transforms.random_view(tf.constant(PICTURE), (0, 0), (170, 230), settings)
     np.testing.assert_array_equal(taken, ours)
 
 
@@ -189,7 +189,7 @@ def test_pad_crop_takes_every_part_of_the_padded_image():
 def test_pad_crop_comes_after_the_resizing():
     settings = Augmentation(area=None, pad_crop=4, flip=False)
     for key in range(5):
-        taken = augmentation.take(tf.constant(PICTURE), (key, 0), SIZE, settings)
+        taken = transforms.random_view(tf.constant(PICTURE), (key, 0), SIZE, settings)
         expected = images.pad_crop(images.resize(PICTURE, SIZE), (key, 0), 4)
         np.testing.assert_array_equal(taken, expected)
 
@@ -221,7 +221,7 @@ def test_half_of_the_images_are_mirrored(size, interpolation):
     )
     count = 0
     for key in range(100):
-        taken = augmentation.take(tf.constant(PICTURE), (key, 0), size, settings)
+        taken = transforms.random_view(tf.constant(PICTURE), (key, 0), size, settings)
         flipped = np.abs(taken - as_it_is).max() > 1
         np.testing.assert_allclose(taken, mirrored if flipped else as_it_is, atol=1e-3)
         count += flipped
@@ -347,8 +347,10 @@ OPERATIONS = {
     "erase": lambda seed: images.erase(FLOAT, seed, 0.5),
     "center_crop": lambda seed: images.center_crop(PICTURE, SIZE),
     "mixing_mask": lambda seed: mixing.mixing_mask(seed, SIZE, 0.2, 1.0),
-    "take": lambda seed: augmentation.take(tf.constant(ENCODED), seed, SIZE, EVERYTHING),
-    "vary": lambda seed: augmentation.vary(FLOAT, seed, EVERYTHING),
+    "random_view": lambda seed: transforms.random_view(
+        tf.constant(ENCODED), seed, SIZE, EVERYTHING
+    ),
+    "augment": lambda seed: transforms.augment(FLOAT, seed, EVERYTHING),
 }
 
 
@@ -364,9 +366,9 @@ def test_the_same_eagerly_and_in_a_dataset(name):
 def test_digits_are_taken_whole():
     settings = Augmentation(area=None, flip=False, color_jitter=0.0)
     for image in (tf.constant(PICTURE), tf.constant(encode(PICTURE, "PNG"))):
-        taken = augmentation.take(image, (0, 0), SIZE, settings)
+        taken = transforms.random_view(image, (0, 0), SIZE, settings)
         np.testing.assert_array_equal(taken, images.resize(PICTURE, SIZE))
-    varied = augmentation.vary(FLOAT, (0, 0), settings)
+    varied = transforms.augment(FLOAT, (0, 0), settings)
     np.testing.assert_array_equal(varied, images.normalize(FLOAT))
 
 

@@ -31,7 +31,7 @@ def small(classes=4, activation=None, normalised=True):
 
 def loop_of(*settings, build=small, teacher=None):
     keras.utils.set_random_seed(0)
-    recipe = recipes.override(recipes.find("smoke"), [*PLAIN, *settings])
+    recipe = recipes.override(recipes.get_recipe("smoke"), [*PLAIN, *settings])
     return Loop(recipe, build, 10, tf.distribute.OneDeviceStrategy("/cpu:0"), teacher)
 
 
@@ -147,7 +147,7 @@ def test_float16_step_that_overflows_changes_nothing():
 def three_steps(*settings, pixel=0.0):
     """The weight before and after three steps of a linear model; black images give no gradient."""
     recipe = recipes.override(
-        recipes.find("smoke"),
+        recipes.get_recipe("smoke"),
         ["batch_size=2", "learning_rate=0.5", "schedule=constant", "ema=0", "clip_norm=0", "l2=0",
          *settings],
     )  # fmt: skip

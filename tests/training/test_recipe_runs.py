@@ -39,7 +39,7 @@ def eager():
 
 @pytest.mark.parametrize("name", list(recipes.RECIPES))
 def test_recipe_runs(name, photos, tmp_path):
-    recipe = recipes.find(name)
+    recipe = recipes.get_recipe(name)
     rate = recipe.learning_rate * BATCH / recipe.batch_size  # the linear rule
     settings = [*TINY, f"learning_rate={rate}"]
     if recipe.weights:  # what would be downloaded
@@ -48,7 +48,7 @@ def test_recipe_runs(name, photos, tmp_path):
         settings.append(f"weights={path}")
     recipe = recipes.override(recipe, settings)
     run = Run(recipe, photos, tmp_path / "run", strategy="one_device", console=Console(quiet=True))
-    metrics = run.go()
+    metrics = run.execute()
     assert metrics["last"]["step"] == 2
     assert run.loop.model.name == recipe.model
     (row,) = csv.DictReader((tmp_path / "run" / "metrics.csv").open())

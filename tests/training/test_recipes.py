@@ -11,7 +11,7 @@ NAMES = list(recipes.RECIPES)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_recipe(name):
-    recipe = recipes.find(name)
+    recipe = recipes.get_recipe(name)
     assert recipe.name == name
     assert recipe.model in list_models()
     text = recipes.documentation(recipe)
@@ -20,16 +20,16 @@ def test_recipe(name):
 
 
 def test_authors_recipe_of_c_ghostnet():
-    recipe = recipes.find("ghostnet_100_imagenet")
+    recipe = recipes.get_recipe("ghostnet_100_imagenet")
     assert (recipe.epochs, recipe.batch_size, recipe.learning_rate) == (400, 1024, 0.4)
     assert (recipe.warmup_epochs, recipe.l2, recipe.label_smoothing) == (5, 4e-5, 0.1)
     assert recipe.augmentation.area == (0.08, 1.0)
-    assert recipes.find("ghostnet_050_imagenet").augmentation.area == (0.49, 1.0)
+    assert recipes.get_recipe("ghostnet_050_imagenet").augmentation.area == (0.49, 1.0)
 
 
 @pytest.mark.parametrize("model", ["ghost_vgg16", "ghost_resnet56"])
 def test_authors_recipe_for_cifar(model):
-    recipe = recipes.find(f"{model}_cifar10")
+    recipe = recipes.get_recipe(f"{model}_cifar10")
     assert (recipe.model, recipe.image_size, recipe.crop) == (model, 32, 1.0)
     assert (recipe.batch_size, recipe.momentum, recipe.l2) == (128, 0.9, 1e-4)
     rate = optimization.learning_rate(recipe, 390)
@@ -40,12 +40,12 @@ def test_authors_recipe_for_cifar(model):
 
 def test_unknown_recipe():
     with pytest.raises(ValueError, match="Did you mean 'digits'"):
-        recipes.find("digit")
+        recipes.get_recipe("digit")
 
 
 def test_settings_are_typed():
     recipe = recipes.override(
-        recipes.find("smoke"),
+        recipes.get_recipe("smoke"),
         ["epochs=7", "l2=1e-3", "nesterov=yes", "weights=none", "milestones=30,60",
          "augmentation.flip=false", "augmentation.area=0.5,1", "model=ghostnet_130"],
     )  # fmt: skip
@@ -66,11 +66,13 @@ def test_settings_are_typed():
 )
 def test_wrong_settings(setting, message):
     with pytest.raises(ValueError, match=message):
-        recipes.override(recipes.find("smoke"), [setting])
+        recipes.override(recipes.get_recipe("smoke"), [setting])
 
 
 def rates(*settings, steps=10):
-    recipe = recipes.override(recipes.find("smoke"), ["epochs=8", "learning_rate=1", *settings])
+    recipe = recipes.override(
+        recipes.get_recipe("smoke"), ["epochs=8", "learning_rate=1", *settings]
+    )
     schedule = optimization.learning_rate(recipe, steps)
     return np.array([float(schedule(step)) for step in range(8 * steps)])
 

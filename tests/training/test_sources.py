@@ -1,5 +1,6 @@
 """Sources: what they hold, and reading any example of them."""
 
+import importlib.machinery
 import json
 import pathlib
 import shutil
@@ -186,9 +187,7 @@ def test_a_damaged_record_is_told_from_a_strange_one(records):
 
 
 def test_digits(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "keras_ghostnet.training.data.sources.DIGITS_CACHE", tmp_path / "cache" / "digits"
-    )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     train, val = open_source("digits", "train"), open_source("digits", "val")
     assert train.examples + val.examples == 1797
     assert train.class_names == tuple("0123456789")
@@ -211,7 +210,9 @@ def test_tfds(records, monkeypatch):
     splits = {"train": types.SimpleNamespace(filepaths=[path])}
     info = types.SimpleNamespace(features={"image": None, "label": names}, splits=splits)
     builder = types.SimpleNamespace(info=info, download_and_prepare=lambda: None)
-    module = types.SimpleNamespace(builder=lambda name: builder)
+    module = types.ModuleType("tensorflow_datasets")
+    module.__spec__ = importlib.machinery.ModuleSpec(module.__name__, None)
+    module.builder = lambda name: builder
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", module)
     source = open_source("tfds:flowers", "train")
     assert source.class_names == ("rose", "tulip")

@@ -34,7 +34,7 @@ def train(strategy, photos, synchronized):
     """Everything that can be known of a training and of the evaluation after it, by name."""
     from keras_ghostnet.training import distribution
     from keras_ghostnet.training.data import Pipeline, open_source
-    from keras_ghostnet.training.evaluator import Evaluator
+    from keras_ghostnet.training.evaluation import Evaluator
     from keras_ghostnet.training.loop import Loop
     from keras_ghostnet.training.recipes import Recipe
 

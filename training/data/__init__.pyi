@@ -2,13 +2,14 @@ from .arrays import to_arrays
 from .augmentation import Augmentation
 from .pipeline import Pipeline
 from .records import make_records
-from .sources import Source, open_source
+from .sources import ImageSource, open_source, require_same_classes
 
 __all__ = [
     "Augmentation",
+    "ImageSource",
     "Pipeline",
-    "Source",
     "make_records",
     "open_source",
+    "require_same_classes",
     "to_arrays",
 ]

@@ -24,7 +24,7 @@ BITMAP = struct.pack(
 
 
 @dataclasses.dataclass(frozen=True)
-class Version:
+class CifarVersion:
     """One of the two data sets.
 
     Attributes:
@@ -43,7 +43,7 @@ class Version:
 
 
 VERSIONS = (
-    Version(
+    CifarVersion(
         "CIFAR-10",
         "batches.meta.txt",
         {
@@ -53,7 +53,7 @@ VERSIONS = (
         1,
         ("data_batch_1", "batches.meta"),
     ),
-    Version(
+    CifarVersion(
         "CIFAR-100",
         "fine_label_names.txt",
         {"train": ("train.bin",), "val": ("test.bin",)},
@@ -63,14 +63,14 @@ VERSIONS = (
 )
 
 
-def find(folder):
+def detect_version(folder):
     """Which data set a folder holds.
 
     Args:
         folder: A `pathlib.Path`.
 
     Returns:
-        A `Version`, or None if it is none of them.
+        A `CifarVersion`, or None if it is none of them.
 
     Raises:
         ValueError: If it is the Python version.
@@ -86,7 +86,7 @@ def find(folder):
     return None
 
 
-def read_classes(folder, version):
+def read_class_names(folder, version):
     """The classes' names in the order of the labels, a tuple.
 
     Raises:
@@ -101,12 +101,12 @@ def read_classes(folder, version):
     return tuple(line.strip() for line in path.read_text("utf-8").splitlines() if line.strip())
 
 
-class Images:
+class CifarReader:
     """The images of one split, in memory; a reader as `readers` describes them.
 
     Args:
         folder: A `pathlib.Path`.
-        version: Of `find`.
+        version: Of `detect_version`.
         split: `"train"` or `"val"`.
         classes: How many there are.
 

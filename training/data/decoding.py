@@ -5,6 +5,8 @@ import io
 import numpy as np
 import tensorflow as tf
 
+from keras_ghostnet import extras
+
 ACCURATE = "INTEGER_ACCURATE"  # TensorFlow's default differs from other decoders by a few levels
 HEADER = 1024  # bytes that are searched for an orientation: Exif data come first in a file
 # The orientation tag with a value from 2 to 8, in either byte order. By its bytes alone: to be
@@ -108,13 +110,10 @@ def decode(encoded):
         ImportError: If Pillow is missing.
         ValueError: If it cannot be decoded; says why.
     """
-    try:
-        import PIL.Image
-        import PIL.ImageOps
-    except ImportError as error:
-        raise ImportError(
-            'Image data need pillow. Install it with: pip install "keras_ghostnet[train]"'
-        ) from error
+    extras.require("PIL", purpose="Decoding images", extra="train")
+    import PIL.Image
+    import PIL.ImageOps
+
     if not encoded:
         raise ValueError("the file is empty")
     try:

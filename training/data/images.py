@@ -9,11 +9,9 @@ import tensorflow as tf
 
 from keras_ghostnet.preprocessing import scale_and_offset
 from keras_ghostnet.training.data import decoding
+from keras_ghostnet.training.data.augmentation import INTERPOLATIONS
 
 ATTEMPTS = 100  # at a crop of the area and ratio drawn
-# Interpolations, and the reduction from which areas are averaged instead: by less, no pixel falls
-# between their taps. TensorFlow's antialiasing takes four times as long, more than decoding.
-INTERPOLATIONS = {"bicubic": 3, "bilinear": 2}
 ERASED_AREA, ERASED_RATIO = (0.02, 1 / 3), (0.3, 3.3)  # of random erasing's paper
 CHANNELS = 3
 

@@ -6,8 +6,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_ghostnet.training.data import augmentation as views
-from keras_ghostnet.training.data import decoding, images, mixing
+from keras_ghostnet.training.data import decoding, images, mixing, transforms
+from keras_ghostnet.training.data.augmentation import Augmentation
 from keras_ghostnet.training.data.bad_examples import BadExamples
 
 PADDING = -1  # the index of an example that only fills the last batch
@@ -25,7 +25,7 @@ class Pipeline:
     for any number of shards and threads, whatever was read before it.
 
     Args:
-        source: A `Source`.
+        source: A `ImageSource`.
         image_size: Height and width in pixels, `(height, width)` or one integer for both.
         training: Whether to shuffle and to augment. Otherwise the examples come in order, every
             one exactly once, each resized and cropped at its centre.
@@ -73,7 +73,7 @@ class Pipeline:
         if not source.examples:
             raise ValueError(f"{source.name} holds no examples.")
         self.source, self.size, self.training = source, size, training
-        self.augmentation = augmentation or views.Augmentation()
+        self.augmentation = augmentation or Augmentation()
         self.seed, self.crop, self.threads = seed, crop, threads or os.cpu_count()
         self.class_names, self.examples = source.class_names, source.examples
         self.mixes = training and self.augmentation.mixes
@@ -295,14 +295,14 @@ class Pipeline:
     def _take(self, picture, key):
         """The part of an image that is seen, resized; pictures are those of `augmentation.take`."""
         if self.training:
-            return views.take(picture, key, self.size, self.augmentation)
+            return transforms.random_view(picture, key, self.size, self.augmentation)
         return images.center_crop(images.decoded(picture), self.size, self.crop)
 
     def _vary(self, example, key):
         """An example with its image varied and normalised."""
         image = example["image"]
         if self.training:
-            image = views.vary(image, key + VARY, self.augmentation)
+            image = transforms.augment(image, key + VARY, self.augmentation)
         else:
             image = images.normalize(image)
         if tf.get_static_value(example["weight"]) is None:
@@ -311,7 +311,9 @@ class Pipeline:
         example = {**example, "image": image}
         if self.mixes:
             example["label"] = tf.one_hot(example["label"], len(self.class_names))
-            example["mask"] = views.mask(key + MIX, self.size, self.augmentation)
+            example["mask"] = mixing.mixing_mask(
+                key + MIX, self.size, self.augmentation.mixup, self.augmentation.cutmix
+            )
         return example
 
     def _known(self, label):

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ghostnet.training.data import images
+from keras_ghostnet.training.data.augmentation import HIGHEST_MAGNITUDE
 
-HIGHEST = 10  # the largest magnitude
-GREY = 128.0  # what comes in from outside
+GRAY = 128.0  # fills what comes in from outside
 SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13  # Pillow's filter
 
 
@@ -29,7 +29,7 @@ def rand_augment(image, seed, layers, magnitude):
         which, sign = tf.unstack(tf.random.split(layer_seed, 2))
         which = tf.random.stateless_uniform([], which, 0, len(OPERATIONS), tf.int32)
         sign = tf.where(tf.random.stateless_uniform([], sign) < 0.5, -1.0, 1.0)
-        image = apply(image, which, magnitude / HIGHEST, sign)
+        image = apply(image, which, magnitude / HIGHEST_MAGNITUDE, sign)
     return image
 
 
@@ -54,7 +54,7 @@ def _blend(other, image, factor):
     return other + (image - other) * factor
 
 
-def _grey(image):
+def _gray(image):
     return tf.image.rgb_to_grayscale(image)
 
 
@@ -83,7 +83,7 @@ def _equalize_channel(channel):
 def _rotate(image, strength, sign):
     angle = sign * strength * np.pi / 6  # 30 degrees at most
     cosine, sine = tf.cos(angle), tf.sin(angle)
-    return images.warp(image, [cosine, sine, 0, -sine, cosine, 0], value=GREY)
+    return images.warp(image, [cosine, sine, 0, -sine, cosine, 0], value=GRAY)
 
 
 def _posterize(image, strength, _):
@@ -96,11 +96,11 @@ def _solarize(image, strength, _):
 
 
 def _color(image, strength, sign):
-    return _blend(_grey(image), image, 1 + sign * 0.9 * strength)
+    return _blend(_gray(image), image, 1 + sign * 0.9 * strength)
 
 
 def _contrast(image, strength, sign):
-    return _blend(tf.reduce_mean(_grey(image)), image, 1 + sign * 0.9 * strength)
+    return _blend(tf.reduce_mean(_gray(image)), image, 1 + sign * 0.9 * strength)
 
 
 def _brightness(image, strength, sign):
@@ -117,21 +117,21 @@ def _sharpness(image, strength, sign):
 
 
 def _shear_x(image, strength, sign):
-    return images.warp(image, [1, sign * 0.3 * strength, 0, 0, 1, 0], value=GREY)
+    return images.warp(image, [1, sign * 0.3 * strength, 0, 0, 1, 0], value=GRAY)
 
 
 def _shear_y(image, strength, sign):
-    return images.warp(image, [1, 0, 0, sign * 0.3 * strength, 1, 0], value=GREY)
+    return images.warp(image, [1, 0, 0, sign * 0.3 * strength, 1, 0], value=GRAY)
 
 
 def _translate_x(image, strength, sign):
     shift = sign * 0.45 * strength * image.shape[1]
-    return images.warp(image, [1, 0, shift, 0, 1, 0], value=GREY)
+    return images.warp(image, [1, 0, shift, 0, 1, 0], value=GRAY)
 
 
 def _translate_y(image, strength, sign):
     shift = sign * 0.45 * strength * image.shape[0]
-    return images.warp(image, [1, 0, 0, 0, 1, shift], value=GREY)
+    return images.warp(image, [1, 0, 0, 0, 1, shift], value=GRAY)
 
 
 OPERATIONS = {

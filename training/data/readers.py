@@ -1,11 +1,7 @@
-"""Reads the example of a given number: from image files, or from TFRecords; CIFAR's is `cifar`.
-
-Each reader has `load(index)` in TensorFlow, which gives the encoded image, a scalar string, and its
-label, int32, or fails if that example cannot be read; `read(index)` in Python, which says why;
-`key(index)`, a name for people; and `len()`. Labels count from 0.
-"""
+"""Readers of one example by its number: from image files, or TFRecords; `cifar` has another."""
 
 import os
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +9,26 @@ import tensorflow as tf
 from keras_ghostnet.training.data import shards
 
 
-class Files:
+class Reader(Protocol):
+    """Reads an example's encoded image and its label, which counts from 0."""
+
+    def __len__(self) -> int: ...
+
+    def key(self, index: int) -> str:
+        """A name for people."""
+
+    def load(self, index: Any) -> tuple[Any, Any]:
+        """In TensorFlow: a scalar string and an int32, or an error if it cannot be read."""
+
+    def read(self, index: int) -> tuple[bytes, int]:
+        """In Python.
+
+        Raises:
+            ValueError: If the example cannot be read; says why.
+        """
+
+
+class FileReader:
     """Image files.
 
     Args:
@@ -50,7 +65,7 @@ class Files:
             raise ValueError(f"cannot be read: {error.strerror}") from error
 
 
-class Records:
+class RecordReader:
     """TFRecords, read by position.
 
     Args:

@@ -10,10 +10,10 @@ import pathlib
 import time
 
 import numpy as np
-import rich.console
-import rich.progress
 import tensorflow as tf
+from rich.console import Console
 
+from keras_ghostnet import console as terminal
 from keras_ghostnet import files
 from keras_ghostnet.training.data import listing, sources
 from keras_ghostnet.training.data.manifest import Manifest
@@ -33,7 +33,16 @@ class Shard:
     images: tuple
 
 
-def make_records(input, output, *, shards=None, workers=None, seed=0, held_out=0.1, console=None):
+def make_records(
+    input: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    shards: int | None = None,
+    workers: int | None = None,
+    seed: int = 0,
+    held_out: float = 0.1,
+    console: Console | None = None,
+) -> dict[str, int]:
     """Writes the images of a folder as TFRecords in TensorFlow's ImageNet layout.
 
     Every split's images are shuffled by the seed and written to `train-00000-of-00008` and so on,
@@ -53,7 +62,7 @@ def make_records(input, output, *, shards=None, workers=None, seed=0, held_out=0
         workers: How many files are written at once; None takes one for every core.
         seed: Of the order of the images, and of what is held out where `input` has no splits.
         held_out: The part of every class that is held out then.
-        console: A `rich.console.Console` for the progress; None takes standard output.
+        console: Where to show progress; None prints nothing.
 
     Returns:
         A dict: split to number of examples.
@@ -73,8 +82,7 @@ def make_records(input, output, *, shards=None, workers=None, seed=0, held_out=0
     stats = _stats(images)
     plan = _plan(images, stats, shards, seed)
     manifest = Manifest(output, _settings(images, stats, plan, seed))
-    sources.write_classes(output, images.class_names, FIRST_LABEL)
-    console = console or rich.console.Console(highlight=False)
+    sources.write_class_list(output, images.class_names, FIRST_LABEL)
     workers = workers or os.cpu_count()
     _for_each(plan, lambda shard: _write(shard, images, manifest), workers, console, "written")
     _for_each(plan, lambda shard: _check(shard, stats, output), workers, console, "checked")
@@ -186,27 +194,18 @@ def _for_each(plan, job, workers, console, done):
     total, finished = sum(len(shard.images) for shard in plan), 0
     start = shown = time.perf_counter()
     with contextlib.ExitStack() as stack:
-        bar = task = None
-        if console.is_terminal:
-            bar = stack.enter_context(rich.progress.Progress(*_columns(), console=console))
-            task = bar.add_task(done, total=total)
+        update = stack.enter_context(terminal.progress(console, f"images {done}", total))
         pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(workers))
         stack.callback(pool.shutdown, cancel_futures=True)  # after an error, begin nothing more
         jobs = {pool.submit(job, shard): len(shard.images) for shard in plan}
         for future in concurrent.futures.as_completed(jobs):
             future.result()
             finished += jobs[future]
+            update(finished, f"{finished} of {total}")
             now = time.perf_counter()
-            if bar:
-                bar.update(task, completed=finished)
-            elif now - shown > LINE_SECONDS or finished == total:
+            if console is None or console.is_terminal:
+                continue
+            if now - shown > LINE_SECONDS or finished == total:
                 left = (now - start) / finished * (total - finished)
                 console.print(f"  {finished} of {total} images {done}, {left:.0f} s left")
                 shown = now
-
-
-def _columns():
-    yield rich.progress.TextColumn("images {task.description}")
-    yield rich.progress.BarColumn()
-    yield rich.progress.MofNCompleteColumn()
-    yield rich.progress.TimeRemainingColumn()

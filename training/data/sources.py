@@ -2,17 +2,20 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 
-from keras_ghostnet.training import digits
-from keras_ghostnet.training.data import cifar, listing, readers, shards
+import keras
+
+from keras_ghostnet import extras, files, model_reference
+from keras_ghostnet.training.data import cifar, digits, listing, readers, shards
+from keras_ghostnet.training.data.readers import Reader
 
 CLASSES_FILE = "classes.json"
-DIGITS_CACHE = pathlib.Path("~/.cache/keras_ghostnet/digits")
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class ImageSource:
     """The examples of one split.
 
     Attributes:
@@ -22,20 +25,22 @@ class Source:
     """
 
     name: str
-    class_names: tuple
-    reader: object
+    class_names: tuple[str, ...]
+    reader: Reader
 
     @property
-    def examples(self):
+    def examples(self) -> int:
         """How many there are."""
         return len(self.reader)
 
-    def key(self, index):
+    def key(self, index: int) -> str:
         """What to call an example: the path of its file, or `FILE:RECORD`."""
         return self.reader.key(index)
 
 
-def open_source(text, split, *, seed=0, held_out=0.1):
+def open_source(
+    text: str | os.PathLike, split: str, *, seed: int = 0, held_out: float = 0.1
+) -> ImageSource:
     """Opens one split of a source.
 
     Args:
@@ -49,7 +54,7 @@ def open_source(text, split, *, seed=0, held_out=0.1):
         held_out: The part of every class that is held out then, in (0, 1).
 
     Returns:
-        A `Source`.
+        A `ImageSource`.
 
     Raises:
         FileNotFoundError: If there is no such folder, or a file of CIFAR is missing.
@@ -62,20 +67,49 @@ def open_source(text, split, *, seed=0, held_out=0.1):
     if text.startswith("tfds:"):
         return _tfds(text.removeprefix("tfds:"), split)
     if text == "digits" and not pathlib.Path(text).is_dir():
-        text = digits.write_digits(DIGITS_CACHE.expanduser())
+        text = digits.write_digits(files.cache("digits"))
     folder = pathlib.Path(text)
     if any(folder.glob("*-of-*")):
         return _records(folder, split)
-    if version := cifar.find(folder):
+    if version := cifar.detect_version(folder):
         return _cifar(folder, version, split)
     images = listing.list_images(folder, seed=seed, held_out=held_out)
     if split not in images.splits:
         raise _missing(folder, split, images.splits)
-    reader = readers.Files(images.root, images.splits[split])
-    return Source(f"{folder}/{split}", images.class_names, reader)
+    reader = readers.FileReader(images.root, images.splits[split])
+    return ImageSource(f"{folder}/{split}", images.class_names, reader)
 
 
-def write_classes(directory, class_names, first_label):
+def require_same_classes(
+    network: keras.Model,
+    images: "ImageSource",
+    reference: model_reference.SavedModel | None = None,
+) -> None:
+    """Refuses images of other classes than a classifier's.
+
+    Args:
+        network: The Keras classifier.
+        images: An `ImageSource`, or anything else with a `name` and `class_names`.
+        reference: What the user named as the model; if that is a run, the names of its classes
+            are compared too.
+
+    Raises:
+        ValueError: If the classes differ; says how.
+    """
+    names = tuple(images.class_names)
+    if reference and reference.recipe and reference.labels != names:
+        raise ValueError(
+            f"The run was trained on other classes than those of {images.name}: "
+            f"{_abridged(reference.labels)}, not {_abridged(names)}."
+        )
+    if network.output_shape != (None, len(names)):
+        raise ValueError(
+            f"{network.name!r} has the output shape {network.output_shape}; {images.name} has "
+            f"{len(names)} classes."
+        )
+
+
+def write_class_list(directory, class_names, first_label):
     """Writes the class list of a folder of TFRecords.
 
     Args:
@@ -88,7 +122,7 @@ def write_classes(directory, class_names, first_label):
     path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
-def read_classes(directory):
+def read_class_list(directory):
     """Reads the class list of a folder of TFRecords.
 
     Returns:
@@ -110,29 +144,35 @@ def read_classes(directory):
         ) from error
 
 
+def _abridged(names):
+    return f"{', '.join(names[:5])} ... ({len(names)})"
+
+
 def _records(folder, split):
-    class_names, first_label = read_classes(folder)
+    class_names, first_label = read_class_list(folder)
     paths = shards.shard_paths(folder, split)
     if not paths:
         found = (name for name in listing.SPLITS if shards.shard_paths(folder, name))
         raise _missing(folder, split, found)
-    return Source(f"{folder}/{split}", class_names, readers.Records(paths, first_label=first_label))
+    reader = readers.RecordReader(paths, first_label=first_label)
+    return ImageSource(f"{folder}/{split}", class_names, reader)
 
 
 def _cifar(folder, version, split):
-    class_names = cifar.read_classes(folder, version)
-    reader = cifar.Images(folder, version, split, len(class_names))
-    return Source(f"{folder}/{split}", class_names, reader)
+    class_names = cifar.read_class_names(folder, version)
+    reader = cifar.CifarReader(folder, version, split, len(class_names))
+    return ImageSource(f"{folder}/{split}", class_names, reader)
 
 
 def _tfds(name, split):
     """Reads the TFRecord files that tensorflow-datasets prepared; its decoding is not used."""
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise ImportError(
-            "`tfds:` needs tensorflow-datasets. Install it with: pip install tensorflow-datasets"
-        ) from error
+    extras.require(
+        "tensorflow_datasets",
+        purpose="`tfds:`",
+        advice="Install with: pip install tensorflow-datasets",
+    )
+    import tensorflow_datasets as tfds
+
     builder = tfds.builder(name)
     if not {"image", "label"} <= set(builder.info.features):
         raise ValueError(
@@ -150,8 +190,8 @@ def _tfds(name, split):
             f"tfds:{name} is prepared in another format than TFRecord. Prepare it with "
             "file_format='tfrecord'."
         )
-    reader = readers.Records(paths, "image", "label")
-    return Source(f"tfds:{name}/{split}", tuple(builder.info.features["label"].names), reader)
+    reader = readers.RecordReader(paths, "image", "label")
+    return ImageSource(f"tfds:{name}/{split}", tuple(builder.info.features["label"].names), reader)
 
 
 def _missing(what, split, found):

@@ -1,5 +1,7 @@
 """Recipes: training settings with where they come from. One file for each source."""
 
+import inspect
+
 from keras_ghostnet import specs
 from keras_ghostnet.training.recipes import cifar, digits, fine_tuning, g_ghostnet, ghostnet, smoke
 from keras_ghostnet.training.recipes.recipe import Recipe, override
@@ -7,10 +9,10 @@ from keras_ghostnet.training.recipes.recipe import Recipe, override
 MODULES = (ghostnet, g_ghostnet, cifar, fine_tuning, digits, smoke)
 RECIPES = {recipe.name: recipe for module in MODULES for recipe in module.RECIPES}
 
-__all__ = ["RECIPES", "Recipe", "documentation", "find", "override"]
+__all__ = ["RECIPES", "Recipe", "documentation", "get_recipe", "override"]
 
 
-def find(name):
+def get_recipe(name: str) -> Recipe:
     """The recipe of a name.
 
     Raises:
@@ -21,7 +23,7 @@ def find(name):
     return RECIPES[name]
 
 
-def documentation(recipe):
+def documentation(recipe: Recipe) -> str:
     """The text on a recipe's source, command, hardware, duration and expected accuracy."""
     (module,) = [module for module in MODULES if recipe in module.RECIPES]
-    return module.__doc__.strip()
+    return inspect.getdoc(module) or ""

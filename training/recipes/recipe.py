@@ -3,6 +3,7 @@
 import dataclasses
 import types
 import typing
+from collections.abc import Iterable
 
 from keras_ghostnet import specs
 from keras_ghostnet.training.data import Augmentation
@@ -102,7 +103,7 @@ class Recipe:
             raise ValueError(f"`temperature` must be above 0. Found: {self.temperature}")
 
 
-def override(recipe, settings):
+def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     """A recipe with some settings changed.
 
     Args:

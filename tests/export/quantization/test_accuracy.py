@@ -11,7 +11,7 @@ from keras_ghostnet.export.quantization import quantize_aware
 from keras_ghostnet.training import recipes
 from keras_ghostnet.training.data import Pipeline, open_source
 from keras_ghostnet.training.data.arrays import to_arrays
-from keras_ghostnet.training.digits import write_digits
+from keras_ghostnet.training.data.digits import write_digits
 from keras_ghostnet.training.run import Run
 from tests.export.quantization.conftest import accuracy
 
@@ -27,8 +27,8 @@ def folder(tmp_path_factory):
 @pytest.mark.accuracy
 @pytest.mark.parametrize("name", EPOCHS)
 def test_int8_costs_little(name, folder, tmp_path):
-    recipe = dataclasses.replace(recipes.find("digits"), model=name, epochs=EPOCHS[name])
-    Run(recipe, folder, tmp_path / "run").go()
+    recipe = dataclasses.replace(recipes.get_recipe("digits"), model=name, epochs=EPOCHS[name])
+    Run(recipe, folder, tmp_path / "run").execute()
     model = keras.models.load_model(tmp_path / "run" / "last.keras", compile=False)
     images, labels, _ = to_arrays(pipeline(folder, recipe, "val", training=False))
     calibration, _, _ = to_arrays(pipeline(folder, recipe, "train", training=False))

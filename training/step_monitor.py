@@ -11,7 +11,7 @@ LOGGED = 50  # steps between points of the TensorBoard logs
 NO_SUMS = {"steps": 0, "loss": 0.0, "accuracy": 0.0}
 
 
-class StepWatch:
+class StepMonitor:
     """Follows the steps of an epoch, each one step late: so that none waits for its result."""
 
     def __init__(self, run):
@@ -34,7 +34,7 @@ class StepWatch:
         before, self.pending = self.pending, None
         return self._look(*before) if before else (False, False)
 
-    def check(self, variables):
+    def require_finite(self, variables):
         """Refuses a state that is not finite, as an update can leave it after a finite loss.
 
         Args:

@@ -1,18 +1,21 @@
-"""`ghostnet evaluate`: the figures of NumPy, for runs, files and names."""
+"""Evaluation: the figures of NumPy, for models, runs, files and names; and its picture."""
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
+import warnings
 
 import keras
 import numpy as np
+import PIL.Image
 import pytest
 
 from keras_ghostnet import GhostNet, cli
-from keras_ghostnet.training import digits
-from keras_ghostnet.training.data import Pipeline, open_source, to_arrays
-from keras_ghostnet.training.evaluate import evaluate
+from keras_ghostnet.training import Evaluation, evaluate, pictures
+from keras_ghostnet.training.data import ImageSource, Pipeline, digits, open_source, to_arrays
+from tests.training.photographs import encode, picture
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,66 @@ def test_figures(source, tmp_path, activation, batch_size):
     logits, path = classifier(), tmp_path / "model.keras"
     classifier(activation).save(path)
     found = evaluate(path, source, batch_size=batch_size, crop=1.0)
-    assert found == pytest.approx(expected(logits, source, 1.0), rel=1e-5)
+    assert found.metrics == pytest.approx(expected(logits, source, 1.0), rel=1e-5)
+
+
+def test_every_image_of_a_keras_model(source, capfd):
+    model = classifier()
+    result = evaluate(model, source, batch_size=32)
+    assert capfd.readouterr().out == ""
+    images, labels, _ = to_arrays(
+        Pipeline(open_source(source, "val"), image_size=24, training=False)
+    )
+    outputs = keras.ops.convert_to_numpy(keras.ops.softmax(model.predict(images, verbose=0)))
+    np.testing.assert_array_equal(result.labels, labels)
+    np.testing.assert_array_equal(result.predicted, outputs.argmax(-1))
+    np.testing.assert_allclose(result.confidence, outputs.max(-1), rtol=1e-5)
+    assert result.keys == [open_source(source, "val").key(index) for index in range(70)]
+    matrix = result.confusion_matrix()
+    assert matrix.sum() == 70
+    assert np.trace(matrix) == pytest.approx(70 * result.accuracy)
+    assert matrix[labels[0], outputs[0].argmax()] >= 1
+    mistakes = result.most_confident_mistakes(9)
+    assert len(mistakes) == 9
+    assert (result.predicted[mistakes] != labels[mistakes]).all()
+    assert result.confidence[mistakes[0]] == max(result.confidence[result.predicted != labels])
+
+
+def test_what_cannot_be_decoded_is_left_out(source, tmp_path):
+    shutil.copytree(source, tmp_path / "digits")
+    source = open_source(tmp_path / "digits", "val")
+    pathlib.Path(source.key(3)).write_bytes(b"")
+    result = evaluate(classifier(), tmp_path / "digits", bad_limit=0.1)
+    assert result.indices.tolist() == [index for index in range(70) if index != 3]
+
+
+@pytest.mark.parametrize("classes", [2, 1000])
+def test_picture_of_classes_with_odd_names(tmp_path, classes):
+    """Math, scripts that the font lacks, line breaks, and names that no tick label holds."""
+    odd = ("$x^2$ and $", "猫と犬", "line\nbreak", "\\alpha", *(f"{n:04}" * 20 for n in range(996)))
+
+    class Reader:
+        def read(self, index):
+            return encode(picture(30 + index, 300, seed=index)), 0
+
+    rng = np.random.default_rng(0)
+    labels, predicted = rng.integers(0, classes, (2, 60))
+    result = Evaluation(
+        loss=1.0,
+        accuracy=float((labels == predicted).mean()),
+        top5=1.0,
+        source=ImageSource("$photos/val", odd[:classes], Reader()),
+        indices=np.arange(60),
+        labels=labels,
+        predicted=predicted,
+        confidence=rng.random(60),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pictures.draw_evaluation(result, tmp_path / "evaluation.png")
+    width, height = PIL.Image.open(tmp_path / "evaluation.png").size
+    assert 700 < height <= width < 2000
+    assert all(len(pictures.shortened(name)) <= 16 for name in odd)
 
 
 def test_command_takes_crop_and_classes_of_a_run(source, tmp_path, capsys):
@@ -58,8 +120,10 @@ def test_command_takes_crop_and_classes_of_a_run(source, tmp_path, capsys):
     config = {"run": {"crop": 0.8, "seed": 0}, "classes": list("0123456789")}
     (tmp_path / "config.json").write_text(json.dumps(config))
     words = ["ghostnet", "evaluate", str(tmp_path), "--data", str(source)]
-    arguments = cli.parse([*words, "--output", str(tmp_path / "figures.json")])
+    words += ["--output", str(tmp_path / "figures.json"), "--picture", str(tmp_path / "all.png")]
+    arguments = cli.parse(words)
     assert cli.main(arguments) == 0
+    assert PIL.Image.open(tmp_path / "all.png").format == "PNG"
     wanted = expected(classifier(), source, 0.8)
     assert json.loads((tmp_path / "figures.json").read_text()) == pytest.approx(wanted, rel=1e-5)
     assert wanted != pytest.approx(expected(classifier(), source, 1.0), rel=1e-3)
@@ -80,7 +144,7 @@ def test_name_takes_imagenet_weights(source, monkeypatch):
         return GhostNet(0.5, classes=10, input_shape=(32, 32, 3))
 
     monkeypatch.setattr("keras_ghostnet.model_reference.create_model", create)
-    assert evaluate("ghostnet_050", source)["examples"] == 70
+    assert evaluate("ghostnet_050", source).examples == 70
     assert asked == [("ghostnet_050", "imagenet")]
 
 
@@ -90,7 +154,7 @@ def test_name_takes_imagenet_weights(source, monkeypatch):
         ("nowhere/model.keras", "There is no model nowhere/model.keras"),
         ("ghostnet_05", "Did you mean 'ghostnet_050'"),
         (".", "There is no model model.keras"),
-        ("classes.keras", r"has\s10 classes"),
+        ("classes.keras", r"output shape \(None, 9\); .* has 10 classes"),
         ("size.keras", "of a fixed size"),
         ("text.keras", "not a Keras model|not.*zip|accessible"),
     ],

@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-from keras_ghostnet import files
+from keras_ghostnet import extras, files
 
 SPLITS = ("train", "val")
 HELD_OUT = 0.2  # part of every class that goes to "val"
@@ -56,14 +56,9 @@ def write_digits(directory, *, seed=0, images_per_class=None):
 
 def _load():
     """Images `(1797, 8, 8)`, uint8 in [0, 255], and labels `(1797,)`."""
-    try:
-        import PIL.Image  # noqa: F401 - so that it fails before anything is written
-        from sklearn import datasets
-    except ImportError as error:
-        raise ImportError(
-            f"The digits need scikit-learn and pillow ({error}). "
-            'Install them with: pip install "keras_ghostnet[train]"'
-        ) from error
+    extras.require("sklearn", "PIL", purpose="The data source `digits`", extra="train")
+    from sklearn import datasets
+
     digits = datasets.load_digits()
     return np.rint(digits.images * (255 / WHITE)).astype("uint8"), digits.target
 

@@ -1,0 +1,63 @@
+"""The random transforms of training images, in their order, as an `Augmentation` sets them."""
+
+import tensorflow as tf
+
+from keras_ghostnet.training.data import images, rand_augment
+
+
+def random_view(picture, seed, size, settings):
+    """A random crop of an image, resized and maybe flipped.
+
+    Args:
+        picture: A decoded image, uint8 `(height, width, 3)`, or the bytes of a JPEG that
+            `decoding.is_plain`, a scalar string tensor.
+        seed: An integer tensor `(2,)`; the result depends on nothing else.
+        size: `(height, width)` of the result.
+        settings: An `Augmentation`.
+
+    Returns:
+        Float32 `(*size, 3)` in [0, 255].
+    """
+    window, flip = _apart(seed, 2)
+    if settings.area is None:
+        image = images.decoded(picture)
+    elif picture.dtype == tf.string:
+        image = images.decode_random_crop(picture, window, settings.area, settings.ratio)
+    else:
+        image = images.random_crop(picture, window, settings.area, settings.ratio)
+    mirrored = tf.random.stateless_uniform([], flip) < 0.5 if settings.flip else None
+    image = images.resize(image, size, settings.interpolation, mirrored)
+    return images.pad_crop(image, window, settings.pad_crop) if settings.pad_crop else image
+
+
+def augment(image, seed, settings):
+    """Applies what comes after `random_view`, and normalizes.
+
+    Args:
+        image: Of `random_view`.
+        seed: See there; may be the same.
+        settings: An `Augmentation`.
+
+    Returns:
+        Float32 of the same shape.
+    """
+    jitter, layers, move, erase = _apart(seed, 4)
+    if any(settings.shift_rotate_zoom):
+        image = images.shift_rotate_zoom(image, move, settings.shift_rotate_zoom)
+    if settings.rand_augment[0]:
+        image = rand_augment.rand_augment(image, layers, *settings.rand_augment)
+    if settings.color_jitter:
+        image = images.color_jitter(image, jitter, settings.color_jitter)
+    image = images.normalize(image)
+    if settings.erasing:
+        image = images.erase(image, erase, settings.erasing)
+    return image
+
+
+def _apart(seed, count):
+    """A seed for each of several operations, whether those before it are used or not.
+
+    Neighbouring seeds give numbers as independent as any, and cost less than splitting one.
+    """
+    seed = tf.convert_to_tensor(seed, tf.int64)
+    return [seed + (purpose, 0) for purpose in range(count)]

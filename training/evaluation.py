@@ -1,0 +1,215 @@
+"""How well a classifier does on labeled images: every image once, for any number of workers."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+
+from keras_ghostnet import console as terminal
+from keras_ghostnet import model_reference
+from keras_ghostnet.training import classifiers, distribution
+from keras_ghostnet.training.data import (
+    ImageSource,
+    Pipeline,
+    open_source,
+    require_same_classes,
+)
+from keras_ghostnet.training.logits import correct, logits
+
+TOP = 5
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A classifier's results on a source; arrays have an entry for every image that was usable.
+
+    Attributes:
+        loss: The mean cross-entropy.
+        accuracy: The fraction of the images whose class was predicted, in [0, 1].
+        top5: The fraction whose class is among the five most probable ones, in [0, 1].
+        source: The images.
+        indices: int64 `(examples,)`, the images' numbers in the source, ascending.
+        labels: int64 `(examples,)`, the true classes.
+        predicted: int64 `(examples,)`, the most probable classes.
+        confidence: float64 `(examples,)`, the probabilities of the predicted classes.
+    """
+
+    loss: float
+    accuracy: float
+    top5: float
+    source: ImageSource
+    indices: np.ndarray
+    labels: np.ndarray
+    predicted: np.ndarray
+    confidence: np.ndarray
+
+    @property
+    def examples(self) -> int:
+        """The number of images that were usable."""
+        return len(self.indices)
+
+    @property
+    def keys(self) -> list[str]:
+        """What the source calls the images: the path of a file, or `FILE:RECORD`."""
+        return [self.source.key(index) for index in self.indices]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The figures by name: `loss`, `accuracy`, `top5`, `examples`."""
+        return {name: getattr(self, name) for name in ("loss", "accuracy", "top5", "examples")}
+
+    def confusion_matrix(self) -> np.ndarray:
+        """Counts, int64 `(classes, classes)`: rows are true classes, columns predicted ones."""
+        classes = len(self.source.class_names)
+        matrix = np.zeros((classes, classes), np.int64)
+        np.add.at(matrix, (self.labels, self.predicted), 1)
+        return matrix
+
+    def most_confident_mistakes(self, count: int) -> np.ndarray:
+        """Positions in the arrays of at most `count` wrong predictions, most confident first."""
+        wrong = np.flatnonzero(self.predicted != self.labels)
+        return wrong[np.argsort(-self.confidence[wrong], kind="stable")][:count]
+
+
+def evaluate(
+    model: keras.Model | str | os.PathLike,
+    data: str | os.PathLike,
+    *,
+    split: str = "val",
+    batch_size: int = 64,
+    crop: float | None = None,
+    seed: int | None = None,
+    strategy: str = "auto",
+    bad_limit: float = 0.001,
+    console: Console | None = None,
+) -> Evaluation:
+    """Evaluates a classifier on a source of labeled images, every image once.
+
+    Args:
+        model: A Keras classifier, which ends in logits or a softmax; a run's folder (its best
+            model); a `.keras` file; or a name of `list_models()`, with its ImageNet weights.
+        data: As `keras_ghostnet.training.data.open_source`.
+        split: `"train"` or `"val"`.
+        batch_size: Images at a time; it does not change the result.
+        crop: Fraction of the resized image's shorter side that is kept, in (0, 1]; None takes
+            the run's, or 0.875.
+        seed: Of the split, for a source without splits; None takes the run's, or 0.
+        strategy: A name of `keras_ghostnet.training.distribution.STRATEGIES`.
+        bad_limit: Fraction of the images that may be unusable, in [0, 1].
+        console: Where to show progress; None prints nothing.
+
+    Returns:
+        An `Evaluation`.
+
+    Raises:
+        FileNotFoundError: If there is no such model or source.
+        ValueError: If the model's classes are not the source's, its image size is open, or too
+            many images are unusable.
+        OSError: If weights cannot be downloaded.
+    """
+    reference = None if isinstance(model, keras.Model) else model_reference.find(model)
+    if reference:
+        crop = reference.crop if crop is None else crop
+        seed = reference.seed if seed is None else seed
+    placement = distribution.strategy(strategy)
+    source = open_source(data, split, seed=seed or 0)
+    with placement.scope():
+        network = reference.load() if reference else classifiers.copy_model(model)
+    _, *size, channels = network.input_shape
+    if None in size or channels != 3:
+        raise ValueError(
+            f"Evaluation needs a model of RGB images of a fixed size. {network.name!r} takes "
+            f"{network.input_shape}."
+        )
+    require_same_classes(network, source, reference)
+    pipeline = Pipeline(
+        source,
+        image_size=size,
+        training=False,
+        crop=model_reference.CROP if crop is None else crop,
+        bad_limit=bad_limit,
+    )
+    steps = pipeline.steps_per_epoch(batch_size)
+    with terminal.progress(console, "evaluating", steps) as progress:
+        return Evaluator(network, placement).evaluate(pipeline, batch_size, progress)
+
+
+class Evaluator:
+    """The evaluation of a model, compiled once.
+
+    Args:
+        model: A Keras classifier, ending in logits or in a softmax.
+        strategy: A `tf.distribute.Strategy`; the model was built in its scope.
+    """
+
+    def __init__(self, model: keras.Model, strategy: tf.distribute.Strategy):
+        self.model, self.strategy = model, strategy
+        self._rows = tf.function(self._global_rows, jit_compile=False)
+
+    def evaluate(
+        self, pipeline: Pipeline, batch_size: int, progress: Callable[[int], None] | None = None
+    ) -> Evaluation:
+        """Goes once through a pipeline.
+
+        Args:
+            pipeline: A `Pipeline` that was made with `training=False`.
+            batch_size: Images at a time, over all replicas; rounded up to a multiple of them.
+                It does not change the result.
+            progress: Function of the number of batches that are done, or None.
+
+        Returns:
+            An `Evaluation`, the same on all workers.
+
+        Raises:
+            ValueError: If more images are unusable than the pipeline allows, or all are.
+        """
+        replicas = self.strategy.num_replicas_in_sync
+        size = -(-batch_size // replicas) * replicas
+        parts = []
+
+        def batches(shard):
+            return pipeline.batches(0, global_batch=size, shard=shard)
+
+        with pipeline.explained():
+            for done, batch in enumerate(distribution.distribute(self.strategy, batches), start=1):
+                parts.append(self._rows(batch).numpy().astype("float64"))
+                if progress:
+                    progress(done)
+        rows = np.concatenate(parts)  # in the order of the source: a row's place is its number
+        indices = np.flatnonzero(rows[:, 0])
+        if not len(indices):
+            raise ValueError(f"{pipeline.source.name} has no example that can be used.")
+        _, labels, predicted, confidence, losses, hits, near = rows[indices].T
+        return Evaluation(
+            loss=float(losses.mean()),
+            accuracy=float(hits.mean()),
+            top5=float(near.mean()),
+            source=pipeline.source,
+            indices=indices,
+            labels=labels.astype(np.int64),
+            predicted=predicted.astype(np.int64),
+            confidence=confidence,
+        )
+
+    def _global_rows(self, batch):
+        """The rows of all replicas, in their order."""
+        return self.strategy.gather(self.strategy.run(self._step, (batch,)), axis=0)
+
+    def _step(self, batch):
+        """One float32 row for each image of a replica's batch."""
+        labels = batch["label"]
+        outputs = logits(self.model, batch["image"])
+        columns = (
+            batch["weight"],
+            labels,
+            tf.argmax(outputs, axis=-1),
+            tf.reduce_max(tf.nn.softmax(outputs), axis=-1),
+            keras.losses.sparse_categorical_crossentropy(labels, outputs, from_logits=True),
+            correct(labels, outputs),
+            tf.math.in_top_k(labels, outputs, min(TOP, outputs.shape[-1])),
+        )
+        return tf.stack([tf.cast(column, "float32") for column in columns], axis=-1)
