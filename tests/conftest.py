@@ -37,7 +37,7 @@ SLOW = [
     "training/test_cifar.py",
     "training/test_digits.py",
     "training/test_distribution.py",
-    "training/test_evaluate.py",
+    "training/test_evaluation.py",
     "training/test_fit_under_strategy.py",
     "training/test_loop.py",
     "training/test_recipe_runs.py",

@@ -7,6 +7,7 @@ it is their mean.
 """
 
 import contextlib
+import re
 
 import keras
 import tensorflow as tf
@@ -14,9 +15,12 @@ import tensorflow as tf
 from keras_ghostnet.training import optimization
 from keras_ghostnet.training.logits import correct, logits
 
+# What Keras numbers over a whole process, so that a resumed run of the same process differs.
+NUMBERED = re.compile(r"\b(seed_generator|sgd|loss_scale_optimizer)_\d+(?=/)")
+
 
 class Loop:
-    """A model, its optimiser and the compiled step.
+    """A model, its optimizer and the compiled step.
 
     Args:
         recipe: The `Recipe`.
@@ -27,7 +31,7 @@ class Loop:
             It takes the same images and has the same classes.
 
     Raises:
-        ValueError: If the teacher's images or classes are others than the model's.
+        ValueError: If the teacher's images or classes differ from the model's.
     """
 
     def __init__(self, recipe, build, steps_per_epoch, strategy, teacher=None):
@@ -39,7 +43,7 @@ class Loop:
             self.averages = self._averages() if recipe.ema else []
         if self.teacher:
             self.teacher.trainable = False
-            _check_teacher(self.teacher, self.model)
+            _require_same_shapes(self.teacher, self.model)
         self.decayed = {id(kernel) for kernel in optimization.decayed_kernels(self.model)}
         self.classes = self.model.output_shape[-1]
         self._train = tf.function(self._train_step, jit_compile=False)
@@ -73,7 +77,7 @@ class Loop:
     def _replica_step(self, batch, requests):
         variables = self.model.trainable_weights
         total, right, gradients = self._gradients(batch, variables)
-        self.optimizer.apply(self._regularise(gradients, variables), variables)
+        self.optimizer.apply(self._regularize(gradients, variables), variables)
         weight = tf.reduce_sum(batch["weight"])
         return tf.stack([total, right, weight, *tf.unstack(requests)])
 
@@ -115,7 +119,7 @@ class Loop:
         # Hinton et al. (2015): gradients of soft targets shrink with the temperature's square.
         return (1 - share) * losses + share * temperature**2 * distance
 
-    def _regularise(self, gradients, variables):
+    def _regularize(self, gradients, variables):
         """Adds the L2 term and clips; both on the gradient of the whole global batch."""
         recipe, replicas = self.recipe, self.strategy.num_replicas_in_sync
         scale = getattr(self.optimizer, "dynamic_scale", 1.0)  # of float16's loss
@@ -171,7 +175,7 @@ class Loop:
         """Sets everything to what `state` returned.
 
         Raises:
-            ValueError: If the arrays are those of another model, optimiser or number of replicas.
+            ValueError: If the arrays are those of another model, optimizer or number of replicas.
         """
         shared = self._shared()
         statistics = {f"replicas/{variable.path}": variable for variable in self._statistics()}
@@ -195,12 +199,12 @@ class Loop:
         """Variables that are the same on all replicas, by name."""
         local = {id(variable) for variable in self._statistics()}
         named = {
-            f"model/{index:04d}/{variable.path}": variable
+            f"model/{index:04d}/{_unnumbered(variable.path)}": variable
             for index, variable in enumerate(self.model.variables)
             if id(variable) not in local
         }
         for index, variable in enumerate(self.optimizer.variables):
-            named[f"optimizer/{index:04d}/{variable.path}"] = variable
+            named[f"optimizer/{index:04d}/{_unnumbered(variable.path)}"] = variable
         for average, variable in self.averages:
             named[f"average/{variable.path}"] = average
         return named
@@ -244,10 +248,14 @@ class Loop:
         average.assign_sub((1 - self.recipe.ema) * (average - value))
 
 
-def _check_teacher(teacher, model):
+def _unnumbered(path):
+    return NUMBERED.sub(r"\1", path)
+
+
+def _require_same_shapes(teacher, model):
     for what, found, wanted in (
         ("takes images", teacher.input_shape[1:], model.input_shape[1:]),
-        ("puts out", teacher.output_shape[1:], model.output_shape[1:]),
+        ("has outputs", teacher.output_shape[1:], model.output_shape[1:]),
     ):
         if any(None not in pair and len(set(pair)) > 1 for pair in zip(found, wanted, strict=True)):
             raise ValueError(

@@ -219,7 +219,7 @@ class Run:
             self.step, self.history, self.sums = state.step, state.history, state.sums
             epochs = len(self.history)
             within = self.step - epochs * self.steps
-            self._say(f"Continuing after {epochs} epochs and {within} steps")
+            self._say(f"Resuming after {epochs} epochs and {within} steps")
 
     def _epoch(self, epoch):
         monitor = StepMonitor(self)
@@ -307,7 +307,7 @@ class Run:
         self.stop = True
 
     def _stopped(self):
-        return Stopped(f"Stopped after step {self.step}; the same command continues there.")
+        return Stopped(f"Stopped after step {self.step}; the same command resumes there.")
 
     def _say(self, text):
         if self.chief:

@@ -1,4 +1,4 @@
-"""Turn an image folder into sharded TFRecords, checked in the end; the same command continues.
+"""Turn an image folder into sharded TFRecords, checked in the end; the same command resumes.
 
 IN holds train/CLASS/* and, maybe, val/CLASS/*; or CLASS/*; or ImageNet as Kaggle lays it out
 (ILSVRC/, LOC_synset_mapping.txt, LOC_val_solution.csv). OUT gets train-00000-of-00008 and so on,

@@ -47,7 +47,7 @@ def main(disk, photos, whole):
     assert checksums(run_dir) == kept
     filling.unlink()
     done = succeed(runs.train(photos, run_dir, settings=SETTINGS))
-    assert "Continuing after" in done.stdout
+    assert "Resuming after" in done.stdout
     assert "is broken" not in done.stdout
     assert_same_run(run_dir, whole)
     print(f"bit-identical after space was made; said: {errors.strip()[:120]}")

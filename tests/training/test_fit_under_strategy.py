@@ -8,6 +8,8 @@ import pytest
 
 from tests.training import runs
 
+pytestmark = pytest.mark.workers  # Keras' own loop; that of this package: test_distribution.py
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 

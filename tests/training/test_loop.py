@@ -98,7 +98,9 @@ def test_student_comes_to_its_teacher():
     assert distances[-1] < distances[0] / 10
 
 
-@pytest.mark.parametrize(("classes", "message"), [(5, r"puts out of shape \(5,\), .* of \(4,\)")])
+@pytest.mark.parametrize(
+    ("classes", "message"), [(5, r"has outputs of shape \(5,\), .* of \(4,\)")]
+)
 def test_teacher_of_other_classes(classes, message):
     with pytest.raises(ValueError, match=message):
         loop_of(teacher=lambda: small(classes))
@@ -142,6 +144,21 @@ def test_float16_step_that_overflows_changes_nothing():
     for weight, value in zip(loop.model.trainable_weights, before, strict=True):
         np.testing.assert_array_equal(weight, value)
     assert float(loop.optimizer.dynamic_scale) < 3e38
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_state_is_restored_in_the_same_process(precision):
+    """Keras numbers optimizers and seeds without names over the whole process."""
+
+    def build():
+        inputs = keras.Input((4,), name="images")
+        x = keras.layers.Dropout(0.5, name="dropout")(inputs)
+        return keras.Model(inputs, keras.layers.Dense(3, name="predictions")(x))
+
+    first, second = (loop_of(f"precision={precision}", build=build) for _ in range(2))
+    first.optimizer.iterations.assign(7)
+    second.restore(first.state())
+    assert int(second.optimizer.iterations) == 7
 
 
 def three_steps(*settings, pixel=0.0):

@@ -48,7 +48,7 @@ def test_stopped_and_continued_as_one_process(records, tmp_path):
         for process in (one, two):
             output, errors = process.communicate(timeout=300)
             assert (process.returncode, errors) == (130, "")
-            assert "the same command continues there" in output
+            assert "the same command resumes there" in output
     assert not elsewhere.exists()
     assert not (run_dir / "metrics.json").exists()
     assert len(list((run_dir / "checkpoints").glob("*.json"))) <= 3
@@ -56,7 +56,7 @@ def test_stopped_and_continued_as_one_process(records, tmp_path):
     with runs.started(words, runs.cluster(2)) as processes:
         outputs = [process.communicate(timeout=600) for process in processes]
         assert [process.returncode for process in processes] == [0, 0], outputs
-    assert "Continuing after" in outputs[0][0]
+    assert "Resuming after" in outputs[0][0]
     assert outputs[1] == ("", "")
 
     done = runs.train(records, tmp_path / "one", settings=SETTINGS)

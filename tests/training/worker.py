@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 BATCH, STEPS, CLASSES = 8, 4, 13
-SIZES = (8, 5, 32)  # of batches of evaluation
+SIZES = (5, 32)  # of batches of evaluation
 
 
 def main(strategy_name, devices, photos, out):
@@ -58,8 +58,8 @@ def train(strategy, photos, synchronized):
         pipeline = Pipeline(open_source(photos, "val"), image_size=32, training=False)
         for size in SIZES:
             found = evaluator.evaluate(pipeline, size)
-            results[f"evaluated/{size}"] = [found[name] for name in ("loss", "accuracy", "top5")]
-            results[f"examples/{size}"] = found["examples"]
+            results[f"evaluated/{size}"] = [found.loss, found.accuracy, found.top5]
+            results[f"examples/{size}"] = np.stack([found.indices, found.labels])
     loop.restore(state)
     for name, value in loop.state().items():
         np.testing.assert_array_equal(value, state[name], err_msg=name)

@@ -159,5 +159,5 @@ def _parse(kind, text):
 
 
 def _describe(kind):
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    names = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
     return names.get(kind, "numbers separated by commas")
