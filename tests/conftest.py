@@ -15,14 +15,12 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # other files are marked `slow`.
 SLOW = [
     "benchmark/arm",
-    "benchmark/compare/test_compare_cli.py",
-    "benchmark/compare/test_kit.py",
-    "benchmark/compare/test_measure.py",
-    "benchmark/compare/test_throughput.py",
+    "benchmark/compare",
     "benchmark/networks",
     "benchmark/test_latency.py",
     "benchmark/test_profiling.py",
     "benchmark/test_quickstart.py",
+    "benchmark/test_scaling.py",
     "export",
     "layers/test_serialization.py",
     "test_api.py",
