@@ -88,7 +88,7 @@ def test_arguments_and_defaults_are_those_of_keras_applications():
 
 
 def test_docstrings_are_complete():
-    for name in ("GhostNet", "GGhostRegNetX032"):
+    for name in ("GhostNet", "GGhostRegNetX032", "GhostVGG16", "GhostResNet56"):
         constructor = getattr(keras_ghostnet, name)
         text = constructor.__doc__
         assert "{" not in text
@@ -96,11 +96,6 @@ def test_docstrings_are_complete():
             assert f"    {argument}: " in text
         for section in ("Args:", "Call arguments:", "Returns:", "Raises:"):
             assert f"\n{section}\n" in text
-
-
-def test_every_public_name_is_there():
-    for name in keras_ghostnet.__all__:
-        assert hasattr(keras_ghostnet, name)
 
 
 def test_models_are_listed_smallest_first_and_created_by_name():

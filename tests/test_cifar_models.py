@@ -43,13 +43,8 @@ def test_figures_are_the_papers(build, options, parameters, macs):
     model = build(**options)
     assert printed(keras_ghostnet.count_parameters(model), parameters) == parameters
     # The paper counts convolutions: with the dense layers two rows would be one million more.
-    backbone = build(include_top=False, input_shape=(32, 32, 3), **options)
+    backbone = keras.Model(model.input, model.get_layer("avg_pool").output)
     assert printed(keras_ghostnet.count_macs(backbone), macs) == macs
-
-
-def test_headline_figures_hold_with_the_dense_layers_too():
-    for build, options, macs in ((GhostVGG16, {}, 158), (GhostResNet56, {}, 63)):
-        assert round(keras_ghostnet.count_macs(build(**options)) / 1e6) == macs
 
 
 # ------------------------------------------------------------------------- the plain networks
@@ -179,14 +174,6 @@ def test_arguments_are_those_of_ghostnet(build):
     assert [*ours][2:] == [*ghostnet][1:]
     differing = {name for name in [*ours][2:] if ours[name].default != ghostnet[name].default}
     assert differing == {"classes", "dropout_rate"}
-
-
-def test_docstrings_are_complete(build):
-    assert "{" not in build.__doc__
-    for argument in inspect.signature(build).parameters:
-        assert f"    {argument}: " in build.__doc__
-    for section in ("Args:", "Call arguments:", "Returns:", "Raises:"):
-        assert f"\n{section}\n" in build.__doc__
 
 
 def test_other_sizes_classes_and_channels(build):

@@ -114,19 +114,11 @@ def test_frozen_models_count_as_others():
 # ------------------------------------------------------------------------------ published
 
 
-@pytest.mark.parametrize(
-    ("build", "parameters", "macs"),
-    [
-        # Keras' ResNet50 has its strides in the 1x1 convolutions, as its paper: not 4.1 G.
-        (keras.applications.MobileNetV2, 3_504_872, 0.30),
-        (keras.applications.ResNet50, 25_583_592, 3.86),
-    ],
-    ids=["MobileNetV2", "ResNet50"],
-)
-def test_published_networks(build, parameters, macs):
-    model = build(weights=None)
-    assert count_parameters(model) == parameters
-    assert round(count_macs(model) / 1e9, 2) == macs
+def test_resnet50_as_published():
+    model = keras.applications.ResNet50(weights=None)
+    assert count_parameters(model) == 25_583_592
+    # Keras' has its strides in the 1x1 convolutions, as its paper: not 4.1 G.
+    assert round(count_macs(model) / 1e9, 2) == 3.86
 
 
 def test_multiply_adds_of_mobilenet_v2_to_the_last():
@@ -143,7 +135,9 @@ def test_multiply_adds_of_mobilenet_v2_to_the_last():
             channels = output
     macs += size**2 * channels * 1280 + 1280 * 1000
     assert macs == 300_774_272
-    assert count_macs(keras.applications.MobileNetV2(weights=None)) == macs
+    model = keras.applications.MobileNetV2(weights=None)
+    assert count_macs(model) == macs
+    assert count_parameters(model) == 3_504_872
 
 
 # -------------------------------------------------------------------- models within models
