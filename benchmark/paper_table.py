@@ -179,7 +179,7 @@ def rows(suite="paper"):
     return _paper_rows() if suite == "paper" else _gpu_rows()
 
 
-def find(name):
+def get_row(name: str) -> Row:
     """The row of a name; of a network that is in both tables, that of the paper's.
 
     Raises:

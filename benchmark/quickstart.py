@@ -4,22 +4,22 @@ Nothing is downloaded: the images are the handwritten digits that scikit-learn s
 """
 
 import dataclasses
-import importlib.util
 import json
 import os
 import pathlib
-import sys
 import time
 
 import keras
 import numpy as np
 from rich.console import Console
 
-from keras_ghostnet import environment, files
+from keras_ghostnet import environment, extras, files
 from keras_ghostnet.benchmark import latency
 from keras_ghostnet.benchmark.report import Artifact, Report, Sample, render, table
 from keras_ghostnet.console import step
-from keras_ghostnet.export import formats, verification
+from keras_ghostnet.export import formats
+from keras_ghostnet.export.artifacts import ArtifactError
+from keras_ghostnet.export.exporting import export
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training import predictions, recipes, run_folder
 from keras_ghostnet.training.data import Pipeline, to_arrays
@@ -29,59 +29,81 @@ REPORT = "report.html"
 FIGURES = "report.json"
 # All that a run directory ever holds.
 CONTENTS = {*run_folder.CONTENTS, "exports", REPORT, FIGURES}
-PACKAGES = ("PIL", "ai_edge_litert", "matplotlib", "sklearn", "tensorboard")
-CALIBRATION = 200  # images that int8 takes its ranges from, about
+PACKAGES = (
+    "PIL",
+    "ai_edge_litert",
+    "jinja2",
+    "matplotlib",
+    "sklearn",
+    "tensorboard",
+    "tensorflow_serving",
+)
+EXTRA = "train,tflite,serving"
 SAMPLES = 24  # images in the report
 FORMATS = ("saved_model", "tflite_fp32", "tflite_int8")
 
 
-def quickstart(run_dir="runs/quickstart", recipe=None, data="digits"):
+def quickstart(
+    run_dir: str | os.PathLike[str] = "runs/quickstart",
+    recipe: recipes.Recipe | None = None,
+    data: str | os.PathLike[str] = "digits",
+    *,
+    console: Console | None = None,
+) -> pathlib.Path:
     """Trains GhostNet on handwritten digits, exports it, checks the exports, writes a report.
 
     The run directory holds `report.html` and its figures in `report.json`, the artifacts in
-    `exports/`, and what a training run leaves (`keras_ghostnet.training.run_folder`). It appears
-    when all is done; an earlier one is replaced then, and stays as it is if this run fails or is
-    interrupted. If an artifact fails its verification, what was made until then, the trained
-    model too, is kept in a folder of that name with `.failed` at its end.
+    `exports/` as `keras_ghostnet.export.export` leaves them, and what a training run leaves
+    (`keras_ghostnet.training.run_folder`). It appears when all is done; an earlier one is replaced
+    then, and stays as it is if this run fails or is interrupted. If an artifact fails its
+    verification, what was made until then, the trained model too, is kept in a folder of that name
+    with `.failed` at its end.
 
     Args:
         run_dir: Where to put it all.
         recipe: A `keras_ghostnet.training.recipes.Recipe`; None takes the one named `digits`.
         data: A source as `keras_ghostnet.training.data.open_source` takes it.
+        console: Shows progress and the results; None prints nothing.
 
     Returns:
-        The path of the report, a `pathlib.Path`.
+        The path of the report.
 
     Raises:
-        ImportError: If a package is missing that only training or TFLite need.
+        ArtifactError: If an artifact does not compute what the Keras model computes.
+        ImportError: If a package is missing that training, an export or the report needs.
         FileExistsError: If `run_dir` holds anything but an earlier run.
         OSError: If `run_dir` cannot be made or replaced.
-        keras_ghostnet.export.verification.VerificationError: If an artifact does not compute what
-            the Keras model computes.
     """
     recipe, run_dir = recipe or recipes.get_recipe("digits"), pathlib.Path(run_dir)
-    _check_packages()
-    _check_place(run_dir)
-    _check_run_dir(run_dir)
+    extras.require(*PACKAGES, purpose="The quickstart", extra=EXTRA)
+    _require_place(run_dir)
+    _require_run_dir(run_dir)
     failed = run_dir.with_name(f"{run_dir.name}.failed")
-    _check_contents(failed)
-    # Takes hold of standard output now: what libraries print later is held back.
-    console = Console(file=sys.stdout, highlight=False)
+    _require_contents(failed)
+    console = console or Console(quiet=True)
+    console.file = console.file  # standard output as it is now: below it is held back
     start = time.perf_counter()
     with quiet(), files.replacing(run_dir) as work:
         try:
             artifacts = _run(work, recipe, data, console)
         except Stopped:  # half of it would be of no use
             raise KeyboardInterrupt from None
-        except verification.VerificationError as error:
+        except ArtifactError as error:
             with files.replacing(failed) as kept:
                 os.replace(work, kept)
-            raise verification.VerificationError(
-                f"{error} What was made is kept in {failed}."
+            raise ArtifactError(
+                [
+                    dataclasses.replace(
+                        result, error=f"{result.error} What was made is kept in {failed}."
+                    )
+                    for result in error.results
+                    if result.error
+                ]
             ) from error
     console.print(table(artifacts))
     path = run_dir / REPORT
     console.print(f"Report: {path}  ({time.perf_counter() - start:.0f} s in all)", soft_wrap=True)
+    console.print(f"Next: ghostnet predict {run_dir} IMAGE", soft_wrap=True)
     return path
 
 
@@ -103,8 +125,8 @@ def _run(work, recipe, data, console):
     """All steps, into the folder `work`; returns the artifacts of the report."""
     start = time.perf_counter()
     console.print("GhostNet on handwritten digits: two to five minutes on two cores")
-    trained, calibration = _train(work, recipe, data, console)
-    artifacts = _artifacts(work, trained, calibration, console)
+    trained = _train(work, recipe, data, console)
+    artifacts = _artifacts(work, trained, console)
     with step(console, "Writing the report") as done:
         _write(_report(recipe, trained, artifacts, time.perf_counter() - start), work)
         done("wrote the report")
@@ -123,8 +145,8 @@ def _train(work, recipe, data, console):
         model = keras.models.load_model(work / run_folder.LAST)
         images, labels, indices = to_arrays(run.held_out)
         predicted = predictions.predict(model, images, labels)
-        done(f"recognised {predicted.accuracy:.2%} of the held-out digits")
-    trained = _Trained(
+        done(f"recognized {predicted.accuracy:.2%} of the held-out digits")
+    return _Trained(
         model,
         run.history,
         time.perf_counter() - start,
@@ -134,51 +156,40 @@ def _train(work, recipe, data, console):
         indices,
         predicted,
     )
-    return trained, _calibration(run.train)
 
 
-def _calibration(pipeline):
-    """Some of the training images as they are in use: not augmented."""
-    plain = Pipeline(pipeline.source, image_size=pipeline.size, training=False, crop=pipeline.crop)
-    images, _, _ = to_arrays(plain)
-    return images[:: max(1, len(images) // CALIBRATION)]  # they are in the order of their classes
-
-
-def _artifacts(work, trained, calibration, console):
+def _artifacts(work, trained, console):
     """Exports, verifies and times; returns a list of `keras_ghostnet.benchmark.report.Artifact`."""
-    model, images, predicted = trained.model, trained.images, trained.predictions
-    checks = {}
-    paths = {"keras": work / run_folder.LAST}
-    functions = {"keras": lambda: model.predict_on_batch(images[:1])}
-    for fmt in map(formats.get_format, FORMATS):
-        with step(console, f"Exporting {fmt.name}") as done:
-            path = formats.export_model(model, fmt, work / "exports", calibration)
-            runner = formats.load(path, fmt)
-            check = verification.verify(
-                path, fmt, images, predicted.labels, predicted.outputs, runner
-            )
-            checks[fmt.name], paths[fmt.name] = check, path
-            functions[fmt.name] = runner.single(images[0])
-            done(f"exported and verified {fmt.name}")
-
+    model, image = trained.model, trained.images[0]
+    results = export(work / run_folder.LAST, work / "exports", FORMATS, console=console)
+    functions = {"keras": lambda: model.predict_on_batch(image[None])}
+    for result in results:
+        runner = formats.load(result.path, formats.get_format(result.format))
+        functions[result.format] = runner.single(image)
     with step(console, "Measuring latency") as done:
         times = latency.measure_latency(functions)
         done("measured the latency of each")
 
-    # What the others are held against.
-    checks["keras"] = verification.Verification(0.0, 0.0, 1.0, 1.0, predicted.accuracy)
-    return [
-        Artifact(
+    def row(name, path, accuracy, agreement, max_error):
+        return Artifact(
             name=name,
             file=path.relative_to(work).as_posix(),
             runtime=_runtime(path),
             bytes=files.size(path),
-            accuracy=checks[name].accuracy,
-            agreement=checks[name].agreement,
-            max_error=checks[name].max_error,
+            accuracy=accuracy,
+            agreement=agreement,
+            max_error=max_error,
             latency=times[name],
         )
-        for name, path in paths.items()
+
+    reference = row("keras", work / run_folder.LAST, trained.predictions.accuracy, 1.0, 0.0)
+    found = [(result.format, result.path, result.verification) for result in results]
+    return [
+        reference,
+        *(
+            row(name, path, verified.accuracy, verified.agreement, verified.max_error)
+            for name, path, verified in found
+        ),
     ]
 
 
@@ -196,10 +207,10 @@ def _report(recipe, trained, artifacts, seconds):
     return Report(
         title="GhostNet on handwritten digits",
         summary=(
-            f"After {trained.seconds:.0f} seconds of training the network recognises "
+            f"After {trained.seconds:.0f} seconds of training the network recognizes "
             f"{predicted.accuracy:.1%} of {held_out} digits that it has not "
             f"seen. In eight bits it takes {int8.bytes / 1e6:.1f} MB and "
-            f"{int8.latency.median:.2f} ms an image, and recognises {int8.accuracy:.1%}."
+            f"{int8.latency.median:.2f} ms an image, and recognizes {int8.accuracy:.1%}."
         ),
         facts={
             "Network": f"{model.name}, {model.count_params() / 1e6:.2f} M parameters",
@@ -251,18 +262,9 @@ def _write(report, work):
     (work / FIGURES).write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
 
 
-def _check_packages():
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ImportError(
-            f"The quickstart needs packages that are not installed ({', '.join(missing)}). "
-            f'Install them with: pip install "keras_ghostnet[train,tflite]"'
-        )
-
-
-def _check_run_dir(run_dir):
+def _require_run_dir(run_dir):
     """Only a run is replaced: never a folder that holds a user's other files."""
-    _check_contents(run_dir)
+    _require_contents(run_dir)
     if run_dir.is_dir() and any(run_dir.iterdir()) and not (run_dir / FIGURES).exists():
         raise FileExistsError(
             f"{run_dir} holds files that are not of an earlier quickstart: there is no {FIGURES}. "
@@ -270,7 +272,7 @@ def _check_run_dir(run_dir):
         )
 
 
-def _check_contents(folder):
+def _require_contents(folder):
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -283,7 +285,7 @@ def _check_contents(folder):
         )
 
 
-def _check_place(run_dir):
+def _require_place(run_dir):
     """Told now, not after minutes of training."""
     if pathlib.Path.cwd().is_relative_to(run_dir.resolve()):
         raise OSError(

@@ -15,11 +15,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from keras_ghostnet import extras
 from keras_ghostnet.benchmark.arm import emulate, sysroot, tools
 from keras_ghostnet.export.device import run
 
 MODELS = ("ghostnet_100", "g_ghost_regnetx_002")
-DTYPES = ("float32", "int8")
+FORMATS = ("fp32", "int8")
 MAX_ERROR = 1e-5  # of float outputs, in their standard deviations
 MAX_STEPS = 1  # of integer outputs
 
@@ -45,7 +46,7 @@ class Agreement:
         return bool(self.difference <= self.limit)
 
 
-def compare(outputs, reference, step):
+def compare_outputs(outputs, reference, step):
     """The agreement of two machines' outputs.
 
     Args:
@@ -58,12 +59,12 @@ def compare(outputs, reference, step):
     return Agreement(float(difference / reference.std()), MAX_ERROR, "deviations")
 
 
-def check(path, root=None, reference=None):
+def check_on_arm(path, root=None, reference=None):
     """Runs a file here and emulated, on the same images.
 
     Args:
         path: A `.tflite` file that takes one image.
-        root: The sysroot's folder; None for the one of `sysroot.find()`.
+        root: The sysroot's folder; None for that of `sysroot.get_sysroot()`.
         reference: The file that is run here; None for the same.
 
     Returns:
@@ -76,7 +77,7 @@ def check(path, root=None, reference=None):
     """
     model = run.Model(reference or path)
     images = _inputs(model)
-    root = root or sysroot.find()
+    root = root or sysroot.get_sysroot()
     with tempfile.TemporaryDirectory() as folder:
         inputs, outputs = (pathlib.Path(folder) / name for name in ("in.npz", "out.npz"))
         np.savez(inputs, images)
@@ -85,35 +86,16 @@ def check(path, root=None, reference=None):
             root, run.__file__, path, "--inputs", inputs, "--outputs", outputs, "--threads", 1
         )
         with np.load(outputs) as arrays:
-            return compare(arrays["outputs"], model(images), model.step)
+            return compare_outputs(arrays["outputs"], model(images), model.step)
 
 
-def export(folder):
-    """Exports `MODELS` with random weights in `DTYPES`. Returns the files' paths."""
-    import keras
+def export_networks(folder):
+    """Exports `MODELS` with random weights in `FORMATS`. Returns the files' paths."""
+    from keras_ghostnet.benchmark.compare import cache, compared_networks
 
-    from keras_ghostnet import create_model
-    from keras_ghostnet.export import tflite
-    from keras_ghostnet.export.graph import deploy, for_tracing
-    from keras_ghostnet.quiet import quiet
-
-    random = np.random.default_rng(0)
-    images = random.normal(size=(8, 7, 7, 3)).repeat(32, axis=1).repeat(32, axis=2)
-    images = (images + 0.2 * random.normal(size=images.shape)).astype("float32")
-    paths = []
-    for name in MODELS:
-        keras.utils.set_random_seed(0)
-        with quiet():
-            model = create_model(name, input_shape=images.shape[1:], classifier_activation=None)
-            # Batch norm's statistics as after training: with the initial ones activations vanish,
-            # and XNNPACK refuses the scales of the int8 network.
-            for _ in range(20):
-                model(images, training=True)
-            model = for_tracing(deploy(model))
-        for dtype in DTYPES:
-            paths.append(folder / f"{name}_{dtype}.tflite")
-            tflite.export(model, paths[-1], dtype, images)
-    return paths
+    exports = cache.Cache(folder, target="arm")
+    networks = compared_networks.resolve_networks(MODELS, "gpu")
+    return [export.path for one in networks for export in exports.exports(one, FORMATS)]
 
 
 def _inputs(model):
@@ -129,14 +111,10 @@ def _inputs(model):
 
 def _photos(size):
     """The photos that scikit-learn ships, whole and their middles: `(4, *size, 3)`, uint8."""
-    try:
-        import PIL.Image
-        from sklearn import datasets
-    except ImportError as error:
-        raise ImportError(
-            f"The photos need scikit-learn and pillow ({error}). "
-            'Install them with: pip install "keras_ghostnet[train]"'
-        ) from error
+    extras.require("PIL", "sklearn", purpose="Reading the photos", extra="train")
+    import PIL.Image
+    from sklearn import datasets
+
     photos = [PIL.Image.fromarray(image) for image in datasets.load_sample_images().images]
     parts = ((0, 0, 1, 1), (0.25, 0.25, 0.75, 0.75))
     return np.stack(
@@ -168,11 +146,13 @@ def main(argv=None):
     )
     args = parser.parse_args(argv)
     try:
-        tools.find("qemu-aarch64")
-        root = sysroot.find()
+        tools.require_programs("qemu-aarch64")
+        root = sysroot.get_sysroot()
         with tempfile.TemporaryDirectory() as folder:
-            paths = args.models or export(pathlib.Path(folder))
-            results = {pathlib.Path(path).name: check(path, root, args.reference) for path in paths}
+            paths = args.models or export_networks(pathlib.Path(folder))
+            results = {
+                pathlib.Path(path).name: check_on_arm(path, root, args.reference) for path in paths
+            }
     except (ImportError, OSError, ValueError, tools.ToolError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

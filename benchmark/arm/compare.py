@@ -13,20 +13,21 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from scipy import stats
 
-from keras_ghostnet.benchmark import paper_table as baselines
+from keras_ghostnet import extras
+from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.arm import count, sysroot, tools
 from keras_ghostnet.benchmark.compare import (
+    compared_networks,
     comparison,
-    conditions,
     entries,
     litert,
+    measure,
     results,
-    subjects,
 )
 from keras_ghostnet.console import progress, step
 from keras_ghostnet.export import destination
+from keras_ghostnet.export.device import run
 from keras_ghostnet.quiet import quiet
 
 OUT = "runs/arm-compare"
@@ -45,7 +46,7 @@ CAPTION = (
 )
 
 
-def compare(options, out, console):
+def count_table(options, out, console):
     """Counts the instructions of models, and keeps each count in a CSV.
 
     A file that the CSV has already, counted with the same LiteRT and QEMU, is not counted again.
@@ -65,15 +66,15 @@ def compare(options, out, console):
         ValueError: If a model or a format does not fit, or the CSV is of another schema.
         tools.ToolError: If QEMU or another program is missing or fails.
     """
-    found = subjects.find(options.models, options.suite)
+    found = compared_networks.resolve_networks(options.models, options.suite)
     _check_rows(found)
-    litert.check(options, found)
+    litert.validate_options(options, found)
     destination.check_writable(out)
     csv = _csv(out)
-    known = results.existing(csv)
+    known = results.read_existing(csv)
     count.plugin()
-    root = sysroot.find()
-    versions = f"{conditions.versions('litert', options.target)}; qemu {count.qemu_version()}"
+    root = sysroot.get_sysroot()
+    versions = f"{measure.describe_versions('litert', options.target)}; qemu {count.qemu_version()}"
     counted = {
         measurement.sha256: measurement
         for measurement in known
@@ -81,17 +82,17 @@ def compare(options, out, console):
     }
     exported = litert.exports_of(options, found, console)
     missing = {export.sha256: export for export in exported if export.sha256 not in counted}
-    facts = dict(run=conditions.now(), versions=versions)
+    facts = dict(run=run.now(), versions=versions)
     with step(console) as done:
         with progress(console, "counting", len(missing)) as show:
             for number, (digest, export) in enumerate(missing.items()):
                 show(number, f"{export.model} {export.format}")
                 counted[digest] = _count(export, root, facts)
-                results.append(csv, [counted[digest]])
+                results.append_measurements(csv, [counted[digest]])
         done(f"counted {len(missing)} files; {len(exported) - len(missing)} were in {csv}")
     measured = [dataclasses.replace(counted[export.sha256], **export.fields) for export in exported]
     renamed = [measurement for measurement in measured if measurement not in counted.values()]
-    results.append(csv, renamed)
+    results.append_measurements(csv, renamed)
     return measured
 
 
@@ -138,6 +139,8 @@ def correlation(compared, value):
     Returns:
         The correlation, None if fewer than three rows have both; and how many have.
     """
+    from scipy import stats
+
     pairs = [(value(entry), entry.row.arm_ms) for entry in compared.entries]
     pairs = [pair for pair in pairs if None not in pair]
     if len(pairs) < FEWEST:
@@ -165,7 +168,7 @@ def _runtime(versions):
 
 def _count(export, root, facts):
     try:
-        total = count.count(export.path, root).total
+        total = count.count_instructions(export.path, root).total
     except tools.ToolError as error:
         raise tools.ToolError(f"{export.model} in {export.format}: {error}") from error
     return results.Measurement(
@@ -188,7 +191,7 @@ def _published(entry, compared):
     """The paper's latency over that of the reference; None if it has none."""
     if entry.row.arm_ms is None:
         return None
-    return entry.row.arm_ms / baselines.find(compared.reference).arm_ms
+    return entry.row.arm_ms / paper_table.get_row(compared.reference).arm_ms
 
 
 def _cells(entry, fmt, compared):
@@ -255,15 +258,16 @@ def main(argv=None):
     console.width = max(console.width, WIDTH)
     try:
         with quiet(unless=()):
-            comparison.check_report()
+            extras.require("scipy", purpose="The rank correlation", extra="arm")
+            comparison.require_report_packages()
             options = comparison.Options(models=args.models, formats=args.formats, target=TARGET)
-            measured = compare(options, args.out, console)
+            measured = count_table(options, args.out, console)
             compared, *_ = entries.comparisons(measured)
             # Pictures are of accuracies, which models of the user's own do not have.
             drawable = any(entry.row.top1 is not None for entry in compared.entries)
-            paths = comparison.report(measured, "paper", args.out) if drawable else []
+            paths = comparison.write_report(measured, "paper", args.out) if drawable else []
     except KeyboardInterrupt:
-        print("Interrupted. The same command goes on from there.", file=sys.stderr)
+        print("Interrupted. The same command resumes it.", file=sys.stderr)
         return INTERRUPTED
     except (ImportError, OSError, ValueError, tools.ToolError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -20,7 +20,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from keras_ghostnet import files
+from keras_ghostnet import extras, files
 from keras_ghostnet.benchmark.arm import emulate, sysroot, tools
 from keras_ghostnet.benchmark.arm.symbols import Symbols
 from keras_ghostnet.export.device import run
@@ -43,7 +43,7 @@ class Count:
     functions: collections.Counter
 
 
-def count(path, root=None):
+def count_instructions(path, root=None):
     """Counts the instructions of one inference with one thread.
 
     The file runs once, and in another process `INFERENCES` times more: what loading takes is the
@@ -51,7 +51,7 @@ def count(path, root=None):
 
     Args:
         path: A `.tflite` file.
-        root: The sysroot's folder; None for the one of `sysroot.find()`.
+        root: The sysroot's folder; None for that of `sysroot.get_sysroot()`.
 
     Returns:
         A `Count`.
@@ -61,9 +61,10 @@ def count(path, root=None):
         ImportError: If the host has no LiteRT.
         tools.ToolError: If a program is missing or fails.
     """
+    extras.require("elftools", purpose="Naming functions", extra="arm")
     path = pathlib.Path(path).resolve(strict=True)
     library = plugin()
-    root = root or sysroot.find()
+    root = root or sysroot.get_sysroot()
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor() as pool:
         outputs = [pathlib.Path(folder) / name for name in ("once", "more")]
         calls = (1, 1 + INFERENCES)
@@ -94,8 +95,8 @@ def plugin():
     Raises:
         tools.ToolError: If a program is missing, or QEMU loads no plugins.
     """
-    tools.find("qemu-aarch64", "cc")
-    if "-plugin" not in tools.run(["qemu-aarch64", "-h"], "ask QEMU for its options"):
+    tools.require_programs("qemu-aarch64", "cc")
+    if "-plugin" not in tools.run_program(["qemu-aarch64", "-h"], "ask QEMU for its options"):
         raise tools.ToolError(
             f"Counting needs a QEMU that loads plugins. Found: QEMU {qemu_version()}, built "
             "without (as in Debian 13). Debian 12's qemu-user 7.2 has them; of another build, put "
@@ -105,7 +106,7 @@ def plugin():
     library = sysroot.cache() / f"counter-{digest}.so"
     if not library.exists():
         with files.replacing(library) as partial:
-            tools.run(
+            tools.run_program(
                 ["cc", "-O2", "-shared", "-fPIC", "-o", partial, SOURCE], "compile QEMU's plugin"
             )
     return library
@@ -117,8 +118,8 @@ def qemu_version():
     Raises:
         tools.ToolError: If it is missing.
     """
-    tools.find("qemu-aarch64")
-    text = tools.run(["qemu-aarch64", "--version"], "ask QEMU for its version")
+    tools.require_programs("qemu-aarch64")
+    text = tools.run_program(["qemu-aarch64", "--version"], "ask QEMU for its version")
     return re.search(r"version (\S+)", text)[1]
 
 
@@ -173,12 +174,12 @@ def _totals(counts):
 
 def _functions(path, result, number):
     table = Table(box=box.SIMPLE_HEAD, title=path)
-    for column in ("millions", "part", "function"):
+    for column in ("millions", "fraction", "function"):
         left = column == "function"
         table.add_column(column, justify="left" if left else "right", overflow="fold")
     for (library, name), instructions in result.functions.most_common(number):
-        part = instructions / result.total
-        table.add_row(f"{instructions / 1e6:.2f}", f"{part:.1%}", name or library or "unknown")
+        fraction = instructions / result.total
+        table.add_row(f"{instructions / 1e6:.2f}", f"{fraction:.1%}", name or library or "unknown")
     return table
 
 
@@ -190,7 +191,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     console = Console()
     try:
-        counts = {path: count(path) for path in args.models}
+        counts = {path: count_instructions(path) for path in args.models}
     except (ImportError, OSError, tools.ToolError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

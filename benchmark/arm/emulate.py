@@ -35,13 +35,13 @@ def run_script(root, script, *arguments, plugin=None, environment=None):
     Raises:
         tools.ToolError: If QEMU is missing or the script fails.
     """
-    tools.find("qemu-aarch64")
+    tools.require_programs("qemu-aarch64")
     command = ["qemu-aarch64", "-cpu", CPU, "-L", root]
     if plugin:
         command += ["-plugin", plugin]
     # -S: without the paths that the host's site.py would add, where it is found.
     command += [python(root), "-s", "-S", script, *arguments]
-    return tools.run(
+    return tools.run_program(
         command,
         f"run {script} on the emulated {CPU}",
         env={

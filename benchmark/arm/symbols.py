@@ -3,10 +3,6 @@
 import bisect
 import pathlib
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import Symbol, SymbolTableSection
-
 
 class Symbols:
     """The functions of an ELF file.
@@ -16,8 +12,12 @@ class Symbols:
     """
 
     def __init__(self, path: pathlib.Path):
+        from elftools.common.exceptions import ELFError
+        from elftools.elf.elffile import ELFFile
+        from elftools.elf.sections import SymbolTableSection
+
         self._segments: list[tuple[int, int, int]] = []
-        functions: dict[int, Symbol] = {}
+        functions: dict[int, tuple[str, int]] = {}
         try:
             with path.open("rb") as file:
                 elf = ELFFile(file)
@@ -28,13 +28,12 @@ class Symbols:
                 for section in elf.iter_sections():  # stripping leaves the dynamic table alone
                     if isinstance(section, SymbolTableSection):
                         for symbol in _functions(section):
-                            functions.setdefault(symbol["st_value"], symbol)
+                            value = symbol.name, symbol["st_size"]
+                            functions.setdefault(symbol["st_value"], value)
         except (ELFError, OSError):
             pass
         self._addresses = sorted(functions)
-        self._functions = [
-            (functions[address].name, functions[address]["st_size"]) for address in self._addresses
-        ]
+        self._functions = [functions[address] for address in self._addresses]
 
     def name(self, offset: int) -> str | None:
         """The function that holds a byte of the file, by its offset; None if none is known."""

@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 
-from keras_ghostnet import files
+from keras_ghostnet import extras, files
 from keras_ghostnet.benchmark.arm import emulate, tools
 
 PACKAGES = ("python3", "libstdc++6")  # and what they depend on
@@ -46,7 +46,7 @@ def cache():
     return files.cache("arm")
 
 
-def find(sources=None):
+def get_sysroot(sources=None):
     """The sysroot, which is built if there is none yet: about 100 MB of downloads.
 
     It is of the host's distribution and release, with LiteRT in the host's version.
@@ -64,7 +64,7 @@ def find(sources=None):
     version = _litert_version()
     root = cache() / f"sysroot-{_release()}-litert-{version}"
     if not root.exists():
-        tools.find("apt-get", "dpkg-deb", "qemu-aarch64")
+        tools.require_programs("apt-get", "dpkg-deb", "qemu-aarch64")
         with files.replacing(root) as partial:
             _build(partial, version, sources)
     return root
@@ -75,7 +75,7 @@ def _build(root, litert_version, sources):
     with tempfile.TemporaryDirectory() as folder:
         packages = _download(pathlib.Path(folder), sources)
         for package in packages:
-            tools.run(["dpkg-deb", "-x", package, root], f"unpack {package.name}")
+            tools.run_program(["dpkg-deb", "-x", package, root], f"unpack {package.name}")
         glibc = _glibc_minor(packages)
     for name in ("bin", "lib"):  # links of a base package, where packages know only usr/
         if not (root / name).exists():
@@ -83,7 +83,7 @@ def _build(root, litert_version, sources):
     (root / "proc").mkdir()
     (root / "proc" / "cpuinfo").write_text(emulate.CPUINFO)
     _install_wheels(root, glibc, litert_version)
-    _check(root)
+    _require_litert(root)
 
 
 def _download(folder, sources):
@@ -98,8 +98,8 @@ def _download(folder, sources):
     config.write_text(text)
     # Read last, after the host's configuration, unlike a file in APT_CONFIG.
     apt = ["apt-get", "-c", config, "-q", "-y"]
-    tools.run([*apt, "update"], "read apt's lists of arm64 packages", SOURCES_HINT)
-    tools.run(
+    tools.run_program([*apt, "update"], "read apt's lists of arm64 packages", SOURCES_HINT)
+    tools.run_program(
         [*apt, "--no-install-recommends", "--download-only", "install", *PACKAGES],
         "download arm64 packages",
         SOURCES_HINT,
@@ -111,7 +111,7 @@ def _install_wheels(root, glibc, litert_version):
     """Puts NumPy and LiteRT into the sysroot, for its own Python and glibc."""
     platforms = ["manylinux2014_aarch64"]
     platforms += [f"manylinux_2_{minor}_aarch64" for minor in range(17, glibc + 1)]
-    tools.run(
+    tools.run_program(
         [
             *(sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"),
             *("--target", emulate.site(root), "--no-deps", "--no-compile"),
@@ -124,7 +124,7 @@ def _install_wheels(root, glibc, litert_version):
     )
 
 
-def _check(root):
+def _require_litert(root):
     """Imports LiteRT on the emulated processor, which also writes Python's bytecode."""
     script = root / "check.py"
     script.write_text(
@@ -137,12 +137,8 @@ def _check(root):
 
 
 def _litert_version():
-    try:
-        return importlib.metadata.version("ai-edge-litert")
-    except importlib.metadata.PackageNotFoundError as error:
-        raise ImportError(
-            'LiteRT is missing. Install it with: pip install "keras_ghostnet[tflite]"'
-        ) from error
+    extras.require("ai_edge_litert", purpose="The sysroot", extra="tflite")
+    return importlib.metadata.version("ai-edge-litert")
 
 
 def _release():
@@ -172,7 +168,7 @@ def main(argv=None):
     parser.add_argument("--sources", metavar="FILE", help="apt sources with arm64 packages")
     args = parser.parse_args(argv)
     try:
-        print(find(args.sources))
+        print(get_sysroot(args.sources))
     except (ImportError, OSError, tools.ToolError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -17,7 +17,7 @@ class ToolError(RuntimeError):
     """A program of the host is missing or failed."""
 
 
-def find(*programs):
+def require_programs(*programs):
     """Makes sure that programs are there.
 
     Raises:
@@ -31,7 +31,7 @@ def find(*programs):
         )
 
 
-def run(command, doing, hint="", **options):
+def run_program(command, doing, hint="", **options):
     """Runs a program to its end.
 
     Args:

@@ -45,7 +45,7 @@ class Cache:
         """The files of a subject in some formats, a generator of `exports.Export`.
 
         Args:
-            subject: A `subjects.Subject`.
+            subject: A `ComparedNetwork`.
             names: Of the formats, such as `"int8"`. A `.tflite` file has its own.
             size: Side of a row's image in pixels; None for the published one.
 

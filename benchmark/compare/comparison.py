@@ -2,17 +2,18 @@
 
 import contextlib
 import dataclasses
-import importlib.util
 import pathlib
 
-from keras_ghostnet import specs
+from keras_ghostnet import extras, specs
 from keras_ghostnet.benchmark import paper_table
-from keras_ghostnet.benchmark.compare import conditions, kit, litert, results, subjects, throughput
+from keras_ghostnet.benchmark.compare import kit, litert, results, throughput
+from keras_ghostnet.benchmark.compare.compared_networks import SMALLEST, resolve_networks
+from keras_ghostnet.benchmark.compare.measure import explain_noise
 from keras_ghostnet.export import destination
 
 SUITES = {"paper": litert, "gpu": throughput}
 PAGE, PICTURE = "compare.html", "compare.png"
-DRAWN_WITH = "matplotlib"
+REPORT_PACKAGES = ("jinja2", "matplotlib")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Options:
         batch: Images in a call. The paper's suite always measures one as well.
         target: The processor that TFLite files are written for, as `ghostnet export` takes it.
         cache: Folder of the exported files; None for the user's cache.
-        force: Whether to export anew, and not to go on with an interrupted run.
+        force: Whether to export again, and to restart an interrupted run.
     """
 
     suite: str = "paper"
@@ -54,9 +55,9 @@ class Options:
         for name, numbers in (("threads", self.threads), ("batch", self.batch)):
             if min(numbers, default=1) < 1:
                 raise ValueError(f"--{name} must be at least 1. Received: {min(numbers)}.")
-        if self.size is not None and self.size < subjects.SMALLEST:
+        if self.size is not None and self.size < SMALLEST:
             raise ValueError(
-                f"The networks need images of at least {subjects.SMALLEST} pixels (--resolution). "
+                f"The networks need images of at least {SMALLEST} pixels (--resolution). "
                 f"Received: {self.size}."
             )
 
@@ -77,32 +78,35 @@ def compare(options, out, console):
         OSError: If there is no such file, or a folder cannot be written to.
         ValueError: If an option or a model does not fit, or the CSV is of another schema.
     """
-    suite, found = SUITES[options.suite], subjects.find(options.models, options.suite)
-    suite.check(options, found)
+    suite, found = (
+        SUITES[options.suite],
+        resolve_networks(options.models, options.suite),
+    )
+    suite.validate_options(options, found)
     destination.check_writable(out)
     with _explained(console):
         measured = suite.measure(options, found, pathlib.Path(out), console)
-    conditions.explain_noise(measured, console)
+    explain_noise(measured, console)
     return measured
 
 
-def export_only(options, folder, console):
-    """Makes the folder that goes to a device (`kit.write`); arguments and errors as `compare`.
+def export_kit(options, folder, console):
+    """Makes the folder that goes to a device (`kit.write_kit`); arguments and errors as `compare`.
 
     Raises:
         FileExistsError: If the folder holds something else.
     """
     if options.suite != "paper":
         raise ValueError("A device's folder has the models of the suite 'paper' (--suite).")
-    found = subjects.find(options.models, options.suite)
-    litert.check(options, found)
-    kit.check(folder)
+    found = resolve_networks(options.models, options.suite)
+    litert.validate_options(options, found)
+    kit.validate_folder(folder)
     destination.check_writable(pathlib.Path(folder).absolute().parent)
     with _explained(console):
-        kit.write(folder, litert.exports_of(options, found, console), options.target)
+        kit.write_kit(folder, litert.exports_of(options, found, console), options.target)
 
 
-def read(paths, suite):
+def read_measurements(paths, suite):
     """The measurements of devices' files.
 
     Args:
@@ -115,7 +119,7 @@ def read(paths, suite):
     """
     rows, measurements = _rows(suite), []
     for path in paths:
-        found = results.read(path)
+        found = results.read_measurements(path)
         models = dict.fromkeys(measurement.model for measurement in found)
         if not rows & set(models):
             others = [name for name in SUITES if name != suite and _rows(name) & set(models)]
@@ -128,7 +132,7 @@ def read(paths, suite):
     return measurements
 
 
-def report(measurements, suite, out):
+def write_report(measurements, suite, out):
     """Writes the page and the picture of measurements.
 
     Args:
@@ -147,17 +151,13 @@ def report(measurements, suite, out):
     return paths
 
 
-def check_report():
+def require_report_packages():
     """Tells before long work whether the report can be drawn.
 
     Raises:
-        ImportError: If matplotlib is missing.
+        ImportError: If Jinja or matplotlib is missing.
     """
-    if importlib.util.find_spec(DRAWN_WITH) is None:
-        raise ImportError(
-            f"Reports are drawn with {DRAWN_WITH}, which is missing. Install it with: "
-            'pip install "keras_ghostnet[compare]"'
-        )
+    extras.require(*REPORT_PACKAGES, purpose="The report", extra="compare")
 
 
 def _rows(suite):

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_ghostnet.benchmark import paper_table as baselines
+from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.compare import results
 
 REFERENCE = "ghostnet_100"
@@ -162,8 +162,10 @@ def comparisons(measurements, suite="paper", reference=REFERENCE):
     Raises:
         ValueError: If there is nothing to show.
     """
-    rows = {row.name: row for row in baselines.rows(suite)}
-    foreign = {row.name for other in baselines.SUITES for row in baselines.rows(other)} - set(rows)
+    rows = {row.name: row for row in paper_table.rows(suite)}
+    foreign = {row.name for other in paper_table.SUITES for row in paper_table.rows(other)} - set(
+        rows
+    )
     groups = {}
     for measurement in sorted(results.latest(measurements), key=lambda m: m.run, reverse=True):
         name = measurement.model
@@ -217,7 +219,7 @@ def _unpublished(measurement, suite):
     """The row of a model that the user brought."""
     unknown = dict.fromkeys(("parameters", "macs", "arm_ms", "top1", "top5"))
     name = measurement.model
-    return baselines.Row(
+    return paper_table.Row(
         name=name, title=name, suite=suite, size=measurement.size, source="", **unknown
     )
 

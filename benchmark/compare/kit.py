@@ -7,14 +7,14 @@ import shutil
 
 from keras_ghostnet import files
 from keras_ghostnet.benchmark.compare import results
-from keras_ghostnet.benchmark.compare.conditions import versions
+from keras_ghostnet.benchmark.compare.measure import describe_versions
 from keras_ghostnet.export.device import run
 
 TABLE = "models.json"
 SCRIPT = "run.py"
 
 
-def check(folder):
+def validate_folder(folder):
     """Refuses a folder that holds something else, before long work.
 
     Raises:
@@ -29,11 +29,11 @@ def check(folder):
 
 
 def is_kit(folder):
-    """Whether a folder is one that `write` made."""
+    """Whether a folder is one that `write_kit` made."""
     return (folder / TABLE).is_file() and (folder / SCRIPT).is_file()
 
 
-def write(folder, exported, target):
+def write_kit(folder, exported, target):
     """Writes the models, `models.json` and the script; the folder appears whole or not at all.
 
     Args:
@@ -44,7 +44,7 @@ def write(folder, exported, target):
     Raises:
         FileExistsError: If the folder holds something else.
     """
-    check(folder)
+    validate_folder(folder)
     with files.replacing(folder) as partial:
         partial.mkdir()
         entries = []
@@ -55,7 +55,7 @@ def write(folder, exported, target):
         table = {
             "schema": results.SCHEMA,
             "columns": results.COLUMNS,
-            "made_by": versions("litert", target),
+            "made_by": describe_versions("litert", target),
             "models": entries,
         }
         (partial / TABLE).write_text(json.dumps(table, indent=2) + "\n", "utf-8")

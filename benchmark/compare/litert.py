@@ -5,10 +5,14 @@ import keras
 from keras_ghostnet import specs
 from keras_ghostnet.benchmark.compare import results
 from keras_ghostnet.benchmark.compare.cache import Cache
-from keras_ghostnet.benchmark.compare.conditions import Conditions, check_threads, versions
-from keras_ghostnet.benchmark.compare.measure import Run
+from keras_ghostnet.benchmark.compare.measure import (
+    MeasurementRun,
+    describe_versions,
+    warn_of_threads,
+)
 from keras_ghostnet.console import progress, step
 from keras_ghostnet.export import destination, formats, tflite
+from keras_ghostnet.export.device import run
 from keras_ghostnet.export.graph import lowering
 
 RUNTIME = "litert"
@@ -16,12 +20,12 @@ FORMATS = ("fp32", "fp16", "int8")
 DEFAULT = ("fp32", "int8")
 
 
-def check(options, found):
+def validate_options(options, found):
     """Tells before long work what does not fit.
 
     Args:
         options: `keras_ghostnet.benchmark.compare.comparison.Options`.
-        found: A list of `keras_ghostnet.benchmark.compare.subjects.Subject`.
+        found: A list of `ComparedNetwork`.
 
     Raises:
         ImportError: If LiteRT is missing.
@@ -47,7 +51,7 @@ def check(options, found):
 
 
 def exports_of(options, found, console):
-    """The files of all subjects, a list of `exports.Export`; new ones go to the cache."""
+    """The files of all networks, a list of `exports.Export`; new ones go to the cache."""
     cache, result = Cache(options.cache, options.target, options.force), []
     names = options.formats or DEFAULT
     with step(console) as done:
@@ -68,25 +72,25 @@ def measure(options, found, out, console):
     """Measures milliseconds, all files in turn for each number of threads and batch size.
 
     Args:
-        options, found: As `check`.
+        options, found: As `validate_options`.
         out: The folder of the CSV, a `pathlib.Path`.
         console: A `rich.console.Console` for progress.
 
     Returns:
         A list of `keras_ghostnet.benchmark.compare.results.Measurement`.
     """
-    machine = Conditions()
-    results.existing(out / results.file_name(machine.device, RUNTIME))  # of this schema?
+    machine = run.Conditions()
+    results.read_existing(out / results.file_name(machine.device, RUNTIME))  # of this schema?
     for threads in options.threads:
-        check_threads(threads, len(machine.cores), console)
+        warn_of_threads(threads, len(machine.cores), console)
     exported = exports_of(options, found, console)
     target = lowering.host() if options.target == "host" else options.target
-    run = Run(
+    timing = MeasurementRun(
         out,
         [[export.sha256 for export in exported], options.threads, options.batch],
         device=machine.device,
         runtime=RUNTIME,
-        versions=versions(RUNTIME, target),
+        versions=describe_versions(RUNTIME, target),
         calls=options.calls,
         console=console,
         force=options.force,
@@ -95,7 +99,7 @@ def measure(options, found, out, console):
     for threads in options.threads:
         for batch in dict.fromkeys((1, *sorted(options.batch))):
             models = _load(exported, threads, batch, console)
-            measured += run.measure(
+            measured += timing.measure(
                 f"{threads} {'thread' if threads == 1 else 'threads'}, batch {batch}",
                 {
                     name: {**export.fields, "threads": threads, "batch": batch}
@@ -103,7 +107,7 @@ def measure(options, found, out, console):
                 },
                 {name: model.interpreter.invoke for name, (_, model) in models.items()},
             )
-    run.finish()
+    timing.finish()
     return measured
 
 

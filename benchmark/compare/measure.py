@@ -5,22 +5,27 @@ import json
 import pathlib
 import time
 
-from keras_ghostnet import files
+from keras_ghostnet import environment, files
 from keras_ghostnet.benchmark.compare import results
-from keras_ghostnet.benchmark.compare.conditions import Conditions, now, summary
 from keras_ghostnet.console import progress
 from keras_ghostnet.export.device import run
 
 BURST, WARMUP = 10, 10
 LEAD = 1  # calls in front of a burst, which find the caches as the other models left them
 SAVE_SECONDS = 5.0
+PACKAGES = {  # that make and run the networks, by runtime
+    "litert": ("ai-edge-litert", "keras", "tensorflow"),
+    "tensorflow": ("keras", "tensorflow"),
+    "jax": ("keras", "jax"),
+    "torch": ("keras", "torch"),
+}
 
 
-class Run:
+class MeasurementRun:
     """One run: groups of models that are timed in turn, appended to the device's CSV.
 
     Until the last group is finished, all times are kept in a file beside the CSV, and a run of
-    the same `plan` goes on from there.
+    the same `plan` resumes from there.
 
     Args:
         folder: Of the CSV.
@@ -29,11 +34,11 @@ class Run:
         runtime, versions: As in `results.Measurement`.
         calls: How many of each model to time.
         console: A `rich.console.Console` for progress.
-        force: Whether to begin anew.
+        force: Whether to restart an interrupted run.
 
     Attributes:
         csv: The path of the CSV.
-        continued: Whether an earlier run goes on.
+        resumed: Whether an interrupted run goes on.
 
     Raises:
         ValueError: If the CSV is not one of this schema.
@@ -41,7 +46,7 @@ class Run:
 
     def __init__(self, folder, plan, *, device, runtime, versions, calls, console, force=False):
         self.csv = pathlib.Path(folder) / results.file_name(device, runtime)
-        self.known = results.existing(self.csv)
+        self.known = results.read_existing(self.csv)
         self.facts = dict(device=device, runtime=runtime, versions=versions)
         self.calls, self.console = calls, console
         digest = hashlib.sha256(json.dumps([plan, calls, self.facts]).encode()).hexdigest()
@@ -49,37 +54,37 @@ class Run:
         if force:
             self.kept.unlink(missing_ok=True)
         state = _read(self.kept)
-        self.continued = state is not None
-        self.start, self.times, self.others = state or (now(), {}, {})
+        self.resumed = state is not None
+        self.start, self.times, self.others = state or (run.now(), {}, {})
         self.saved = time.monotonic()
-        if self.continued:
-            console.print(f"Going on with the run of {self.start}", soft_wrap=True)
+        if self.resumed:
+            console.print(f"Resuming the run of {self.start}", soft_wrap=True)
 
-    def measure(self, group, subjects, functions):
+    def measure(self, group, networks, functions):
         """Times the models of a group, or takes what the unfinished run has of it.
 
         Args:
             group: Its name; another for every group of the run.
-            subjects: A dict of names and fields of `results.Measurement`, dictionaries: all that
+            networks: A dict of names and fields of `results.Measurement`, dictionaries: all that
                 is not measured.
             functions: A dict of the same names and functions without arguments, to be timed.
 
         Returns:
             A list of `results.Measurement`, which the CSV has.
         """
-        times = self.times.setdefault(group, {name: [] for name in subjects})
+        times = self.times.setdefault(group, {name: [] for name in networks})
         if min(map(len, times.values())) < self.calls:
             self._time(group, functions, times)
         others, described = self.others[group]
         measured = []
-        for name, fields in subjects.items():
-            figures = summary(times[name], others)
+        for name, fields in networks.items():
+            figures = run.summary(times[name], others)
             figures["noisy"] = bool(figures["noisy"])
             facts = dict(run=self.start, unit="ms", conditions=described, **self.facts)
             measured.append(results.Measurement(**fields, **facts, **figures))
         new = [measurement for measurement in measured if measurement not in self.known]
         if new:
-            results.append(self.csv, new)
+            results.append_measurements(self.csv, new)
         self.known += new
         return measured
 
@@ -88,7 +93,7 @@ class Run:
         self.kept.unlink(missing_ok=True)
 
     def _time(self, group, functions, times):
-        conditions = Conditions()
+        conditions = run.Conditions()
         try:
             doing = f"measuring {len(functions)} models, {group}"
             with progress(self.console, doing, self.calls) as show:
@@ -107,6 +112,42 @@ class Run:
         with files.replacing(self.kept) as partial:
             partial.write_text(json.dumps([self.start, self.times, self.others]), "utf-8")
         self.saved = time.monotonic()
+
+
+def describe_versions(runtime, how):
+    """The package, what made and ran the networks, and the system, with semicolons.
+
+    Args:
+        runtime: As in `keras_ghostnet.benchmark.compare.results.Measurement`.
+        how: What networks were made into: the target of the files, or the way they are compiled.
+    """
+    found = environment.versions("keras_ghostnet", *PACKAGES[runtime], "python")
+    found["keras_ghostnet"] += f" ({how})"
+    return "; ".join((*map(" ".join, found.items()), environment.system()))
+
+
+def warn_of_threads(threads, cores, console):
+    """Warns of more threads than cores, which wait for each other."""
+    if console is not None and threads > cores:
+        console.print(
+            f"Warning: {threads} threads on {cores} {'core' if cores == 1 else 'cores'} wait for "
+            "each other.",
+            style="yellow",
+        )
+
+
+def explain_noise(measurements, console):
+    """Says so if other work disturbed measurements."""
+    noisy = [measurement for measurement in measurements if measurement.noisy]
+    if console is not None and noisy:
+        console.print(
+            f"Noisy: {len(noisy)} of {len(measurements)} measurements. Others used more than "
+            f"{run.MAX_OTHERS} of a core, or a tenth of a model's calls took {run.MAX_SPREAD} "
+            "times as long as its fastest tenth. Close other programs, or choose cores with "
+            "taskset.",
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
 def _read(path):

@@ -63,11 +63,11 @@ COLUMNS = ("schema", *(field.name for field in FIELDS))
 KEY = ("model", "format", "threads", "size", "batch", "unit", "runtime", "device")
 
 
-def read(path):
+def read_measurements(path):
     """The measurements of a file.
 
     Args:
-        path: A CSV as `append` or a device's `run.py` writes it.
+        path: A CSV as `append_measurements` or a device's `run.py` writes it.
 
     Returns:
         A list of `Measurement`, in the file's order.
@@ -100,12 +100,12 @@ def read(path):
     return [_measurement(path, number, line) for number, line in enumerate(lines, 2) if line]
 
 
-def existing(path):
-    """As `read`; an empty list if there is no file yet."""
-    return read(path) if pathlib.Path(path).exists() else []
+def read_existing(path):
+    """As `read_measurements`; an empty list if there is no file yet."""
+    return read_measurements(path) if pathlib.Path(path).exists() else []
 
 
-def append(path, measurements):
+def append_measurements(path, measurements):
     """Adds lines to a file, which is replaced as a whole; a new one gets the header.
 
     Args:
@@ -116,7 +116,7 @@ def append(path, measurements):
         ValueError: If the file is not one of this schema. It stays as it is.
     """
     path = pathlib.Path(path)
-    known = existing(path)
+    known = read_existing(path)
     with files.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)

@@ -11,9 +11,9 @@ import keras
 import numpy as np
 
 from keras_ghostnet import count_macs, count_parameters, specs
-from keras_ghostnet.benchmark.compare.conditions import Conditions, versions
-from keras_ghostnet.benchmark.compare.measure import Run
+from keras_ghostnet.benchmark.compare.measure import MeasurementRun, describe_versions
 from keras_ghostnet.console import step
+from keras_ghostnet.export.device.run import Conditions
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 WEIGHT_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
@@ -46,12 +46,12 @@ class Device:
         return MODES[keras.backend.backend()][0 if self.is_accelerator else 1]
 
 
-def check(options, found):
+def validate_options(options, found):
     """Tells before long work what does not fit.
 
     Args:
         options: `keras_ghostnet.benchmark.compare.comparison.Options`.
-        found: A list of `keras_ghostnet.benchmark.compare.subjects.Subject`.
+        found: A list of `ComparedNetwork`.
 
     Raises:
         ValueError: If a format, a model or the backend does not fit.
@@ -72,7 +72,7 @@ def measure(options, found, out, console):
     """Measures milliseconds for a batch, all models in turn for each precision and batch size.
 
     Args:
-        options, found: As `check`.
+        options, found: As `validate_options`.
         out: The folder of the CSV, a `pathlib.Path`.
         console: A `rich.console.Console` for progress.
 
@@ -83,12 +83,12 @@ def measure(options, found, out, console):
     names = options.formats or (tuple(DTYPES) if here.is_accelerator else ("fp32",))
     batches = options.batch or (BATCHES if here.is_accelerator else (1,))
     console.print(f"{here.name}, {backend}: {here.mode}", soft_wrap=True)
-    run = Run(
+    timing = MeasurementRun(
         out,
         [[subject.name for subject in found], names, batches, options.size],
         device=here.name,
         runtime=backend,
-        versions=versions(backend, here.mode),
+        versions=describe_versions(backend, here.mode),
         calls=options.calls,
         console=console,
         force=options.force,
@@ -100,12 +100,12 @@ def measure(options, found, out, console):
             fields = {model.name: _fields(model, name) for model in models.values()}
             done(f"built {len(found)} networks in {name}")
         for batch in sorted(batches):
-            measured += run.measure(
+            measured += timing.measure(
                 f"{name}, batch {batch}",
                 {model: {**fields[model], "batch": batch} for model in models},
                 {name: runner(model, batch, here.is_accelerator) for name, model in models.items()},
             )
-    run.finish()
+    timing.finish()
     return measured
 
 

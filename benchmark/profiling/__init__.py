@@ -1,5 +1,5 @@
 """Where the time of a `.tflite` file goes, operator by operator, as it runs under XNNPACK."""
 
-from keras_ghostnet.benchmark.profiling.profile import Profile, check, profile
+from keras_ghostnet.benchmark.profiling.profile import Profile, profile, validate_options
 
-__all__ = ["Profile", "check", "profile"]
+__all__ = ["Profile", "profile", "validate_options"]

@@ -42,7 +42,7 @@ class Operator:
         return f"{self.name} {height}x{width}{pixel}"
 
 
-def read(content):
+def read_operators(content):
     """The operators of a network, in the file's order.
 
     Args:

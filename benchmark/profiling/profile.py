@@ -128,10 +128,10 @@ def profile(path, threads=1, calls=200):
         ImportError: If LiteRT is missing or too old.
         ValueError: If a number is not positive, or the file is not a network of one image.
     """
-    check(threads, calls)
+    validate_options(threads, calls)
     path = pathlib.Path(path)
     tflite.load(path)  # tells what is wrong with it
-    found = operators.read(path.read_bytes())
+    found = operators.read_operators(path.read_bytes())
     measured = _measure(path, threads, calls)
     names = measured["names"]
     places = attribution.attribute(names, [operator.name for operator in found])
@@ -149,7 +149,7 @@ def profile(path, threads=1, calls=200):
     )
 
 
-def check(threads, calls):
+def validate_options(threads, calls):
     """Tells before long work what does not fit; arguments and errors as `profile`."""
     if threads < 1 or calls < 1:
         raise ValueError(

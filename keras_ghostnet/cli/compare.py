@@ -79,17 +79,17 @@ def run(args):
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
     with quiet(unless=()):
         if args.export_only:
-            comparison.export_only(_options(args), args.export_only, console)
+            comparison.export_kit(_options(args), args.export_only, console)
             console.print(NEXT.format(args.export_only), soft_wrap=True)
             return
-        comparison.check_report()
+        comparison.require_report_packages()
         if args.csvs:
-            measurements = comparison.read(args.csvs, args.suite)
+            measurements = comparison.read_measurements(args.csvs, args.suite)
             destination.check_writable(args.out)
         else:
             measurements = comparison.compare(_options(args), args.out, console)
         table = terminal.table(measurements, args.suite)
-        paths = comparison.report(measurements, args.suite, args.out)
+        paths = comparison.write_report(measurements, args.suite, args.out)
     console.width = max(console.width, WIDTH)
     console.print(table)
     console.print(f"Done: {', '.join(map(str, paths))}", soft_wrap=True)

@@ -29,10 +29,10 @@ def run(args):
     from rich.console import Console
 
     start_backend()
-    from keras_ghostnet.benchmark.compare import comparison, subjects
+    from keras_ghostnet.benchmark.compare import compared_networks, comparison
     from keras_ghostnet.benchmark.compare.cache import Cache
-    from keras_ghostnet.benchmark.compare.conditions import check_threads
-    from keras_ghostnet.benchmark.profiling import check, profile, show
+    from keras_ghostnet.benchmark.compare.measure import warn_of_threads
+    from keras_ghostnet.benchmark.profiling import profile, show, validate_options
     from keras_ghostnet.console import step
     from keras_ghostnet.environment import machine
     from keras_ghostnet.export import destination
@@ -40,13 +40,13 @@ def run(args):
     # The real output, before it is held back. The table of layers takes 100 columns.
     width = None if sys.stdout.isatty() else 100
     console = Console(file=sys.stdout, highlight=False, width=width)
-    check(args.threads, args.calls)
+    validate_options(args.threads, args.calls)
     if args.out:
-        comparison.check_report()
+        comparison.require_report_packages()
         destination.check_writable(args.out)
-    check_threads(args.threads, machine()["cores"], console)
+    warn_of_threads(args.threads, machine()["cores"], console)
     with quiet(unless=()):
-        (subject,) = subjects.find([args.model], "paper")
+        (subject,) = compared_networks.resolve_networks([args.model], "paper")
         with step(console, "Exporting") as done:
             (export,) = Cache().exports(subject, [args.format])
             done(f"profiling {export.path}")

@@ -1,5 +1,7 @@
 """Train, evaluate, export, verify, measure and report on handwritten digits: minutes on a CPU."""
 
+import sys
+
 from keras_ghostnet.command import start_backend
 
 
@@ -13,7 +15,9 @@ def arguments(parser):
 
 
 def run(args):
+    from rich.console import Console
+
     start_backend()
     from keras_ghostnet.benchmark.quickstart import quickstart
 
-    quickstart(args.run_dir)
+    quickstart(args.run_dir, console=Console(file=sys.stdout, highlight=False))

@@ -8,7 +8,7 @@ import pytest
 import keras_ghostnet
 from keras_ghostnet import specs
 from keras_ghostnet.benchmark.networks.catalog import BUILDERS
-from keras_ghostnet.benchmark.paper_table import find, rows
+from keras_ghostnet.benchmark.paper_table import get_row, rows
 
 PAPER = [
     "mobilenet_v2_035",
@@ -54,7 +54,7 @@ def test_figures_are_those_of_the_file():
 
 
 def test_figures_that_the_text_of_the_paper_repeats():
-    row = find("ghostnet_100")
+    row = get_row("ghostnet_100")
     assert (row.parameters, row.macs, row.arm_ms, row.top1, row.top5) == (
         5.2,
         141,
@@ -62,14 +62,14 @@ def test_figures_that_the_text_of_the_paper_repeats():
         73.9,
         91.4,
     )
-    assert find("shufflenet_v2_100").arm_ms is None
-    assert find("mobilenet_v3_large_100").top5 is None
+    assert get_row("shufflenet_v2_100").arm_ms is None
+    assert get_row("mobilenet_v3_large_100").top5 is None
 
 
 def test_images_are_of_224_pixels_but_for_the_row_that_says_otherwise():
     others = {row.name: row.size for row in rows() if row.size != 224}
     assert others == {"mobilenet_v2_075": 192}
-    assert "192x192" in find("mobilenet_v2_075").title
+    assert "192x192" in get_row("mobilenet_v2_075").title
 
 
 def test_the_gpu_suite_has_every_size_of_both_families():
@@ -89,7 +89,7 @@ def test_every_row_knows_its_suite_its_source_and_its_network(suite):
         assert row.source
         assert row.name in BUILDERS
         assert row.is_ours == (row.name in OURS)
-        assert find(row.name).name == row.name
+        assert get_row(row.name).name == row.name
 
 
 def test_no_network_is_left_without_a_row():
@@ -97,7 +97,7 @@ def test_no_network_is_left_without_a_row():
 
 
 def test_a_network_of_both_tables_is_found_in_the_papers():
-    assert find("ghostnet_130") == rows()[-1]
+    assert get_row("ghostnet_130") == rows()[-1]
     assert rows("gpu")[-1].name == "ghostnet_130"
 
 
@@ -107,7 +107,7 @@ def test_a_network_of_both_tables_is_found_in_the_papers():
 )
 def test_an_unknown_network_is_answered_with_the_nearest(given, nearest):
     with pytest.raises(ValueError, match=rf"no network '{given}'\. Did you mean '{nearest}'"):
-        find(given)
+        get_row(given)
 
 
 def test_an_unknown_suite_is_answered_with_the_known_ones():

@@ -84,7 +84,7 @@ def test_operators_are_those_of_the_network(tmp_path):
     model = keras.Model(inputs, outputs)
     path = tmp_path / "model.tflite"
     tflite.export(model, path)
-    read = [operator for operator in operators.read(path.read_bytes()) if operator.macs]
+    read = [operator for operator in operators.read_operators(path.read_bytes()) if operator.macs]
     assert [(operator.layer.split("_")[0], operator.type, operator.shape) for operator in read] == [
         ("stem", "CONV_2D 3x3", (1, 16, 12, 8)),
         ("spread", "DEPTHWISE_CONV_2D 5x5", (1, 16, 12, 8)),

@@ -10,6 +10,7 @@ import pytest
 
 from keras_ghostnet.benchmark.quickstart import FORMATS, quickstart
 from keras_ghostnet.export import formats
+from keras_ghostnet.export.artifacts import ArtifactError, ArtifactResult
 from keras_ghostnet.export.verification import VerificationError, verify
 from keras_ghostnet.training import data, predictions
 
@@ -132,8 +133,9 @@ def test_failed_verification_keeps_what_was_made(tmp_path, pretend):
     pretend("first")
     path = quickstart(tmp_path / "run")
     for text in ("second", "third"):
-        pretend(text, VerificationError("int8 differs."))
-        with pytest.raises(VerificationError, match=r"int8 differs\. .* kept in .*run\.failed"):
+        failed = ArtifactResult("tflite_int8", None, None, "int8 differs.")
+        pretend(text, ArtifactError([failed]))
+        with pytest.raises(ArtifactError, match=r"int8 differs\. .* kept in .*run\.failed"):
             quickstart(tmp_path / "run")
         assert (tmp_path / "run.failed" / "report.html").read_text() == text
     assert path.read_text() == "first"
@@ -170,7 +172,9 @@ def test_unwritable_parent_is_named(tmp_path, monkeypatch):
 
 def test_missing_packages(tmp_path, monkeypatch):
     monkeypatch.setattr("keras_ghostnet.benchmark.quickstart.PACKAGES", ("json", "no_such_package"))
-    with pytest.raises(ImportError, match=r"no_such_package.*keras_ghostnet\[train,tflite\]"):
+    with pytest.raises(
+        ImportError, match=r"no_such_package.*keras_ghostnet\[train,tflite,serving\]"
+    ):
         quickstart(tmp_path / "run")
     assert not list(tmp_path.iterdir())
 

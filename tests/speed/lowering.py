@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from keras_ghostnet import create_model
-from keras_ghostnet.benchmark.arm.count import count
+from keras_ghostnet.benchmark.arm.count import count_instructions
 from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
 from keras_ghostnet.environment import machine
 from keras_ghostnet.export import tflite
@@ -82,7 +82,7 @@ def milliseconds(paths):
 
 def instructions(paths):
     """The instructions of every file in millions."""
-    return {name: np.array([count(path).total / 1e6]) for name, path in paths.items()}
+    return {name: np.array([count_instructions(path).total / 1e6]) for name, path in paths.items()}
 
 
 def main():

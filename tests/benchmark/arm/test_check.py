@@ -9,23 +9,23 @@ from keras_ghostnet.export.device import run
 
 def test_float_difference_is_relative_to_the_spread():
     reference = np.array([[20.0, -20.0]], "float32")
-    found = check.compare(reference + np.float32([[1e-3, 0]]), reference, step=0)
+    found = check.compare_outputs(reference + np.float32([[1e-3, 0]]), reference, step=0)
     assert found.difference == pytest.approx(5e-5, rel=1e-2)
     assert not found.passed
-    assert check.compare(reference + np.float32([[1e-4, 0]]), reference, step=0).passed
+    assert check.compare_outputs(reference + np.float32([[1e-4, 0]]), reference, step=0).passed
 
 
 def test_integer_difference_is_in_steps():
     reference = np.array([[0.5, -0.25]], "float32")
     one, two = (reference + np.float32([[0.25 * steps, 0]]) for steps in (1, 2))
-    assert check.compare(one, reference, step=0.25).passed
-    found = check.compare(two, reference, step=0.25)
+    assert check.compare_outputs(one, reference, step=0.25).passed
+    found = check.compare_outputs(two, reference, step=0.25)
     assert (found.difference, found.passed) == (2, False)
 
 
 def test_nan_does_not_pass():
     reference = np.array([[1.0, 2.0]])
-    assert not check.compare(np.array([[np.nan, 2.0]]), reference, step=0).passed
+    assert not check.compare_outputs(np.array([[np.nan, 2.0]]), reference, step=0).passed
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
@@ -42,13 +42,13 @@ def test_inputs_use_the_whole_range(dtype, paths):
 
 @pytest.fixture(scope="module")
 def root():
-    return sysroot.find()
+    return sysroot.get_sysroot()
 
 
 @pytest.mark.arm
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
 def test_arm_computes_the_same(dtype, paths, root):
-    found = check.check(paths[dtype], root)
+    found = check.check_on_arm(paths[dtype], root)
     assert found.passed
     assert found.unit == ("steps" if dtype == "int8" else "deviations")
 

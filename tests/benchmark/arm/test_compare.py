@@ -6,7 +6,7 @@ import shutil
 import pytest
 from rich.console import Console
 
-from keras_ghostnet.benchmark import paper_table as baselines
+from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.arm import compare, count
 from keras_ghostnet.benchmark.compare import comparison, entries, results
 from tests.benchmark.compare.samples import measurement, measurements
@@ -24,7 +24,7 @@ def compared(found):
 def counted(fmt="fp32", **millions):
     """Rows of the table by name, with their instructions."""
     return [
-        measurement(baselines.find(name), fmt, median=1e6 * number, **QEMU)
+        measurement(paper_table.get_row(name), fmt, median=1e6 * number, **QEMU)
         for name, number in millions.items()
     ]
 
@@ -57,7 +57,7 @@ def test_ratios_and_errors():
 def test_the_whole_table_fits():
     found = [dataclasses.replace(one, median=1e7 * one.median, parts=41) for one in PAPER]
     text = printed(found)
-    for row in baselines.rows():
+    for row in paper_table.rows():
         assert cells(text, row.name).count("(41 parts)") == 2
         assert cells(text, row.name).count("+0 %") == (2 if row.arm_ms else 0)
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
@@ -128,7 +128,7 @@ def command(tmp_path, capsys):
     def run(*models):
         code = compare.main(["--models", ",".join(map(str, models)), "--out", str(out)])
         csv = out / results.file_name(compare.DEVICE, compare.RUNTIME)
-        return code, capsys.readouterr().out, results.read(csv)
+        return code, capsys.readouterr().out, results.read_measurements(csv)
 
     return run
 
@@ -173,11 +173,11 @@ def test_rows_of_the_table(tmp_path):
     """27 million instructions of a plain GhostNet 0.5 in int8 were counted by other means."""
     names = ("ghostnet_050", "mobilenet_v2_035")
     options = comparison.Options(models=names, formats=("int8",), target="none", cache=tmp_path)
-    found = compare.compare(options, tmp_path / "out", Console())
+    found = compare.count_table(options, tmp_path / "out", Console())
     assert [one.model for one in found] == [*names]
     assert (found[0].parts, found[0].parameters) == (1, 2_587_292)
     assert found[0].median == pytest.approx(27e6, rel=0.05)
-    assert results.read(tmp_path / "out" / "cortex-a76-qemu-user-qemu.csv") == found
+    assert results.read_measurements(tmp_path / "out" / "cortex-a76-qemu-user-qemu.csv") == found
 
 
 @pytest.mark.arm

@@ -54,7 +54,7 @@ def test_a_missing_model(capsys):
 
 @pytest.mark.arm
 def test_counts_repeat(paths):
-    counts = [count.count(paths["int8"]).total for _ in range(3)]
+    counts = [count.count_instructions(paths["int8"]).total for _ in range(3)]
     assert max(counts) < 1.02 * min(counts)
 
 
@@ -65,7 +65,7 @@ def test_what_is_known_of_mobilenet_v3(tmp_path, capsys):
     with quiet():
         model = keras.applications.MobileNetV3Large((224, 224, 3), weights=None)
         tflite.export(model, path)
-    found = count.count(path)
+    found = count.count_instructions(path)
     assert found.total == pytest.approx(92e6, rel=0.03)
     assert sum(found.functions.values()) == pytest.approx(found.total)
     gemm = sum(n for (_, name), n in found.functions.items() if "gemm" in (name or ""))

@@ -9,7 +9,7 @@ import pytest
 from keras_ghostnet import count_parameters
 from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.compare import cache, exports
-from keras_ghostnet.benchmark.compare.subjects import Subject
+from keras_ghostnet.benchmark.compare.compared_networks import ComparedNetwork
 from keras_ghostnet.export import sidecar, tflite
 
 
@@ -17,7 +17,7 @@ from keras_ghostnet.export import sidecar, tflite
 def filled(run_dir, tmp_path_factory):
     """A cache with the small network in both formats, and their `Export`s."""
     kept = cache.Cache(tmp_path_factory.mktemp("cache"), target="none")
-    return kept.folder, list(kept.exports(Subject(str(run_dir)), ["fp32", "int8"]))
+    return kept.folder, list(kept.exports(ComparedNetwork(str(run_dir)), ["fp32", "int8"]))
 
 
 def again(folder, subject, names=("fp32",), **options):
@@ -38,7 +38,7 @@ def test_files_are_the_network_s(filled, small, images):
 
 def test_the_same_is_found(filled, run_dir):
     folder, expected = filled
-    kept, found = again(folder, Subject(str(run_dir)), ("fp32", "int8"))
+    kept, found = again(folder, ComparedNetwork(str(run_dir)), ("fp32", "int8"))
     assert (found, kept.found, kept.made) == (expected, 2, 0)
 
 
@@ -47,13 +47,13 @@ def test_another_network_is_not(filled, run_dir, small, tmp_path):
     other = keras.models.clone_model(small)
     other.set_weights(small.get_weights())
     other.save(tmp_path / "same.keras")
-    kept, _ = again(folder, Subject(str(tmp_path / "same.keras")))
+    kept, _ = again(folder, ComparedNetwork(str(tmp_path / "same.keras")))
     assert kept.made == 0
     weights = small.get_weights()
     weights[0][0, 0, 0, 0] += 1e-6
     other.set_weights(weights)
     other.save(tmp_path / "other.keras")
-    kept, _ = again(folder, Subject(str(tmp_path / "other.keras")))
+    kept, _ = again(folder, ComparedNetwork(str(tmp_path / "other.keras")))
     assert kept.made == 1
 
 
@@ -61,12 +61,12 @@ def test_other_code_and_libraries_are_not(filled, run_dir, monkeypatch):
     folder, _ = filled
     with monkeypatch.context() as patch:
         patch.setattr(cache.importlib.metadata, "version", lambda name: "0")
-        assert again(folder, Subject(str(run_dir)))[0].made == 1
+        assert again(folder, ComparedNetwork(str(run_dir)))[0].made == 1
     with monkeypatch.context() as patch:
         patch.setattr(cache, "APART", (*cache.APART, "deployment"))  # other files, other hash
-        assert again(folder, Subject(str(run_dir)))[0].made == 1
-    assert again(folder, Subject(str(run_dir)), target="arm")[0].made == 1
-    assert again(folder, Subject(str(run_dir)), force=True)[0].made == 1
+        assert again(folder, ComparedNetwork(str(run_dir)))[0].made == 1
+    assert again(folder, ComparedNetwork(str(run_dir)), target="arm")[0].made == 1
+    assert again(folder, ComparedNetwork(str(run_dir)), force=True)[0].made == 1
 
 
 @pytest.mark.parametrize("damage", ["file", "json", "missing"])
@@ -81,7 +81,7 @@ def test_a_damaged_file_is_made_again(damage, filled, run_dir):
         beside.write_text(beside.read_text()[:20])
     else:
         export.path.unlink()
-    kept, (made,) = again(folder, Subject(str(run_dir)))
+    kept, (made,) = again(folder, ComparedNetwork(str(run_dir)))
     assert kept.made == 1
     assert sidecar.artifact_hash(made.path) == made.sha256
     assert json.loads(beside.read_text())["sha256"] == made.sha256
@@ -94,7 +94,7 @@ def test_an_interrupted_export_leaves_nothing(run_dir, tmp_path, monkeypatch):
 
     monkeypatch.setattr(exports.Exporter, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        again(tmp_path, Subject(str(run_dir)))
+        again(tmp_path, ComparedNetwork(str(run_dir)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -115,7 +115,7 @@ def test_the_name_s_number_of_an_unnamed_layer_does_not_count():
 
 def test_random_networks_get_the_statistics_of_random_images():
     """At inference they then compute what they compute in training, where nothing vanishes."""
-    model = Subject("mobilenet_v2_035", paper_table.find("mobilenet_v2_035")).build(32)
+    model = ComparedNetwork("mobilenet_v2_035", paper_table.get_row("mobilenet_v2_035")).build(32)
     exporter = exports.Exporter(model, random=True)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     momenta = [norm.momentum for norm in norms]

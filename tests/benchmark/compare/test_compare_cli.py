@@ -33,7 +33,9 @@ def compare(cache, tmp_path):
 
 def measured(tmp_path, runtime="litert"):
     """What is in the device's CSV."""
-    return results.read(tmp_path / "out" / results.file_name(run.Conditions().device, runtime))
+    return results.read_measurements(
+        tmp_path / "out" / results.file_name(run.Conditions().device, runtime)
+    )
 
 
 def test_rows_and_models_of_one_s_own(compare, run_dir, cache, tmp_path, capfd):
@@ -83,7 +85,7 @@ def test_an_interrupted_run_goes_on(compare, tmp_path, monkeypatch, capfd):
     (kept,) = (tmp_path / "out").iterdir()
     start, times, _ = json.loads(kept.read_text())
     assert compare("--formats", "fp32", "--calls", 20) == 0
-    assert "Going on with the run of" in capfd.readouterr().out
+    assert "Resuming the run of" in capfd.readouterr().out
     for one, before in zip(
         measured(tmp_path), *[group.values() for group in times.values()], strict=True
     ):
@@ -187,7 +189,7 @@ def test_missing_packages(compare, monkeypatch, capfd):
     monkeypatch.setitem(formats.PACKAGES, "tflite", ("no_such_package",))
     assert compare() == 1
     assert 'pip install "keras_ghostnet[tflite]"' in capfd.readouterr().err
-    monkeypatch.setattr(comparison, "DRAWN_WITH", "no_such_package")
+    monkeypatch.setattr(comparison, "REPORT_PACKAGES", ("no_such_package",))
     assert compare() == 1
     assert 'pip install "keras_ghostnet[compare]"' in capfd.readouterr().err
 

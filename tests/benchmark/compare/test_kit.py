@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from keras_ghostnet.benchmark.compare import cache, kit, results
-from keras_ghostnet.benchmark.compare.subjects import Subject
+from keras_ghostnet.benchmark.compare.compared_networks import ComparedNetwork
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.device import run
 
@@ -22,12 +22,12 @@ from keras_ghostnet.export.device import run
 @pytest.fixture(scope="module")
 def exported(run_dir, tmp_path_factory):
     kept = cache.Cache(tmp_path_factory.mktemp("cache"), target="none")
-    return list(kept.exports(Subject(str(run_dir)), ["fp32", "int8"]))
+    return list(kept.exports(ComparedNetwork(str(run_dir)), ["fp32", "int8"]))
 
 
 @pytest.fixture
 def folder(exported, tmp_path):
-    kit.write(tmp_path / "kit", exported, "arm")
+    kit.write_kit(tmp_path / "kit", exported, "arm")
     return tmp_path / "kit"
 
 
@@ -44,7 +44,7 @@ def test_its_csv_is_one_of_ours(folder, exported, tmp_path):
     done = script(folder, kit.TABLE, "--csv", tmp_path / "device.csv", "--calls", 20)
     assert done.returncode == 0, done.stderr
     assert "20 of 20 calls" in done.stderr
-    measured = results.read(tmp_path / "device.csv")
+    measured = results.read_measurements(tmp_path / "device.csv")
     assert len(measured) == 2
     for measurement, export in zip(measured, exported, strict=True):
         for name, value in export.fields.items():
@@ -54,7 +54,9 @@ def test_its_csv_is_one_of_ours(folder, exported, tmp_path):
         assert measurement.device == run.Conditions().device
         assert "(arm)" in measurement.versions
         assert "ai-edge-litert 2" in measurement.versions
-    results.append(tmp_path / "device.csv", measured)  # of this schema to the last column
+    results.append_measurements(
+        tmp_path / "device.csv", measured
+    )  # of this schema to the last column
 
 
 def test_the_script_is_of_an_old_python_and_one_file(folder):
@@ -84,7 +86,9 @@ def test_what_is_interrupted_is_kept(folder, tmp_path):
     _, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
     assert b"until it was interrupted" in err
-    assert all(10 <= one.calls < 10_000_000 for one in results.read(tmp_path / "device.csv"))
+    assert all(
+        10 <= one.calls < 10_000_000 for one in results.read_measurements(tmp_path / "device.csv")
+    )
 
 
 def test_what_the_script_refuses(folder, tmp_path):
@@ -109,14 +113,14 @@ def test_what_the_script_refuses(folder, tmp_path):
 
 
 def test_an_earlier_kit_is_replaced_and_nothing_else(folder, exported, tmp_path):
-    kit.write(folder, exported[:1], "arm")
+    kit.write_kit(folder, exported[:1], "arm")
     assert len(list(folder.glob("*.tflite"))) == 1
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.txt").write_text("years")
     for path in (other, other / "thesis.txt"):
         with pytest.raises(FileExistsError, match="holds something else"):
-            kit.write(path, exported, "arm")
+            kit.write_kit(path, exported, "arm")
     assert [path.name for path in other.iterdir()] == ["thesis.txt"]
 
 

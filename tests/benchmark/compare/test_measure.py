@@ -9,14 +9,14 @@ import time
 import pytest
 from rich.console import Console
 
-from keras_ghostnet.benchmark.compare import conditions, measure, results
+from keras_ghostnet.benchmark.compare import measure, results
 from keras_ghostnet.export.device import run
 
 FIELDS = dict(format="fp32", threads=1, size=32, batch=1, bytes=1, parameters=2, macs=3, sha256="")
 
 
 def start(folder, calls=20, plan=("plan",), **options):
-    return measure.Run(
+    return measure.MeasurementRun(
         folder,
         plan,
         device="cpu",
@@ -72,14 +72,14 @@ def test_an_interrupted_run_goes_on(tmp_path):
     assert [len(values) for values in kept.values()] == [13, 10]
 
     second, continued = Calls(), start(tmp_path)
-    assert continued.continued
+    assert continued.resumed
     measured = continued.measure("g", group("a", "b"), second.functions("a", "b"))
     assert len(second.order) == 2 * measure.WARMUP + 2 * (measure.BURST + measure.LEAD)
     assert [measurement.calls for measurement in measured] == [23, 20]
     assert continued.times["g"]["a"][:13] == kept["a"]
     assert {measurement.run for measurement in measured} == {interrupted.start}
     continued.finish()
-    assert results.read(continued.csv) == measured
+    assert results.read_measurements(continued.csv) == measured
     assert [path.name for path in tmp_path.iterdir()] == [continued.csv.name]
 
 
@@ -90,7 +90,7 @@ def test_finished_groups_are_not_measured_again(tmp_path):
     continued = start(tmp_path)  # the first never came to its end
     assert len(continued.measure("g", group("a"), calls.functions("a"))) == 1
     assert len(calls.order) == count
-    assert len(results.read(continued.csv)) == 1
+    assert len(results.read_measurements(continued.csv)) == 1
     continued.measure("h", group("a"), calls.functions("a"))
     assert len(calls.order) > count
 
@@ -98,8 +98,8 @@ def test_finished_groups_are_not_measured_again(tmp_path):
 @pytest.mark.parametrize("change", [dict(plan=("other",)), dict(calls=30), dict(force=True)])
 def test_what_is_another_run(change, tmp_path):
     start(tmp_path).measure("g", group("a"), Calls().functions("a"))
-    assert start(tmp_path).continued
-    assert not start(tmp_path, **change).continued
+    assert start(tmp_path).resumed
+    assert not start(tmp_path, **change).resumed
 
 
 def test_a_csv_of_another_schema(tmp_path):
@@ -155,7 +155,7 @@ def test_cores_are_those_that_the_process_may_use():
 
 def test_more_threads_than_cores():
     console = Console(file=io.StringIO())
-    conditions.check_threads(2, 2, console)
+    measure.warn_of_threads(2, 2, console)
     assert console.file.getvalue() == ""
-    conditions.check_threads(3, 2, console)
+    measure.warn_of_threads(3, 2, console)
     assert "3 threads on 2 cores" in console.file.getvalue()

@@ -124,7 +124,7 @@ def test_svg_tells_more_and_takes_no_text_for_markup_or_formulas():
 
 
 def test_details_tell_what_was_measured():
-    row = paper_table.find("ghostnet_100")
+    row = paper_table.get_row("ghostnet_100")
     (comparison,) = entries.comparisons([measurement(row, median=3.0, noisy=True)])
     picture = pictures.pictures_of(comparison)[1]
     for text in ("C-GhostNet 1.0x", "73.9 % top-1", "141.0 M", "fp32: 3 ms", "busy machine"):

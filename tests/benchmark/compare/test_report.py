@@ -56,7 +56,7 @@ def test_page_is_escaped(page):
     assert "<CPU>" not in page
     assert "A &lt;CPU&gt; &amp; more, LiteRT, 1 thread" in page
     evil = "<script>alert(1)</script>\"'"
-    row = paper_table.find(OURS)
+    row = paper_table.get_row(OURS)
     changes = dict(model=evil, runtime=evil, versions=evil, conditions=evil)
     page = report.render([measurement(row), measurement(row, **changes)])
     assert "<script>alert" not in page
@@ -78,15 +78,15 @@ def test_page_has_a_section_for_each_device(tmp_path):
 
 
 def test_page_tells_why_figures_differ():
-    row = paper_table.find("fbnet_b")
+    row = paper_table.get_row("fbnet_b")
     text = report.render([measurement(row, parameters=4_821_000)])
     assert "published 4.5" in text
     assert markupsafe.escape(row.note) in text
 
 
 def test_figures_and_ratio():
-    row = paper_table.find(OURS)
-    other = paper_table.find("mobilenet_v3_large_100")
+    row = paper_table.get_row(OURS)
+    other = paper_table.get_row("mobilenet_v3_large_100")
     found = [
         measurement(row, median=2.0, bytes=20_900_000),
         measurement(other, median=3.0, p10=2.9, p90=3.3),
@@ -103,13 +103,13 @@ def test_figures_and_ratio():
 
 
 def test_images_per_second_of_batches():
-    found = [measurement(paper_table.find(OURS), batch=32, median=64.0)]
+    found = [measurement(paper_table.get_row(OURS), batch=32, median=64.0)]
     assert cells(found, OURS)["rate", "fp32"] == "500"
-    assert ("rate", "fp32") not in cells([measurement(paper_table.find(OURS))], OURS)
+    assert ("rate", "fp32") not in cells([measurement(paper_table.get_row(OURS))], OURS)
 
 
 def test_the_newest_counts_and_other_conditions_stay_apart():
-    row = paper_table.find(OURS)
+    row = paper_table.get_row(OURS)
     first = measurement(row, median=2.0)
     found = [dataclasses.replace(first, run="2027", median=1.0), first]
     assert cells(found, OURS)["value", "fp32"] == "1.00"
@@ -120,7 +120,7 @@ def test_the_newest_counts_and_other_conditions_stay_apart():
 
 
 def test_published_figures_are_compared_at_their_size_only():
-    row = paper_table.find(OURS)
+    row = paper_table.get_row(OURS)
     assert "(141)" in printed([measurement(row, macs=150_000_000)])
     assert "(141)" not in printed([measurement(row, macs=72_000_000, size=160)])
     assert "(141)" not in printed([measurement(row, macs=141_151_000)])
@@ -129,7 +129,7 @@ def test_published_figures_are_compared_at_their_size_only():
 def test_models_without_a_row_follow():
     found = [
         *measurements(),
-        measurement(paper_table.find(OURS), model="my_own", macs=None, bytes=None),
+        measurement(paper_table.get_row(OURS), model="my_own", macs=None, bytes=None),
     ]
     text = printed(found)
     assert text.index("my_own") > text.index("ghostnet_130")
@@ -158,7 +158,7 @@ def test_terminal_names_what_it_leaves_out():
 
 
 @pytest.mark.parametrize(
-    "found", [[], [measurement(paper_table.find("ghostnet_100"), model="resnet_50")]]
+    "found", [[], [measurement(paper_table.get_row("ghostnet_100"), model="resnet_50")]]
 )
 def test_nothing_to_show(found):
     with pytest.raises(ValueError, match="Nothing of the table 'paper' was measured"):

@@ -37,18 +37,18 @@ FILE = dataclasses.replace(
 
 def test_what_is_written_is_read(tmp_path):
     path = tmp_path / "new" / "device.csv"
-    results.append(path, [ONE])
-    results.append(path, [FILE])
-    assert results.read(path) == [ONE, FILE]
+    results.append_measurements(path, [ONE])
+    results.append_measurements(path, [FILE])
+    assert results.read_measurements(path) == [ONE, FILE]
     header = path.read_text().splitlines()[0].split(",")
     assert header[:4] == ["schema", "run", "model", "format"]
     assert [entry.name for entry in path.parent.iterdir()] == ["device.csv"]
 
 
 def test_a_missing_file(tmp_path):
-    assert results.existing(tmp_path / "none.csv") == []
+    assert results.read_existing(tmp_path / "none.csv") == []
     with pytest.raises(FileNotFoundError, match=r"There is no file .*none.csv"):
-        results.read(tmp_path / "none.csv")
+        results.read_measurements(tmp_path / "none.csv")
 
 
 def rows(path):
@@ -91,19 +91,19 @@ def bad_number(lines):
 )
 def test_files_that_are_refused_stay(change, message, tmp_path):
     path = tmp_path / "device.csv"
-    results.append(path, [ONE])
+    results.append_measurements(path, [ONE])
     before = write(path, change(rows(path))).read_bytes()
     with pytest.raises(ValueError, match=message):
-        results.read(path)
+        results.read_measurements(path)
     with pytest.raises(ValueError, match=message):
-        results.append(path, [ONE])
+        results.append_measurements(path, [ONE])
     assert path.read_bytes() == before
 
 
 def test_a_file_that_is_no_text(tmp_path):
     (tmp_path / "device.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="is not a CSV"):
-        results.read(tmp_path / "device.csv")
+        results.read_measurements(tmp_path / "device.csv")
 
 
 def test_the_newest_of_each_counts():

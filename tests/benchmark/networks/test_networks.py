@@ -8,7 +8,7 @@ import pytest
 
 import keras_ghostnet
 from keras_ghostnet.benchmark.networks import blocks
-from keras_ghostnet.benchmark.paper_table import find, rows
+from keras_ghostnet.benchmark.paper_table import get_row, rows
 from keras_ghostnet.layers import GroupedConv2D
 
 ROWS = [*rows(), *(row for row in rows("gpu") if not row.is_ours)]
@@ -80,7 +80,7 @@ def test_grouped_convolutions_are_ones_that_export(built):
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_large_035", "mnasnet_a1", "mobilenext_100"])
 def test_other_sizes_and_no_softmax(name):
-    model = find(name).build(size=64)
+    model = get_row(name).build(size=64)
     assert model.input_shape == (None, 64, 64, 3)
     images = np.random.default_rng(0).normal(size=(2, 64, 64, 3)).astype("float32")
     logits = np.asarray(model(images))

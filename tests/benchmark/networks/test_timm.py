@@ -1,4 +1,4 @@
-"""The baselines against timm's and torchvision's networks of the same name, in PyTorch."""
+"""The table's networks against timm's and torchvision's networks of the same name, in PyTorch."""
 
 import collections
 import dataclasses
@@ -11,7 +11,7 @@ import pytest
 
 import keras_ghostnet
 from keras_ghostnet.benchmark.networks import applications, blocks, inverted_residuals
-from keras_ghostnet.benchmark.paper_table import find, rows
+from keras_ghostnet.benchmark.paper_table import get_row, rows
 from tests import test_timm, torch_libraries
 
 pytestmark = pytest.mark.timm
@@ -48,7 +48,7 @@ def peer(request, torch, timm):
 def network(name):
     if name == "mobilenet_v1_100":
         return applications.mobilenet_v1(1.0, 224, name)
-    return find(name).build()
+    return get_row(name).build()
 
 
 def measure(torch, model, size):
@@ -96,7 +96,7 @@ def test_kernels_of_resnet_50_are_timms(torch, timm):
     with torch.device("meta"):
         there = timm.create_model("resnet50", pretrained=False).eval()
     macs, shapes = measure(torch, there, 224)
-    here = find("resnet_50").build()
+    here = get_row("resnet_50").build()
     assert kernels(here) == shapes
     assert keras_ghostnet.count_macs(here) < macs
     biases = sum(math.prod(w.shape) for w in here.weights if w.path.endswith("conv/bias"))
@@ -139,7 +139,7 @@ def assign(torch, model, there):
                 name="mnasnet_a1",
             ),
         ),
-        ("regnetx_002", find("regnetx_002").build),
+        ("regnetx_002", get_row("regnetx_002").build),
     ],
 )
 def test_logits_are_timms(torch, timm, name, build):

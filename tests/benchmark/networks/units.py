@@ -1,4 +1,4 @@
-"""Parts of the baselines as models of their own, with weights that NumPy computes with too."""
+"""Parts of the table's networks as models, with weights that NumPy computes with too."""
 
 import keras
 import numpy as np

@@ -11,8 +11,8 @@ SUFFIXES = ("_fp32", "_fp16", "_int8_qat", "_int8")  # that exports add to the m
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
-    """A network, or a `.tflite` file of one.
+class ComparedNetwork:
+    """A network to compare, or a `.tflite` file of one.
 
     Attributes:
         name: What it is called in the table: the row's name, or what the user named.
@@ -44,26 +44,26 @@ class Subject:
         return model
 
 
-def find(texts, suite):
-    """Looks subjects up, without building anything.
+def resolve_networks(texts, suite):
+    """What a user names as networks to compare; nothing is built.
 
     Args:
         texts: Names of rows, runs' folders, `.keras` and `.tflite` files; None for the suite.
         suite: `"paper"` or `"gpu"`.
 
     Returns:
-        A list of `Subject`, each once.
+        A list of `ComparedNetwork`, each once.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
         ValueError: If there is no such row; the message suggests the nearest.
     """
     if texts is None:
-        return [Subject(row.name, row) for row in paper_table.rows(suite)]
-    return [_find(text) for text in dict.fromkeys(texts)]
+        return [ComparedNetwork(row.name, row) for row in paper_table.rows(suite)]
+    return [_resolve(text) for text in dict.fromkeys(texts)]
 
 
-def _find(text):
+def _resolve(text):
     path = pathlib.Path(text)
     if path.suffix == ".tflite":
         if not path.is_file():
@@ -71,9 +71,9 @@ def _find(text):
         stem = path.stem
         for suffix in SUFFIXES:
             stem = stem.removesuffix(suffix)
-        return Subject(str(path.with_name(stem)), file=path)
+        return ComparedNetwork(str(path.with_name(stem)), file=path)
     if model_reference.is_path(text):
         model_reference.find(text)
-        return Subject(text)
-    row = paper_table.find(text)
-    return Subject(row.name, row)
+        return ComparedNetwork(text)
+    row = paper_table.get_row(text)
+    return ComparedNetwork(row.name, row)
