@@ -91,7 +91,7 @@ def check_on_arm(path, root=None, reference=None):
 
 def export_networks(folder):
     """Exports `MODELS` with random weights in `FORMATS`. Returns the files' paths."""
-    from keras_ghostnet.benchmark.compare import cache, compared_networks
+    from keras_ghostnet.benchmark.comparison import cache, compared_networks
 
     exports = cache.Cache(folder, target="arm")
     networks = compared_networks.resolve_networks(MODELS, "gpu")

@@ -17,13 +17,17 @@ from rich.text import Text
 from keras_ghostnet import extras
 from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.arm import count, sysroot, tools
-from keras_ghostnet.benchmark.compare import (
+from keras_ghostnet.benchmark.comparison import (
     compared_networks,
-    comparison,
     entries,
     litert,
     measure,
     results,
+)
+from keras_ghostnet.benchmark.comparison.compare import (
+    Options,
+    require_report_packages,
+    write_report,
 )
 from keras_ghostnet.console import progress, step
 from keras_ghostnet.export import destination
@@ -52,13 +56,13 @@ def count_table(options, out, console):
     A file that the CSV has already, counted with the same LiteRT and QEMU, is not counted again.
 
     Args:
-        options: `keras_ghostnet.benchmark.compare.comparison.Options`; `models`, `formats`,
+        options: `keras_ghostnet.benchmark.comparison.compare.Options`; `models`, `formats`,
             `target` and `cache` matter.
         out: The folder of the CSV.
         console: A `rich.console.Console` for progress.
 
     Returns:
-        A list of `keras_ghostnet.benchmark.compare.results.Measurement`.
+        A list of `keras_ghostnet.benchmark.comparison.results.Measurement`.
 
     Raises:
         ImportError: If LiteRT is missing.
@@ -100,7 +104,7 @@ def table(compared):
     """The counts beside the paper's latencies.
 
     Args:
-        compared: A `keras_ghostnet.benchmark.compare.entries.Comparison`.
+        compared: A `keras_ghostnet.benchmark.comparison.entries.Comparison`.
 
     Returns:
         A `rich.table.Table`, at most 100 columns wide with two formats.
@@ -133,7 +137,7 @@ def correlation(compared, value):
     """Spearman's rank correlation of what rows cost with the paper's latencies.
 
     Args:
-        compared: A `keras_ghostnet.benchmark.compare.entries.Comparison`.
+        compared: A `keras_ghostnet.benchmark.comparison.entries.Comparison`.
         value: A function of an `entries.Entry` that returns the cost; None where it is not known.
 
     Returns:
@@ -259,13 +263,13 @@ def main(argv=None):
     try:
         with quiet(unless=()):
             extras.require("scipy", purpose="The rank correlation", extra="arm")
-            comparison.require_report_packages()
-            options = comparison.Options(models=args.models, formats=args.formats, target=TARGET)
+            require_report_packages()
+            options = Options(models=args.models, formats=args.formats, target=TARGET)
             measured = count_table(options, args.out, console)
             compared, *_ = entries.comparisons(measured)
             # Pictures are of accuracies, which models of the user's own do not have.
             drawable = any(entry.row.top1 is not None for entry in compared.entries)
-            paths = comparison.write_report(measured, "paper", args.out) if drawable else []
+            paths = write_report(measured, "paper", args.out) if drawable else []
     except KeyboardInterrupt:
         print("Interrupted. The same command resumes it.", file=sys.stderr)
         return INTERRUPTED

@@ -3,17 +3,24 @@
 import dataclasses
 import importlib.metadata
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 
 import numpy as np
+from rich.console import Console
 
+from keras_ghostnet.benchmark.comparison.cache import Cache
+from keras_ghostnet.benchmark.comparison.compared_networks import resolve_networks
+from keras_ghostnet.benchmark.comparison.measure import warn_of_threads
 from keras_ghostnet.benchmark.profiling import attribution, events, operators
+from keras_ghostnet.console import step
 from keras_ghostnet.environment import machine
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.tflite import inspection
+from keras_ghostnet.quiet import quiet
 
 NOISY = 1.25
 LEAST = (2, 2)  # the version of LiteRT whose C API has what is called
@@ -109,27 +116,51 @@ class Sum:
     macs: int | None
 
 
-def profile(path, threads=1, calls=200):
-    """Times a network's operators one by one, within the whole network.
-
-    They are timed by LiteRT's own profiler, within XNNPACK, in a process of its own.
+def profile(
+    model: str | os.PathLike[str],
+    *,
+    format: str = "fp32",
+    threads: int = 1,
+    calls: int = 200,
+    console: Console | None = None,
+) -> Profile:
+    """Times a network's operators one by one, as they run under XNNPACK.
 
     Args:
-        path: A `.tflite` file with one input and one output.
+        model: A `.tflite` file, or what becomes one: a network of the tables, with random weights,
+            a run's folder (its best model), or a `.keras` file.
+        format: `"fp32"`, `"fp16"` or `"int8"`: what the model is exported to, unless it is a
+            `.tflite` file.
         threads: How many threads LiteRT uses.
         calls: How many to time.
+        console: Shows progress; None prints nothing.
 
     Returns:
-        A `Profile`.
+        The profile.
 
     Raises:
-        FileNotFoundError: If there is no such file.
         ChildProcessError: If LiteRT's profiler fails.
+        FileNotFoundError: If there is no such file.
         ImportError: If LiteRT is missing or too old.
-        ValueError: If a number is not positive, or the file is not a network of one image.
+        ValueError: If a number is not positive, there is no such network, or the file is not a
+            network of one image.
     """
     validate_options(threads, calls)
-    path = pathlib.Path(path)
+    warn_of_threads(threads, machine()["cores"], console)
+    with quiet(unless=()):
+        (network,) = resolve_networks([str(model)], "paper")
+        with step(console, "Exporting") as done:
+            (export,) = Cache().exports(network, [format])
+            done(f"profiling {export.path}")
+        return profile_file(export.path, threads, calls)
+
+
+def profile_file(path: pathlib.Path, threads: int = 1, calls: int = 200) -> Profile:
+    """Times the operators of a `.tflite` file; arguments and errors as `profile`.
+
+    They are timed by LiteRT's own profiler, within XNNPACK, in a process of its own.
+    """
+    validate_options(threads, calls)
     tflite.load(path)  # tells what is wrong with it
     found = operators.read_operators(path.read_bytes())
     measured = _measure(path, threads, calls)
@@ -150,7 +181,7 @@ def profile(path, threads=1, calls=200):
 
 
 def validate_options(threads, calls):
-    """Tells before long work what does not fit; arguments and errors as `profile`."""
+    """Refuses before long work what does not fit; arguments and errors as `profile`."""
     if threads < 1 or calls < 1:
         raise ValueError(
             f"Threads and calls must be positive. Received: threads={threads}, calls={calls}."

@@ -6,6 +6,7 @@ Measurements are appended to DIR/DEVICE-RUNTIME.csv and shown in DIR/compare.htm
 """
 
 import argparse
+import pathlib
 import sys
 
 from keras_ghostnet.command import start_backend
@@ -65,7 +66,7 @@ def arguments(parser):
         help="show what devices have measured instead",
     )
     parser.add_argument(
-        "--force", action="store_true", help="export anew, and begin an interrupted run anew"
+        "--force", action="store_true", help="export again, and restart an interrupted run"
     )
 
 
@@ -73,34 +74,32 @@ def run(args):
     from rich.console import Console
 
     start_backend()
-    from keras_ghostnet.benchmark.compare import comparison, terminal
+    from keras_ghostnet.benchmark.comparison import compare, terminal
     from keras_ghostnet.export import destination
 
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
     with quiet(unless=()):
         if args.export_only:
-            comparison.export_kit(_options(args), args.export_only, console)
+            compare.export_kit(args.models, args.export_only, console=console, **_options(args))
             console.print(NEXT.format(args.export_only), soft_wrap=True)
             return
-        comparison.require_report_packages()
         if args.csvs:
-            measurements = comparison.read_measurements(args.csvs, args.suite)
+            compare.require_report_packages()
+            measurements = compare.read_measurements(args.csvs, args.suite)
             destination.check_writable(args.out)
+            compare.write_report(measurements, args.suite, args.out)
         else:
-            measurements = comparison.compare(_options(args), args.out, console)
+            measurements = compare.compare(args.models, args.out, console=console, **_options(args))
         table = terminal.table(measurements, args.suite)
-        paths = comparison.write_report(measurements, args.suite, args.out)
     console.width = max(console.width, WIDTH)
     console.print(table)
+    paths = (pathlib.Path(args.out, name) for name in (compare.PAGE, compare.PICTURE))
     console.print(f"Done: {', '.join(map(str, paths))}", soft_wrap=True)
 
 
 def _options(args):
-    from keras_ghostnet.benchmark.compare.comparison import Options
-
-    return Options(
+    return dict(
         suite=args.suite,
-        models=args.models,
         formats=args.formats,
         threads=args.threads,
         size=args.resolution,

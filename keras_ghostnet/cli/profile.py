@@ -9,7 +9,6 @@ import pathlib
 import sys
 
 from keras_ghostnet.command import start_backend
-from keras_ghostnet.quiet import quiet
 
 
 def arguments(parser):
@@ -29,39 +28,30 @@ def run(args):
     from rich.console import Console
 
     start_backend()
-    from keras_ghostnet.benchmark.compare import compared_networks, comparison
-    from keras_ghostnet.benchmark.compare.cache import Cache
-    from keras_ghostnet.benchmark.compare.measure import warn_of_threads
-    from keras_ghostnet.benchmark.profiling import profile, show, validate_options
-    from keras_ghostnet.console import step
-    from keras_ghostnet.environment import machine
+    from keras_ghostnet.benchmark.comparison import compare
+    from keras_ghostnet.benchmark.profiling import profile, show
     from keras_ghostnet.export import destination
 
     # The real output, before it is held back. The table of layers takes 100 columns.
     width = None if sys.stdout.isatty() else 100
     console = Console(file=sys.stdout, highlight=False, width=width)
-    validate_options(args.threads, args.calls)
     if args.out:
-        comparison.require_report_packages()
+        compare.require_report_packages()
         destination.check_writable(args.out)
-    warn_of_threads(args.threads, machine()["cores"], console)
-    with quiet(unless=()):
-        (subject,) = compared_networks.resolve_networks([args.model], "paper")
-        with step(console, "Exporting") as done:
-            (export,) = Cache().exports(subject, [args.format])
-            done(f"profiling {export.path}")
-        found = profile(export.path, args.threads, args.calls)
+    found = profile.profile(
+        args.model, format=args.format, threads=args.threads, calls=args.calls, console=console
+    )
     console.print(show.layers(found))
     console.print(show.types(found))
     console.print(
-        f"LiteRT tells whole microseconds: the sum may lack {found.resolution:.0f} of them. "
+        f"LiteRT reports whole microseconds: the sum may lack {found.resolution:.0f} of them. "
         "Layers that are merged run within a neighbour.",
         soft_wrap=True,
     )
     if found.is_noisy:
         console.print("The machine was busy: whole calls were interrupted.", soft_wrap=True)
     if args.out:
-        stem = pathlib.Path(args.out) / export.path.stem
+        stem = pathlib.Path(args.out, pathlib.Path(found.name).stem)
         show.write_csv(f"{stem}_profile.csv", found)
         show.write_png(f"{stem}_profile.png", found)
         console.print(f"{stem}_profile.csv and .png", soft_wrap=True)

@@ -18,6 +18,6 @@ def run(args):
     from rich.console import Console
 
     start_backend()
-    from keras_ghostnet.benchmark.quickstart import quickstart
+    from keras_ghostnet.benchmark import quickstart
 
     quickstart(args.run_dir, console=Console(file=sys.stdout, highlight=False))

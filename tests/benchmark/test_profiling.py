@@ -10,8 +10,9 @@ import PIL.Image
 import pytest
 
 from keras_ghostnet import count_macs
-from keras_ghostnet.benchmark.profiling import events, operators, profile, show
+from keras_ghostnet.benchmark.profiling import events, operators, show
 from keras_ghostnet.benchmark.profiling.attribution import attribute
+from keras_ghostnet.benchmark.profiling.profile import profile_file
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.formats import get_format, write
 from keras_ghostnet.export.graph import deploy, for_tracing
@@ -70,7 +71,7 @@ def file(request, small, images, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(file):
-    return profile(file, calls=20)
+    return profile_file(file, calls=20)
 
 
 def test_operators_are_those_of_the_network(tmp_path):
@@ -114,7 +115,7 @@ def test_time_goes_to_the_largest_layer(tmp_path):
     outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
     path = tmp_path / "model.tflite"
     tflite.export(keras.Model(inputs, outputs), path)
-    found = profile(path, calls=20)
+    found = profile_file(path, calls=20)
     (much,) = (row for row in found.rows if row.operator.layer.startswith("much"))
     assert much.operator.macs == 64 * 64 * 64 * 16 * 49
     assert "IGEMM" in much.work
@@ -165,7 +166,7 @@ def test_bad_input(arguments, message, capfd):
 def test_an_old_litert(file, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.1.6")
     with pytest.raises(ImportError, match=r"needs LiteRT 2\.2 or later\. Found 2\.1\.6"):
-        profile(file)
+        profile_file(file)
 
 
 def test_a_crash_ends_the_measuring_process_alone(file, tmp_path, monkeypatch):
@@ -173,4 +174,4 @@ def test_a_crash_ends_the_measuring_process_alone(file, tmp_path, monkeypatch):
     crashing.write_text("import os\nos.abort()\n")
     monkeypatch.setattr(events, "__file__", str(crashing))
     with pytest.raises(ChildProcessError, match=r"profiler failed on .* code -6"):
-        profile(file)
+        profile_file(file)

@@ -8,7 +8,7 @@ import time
 import keras
 import pytest
 
-from keras_ghostnet.benchmark.quickstart import FORMATS, quickstart
+from keras_ghostnet.benchmark.digits_quickstart import FORMATS, quickstart
 from keras_ghostnet.export import formats
 from keras_ghostnet.export.artifacts import ArtifactError, ArtifactResult
 from keras_ghostnet.export.verification import VerificationError, verify
@@ -24,10 +24,11 @@ FILES = [
 SCRIPT = """
 import sys
 import keras
+import rich.console
 from keras_ghostnet import layers
 from keras_ghostnet.benchmark import quickstart
-from keras_ghostnet.training import classifiers, recipes
-from keras_ghostnet.training.data import digits
+from keras_ghostnet.export import verify
+from keras_ghostnet.training import classifiers, digits, recipes
 
 def small(recipe, classes):
     inputs = keras.Input((recipe.image_size, recipe.image_size, 3))
@@ -39,10 +40,13 @@ def small(recipe, classes):
 
 classifiers.build_classifier = small
 data = digits.write_digits("digits", images_per_class=60)
-settings = ["image_size=32", "epochs=20", "batch_size=16"]
+settings = ["image_size=32", "epochs=12", "batch_size=16"]
 recipe = recipes.override(recipes.get_recipe("digits"), settings)
 print("imported", file=sys.stderr)
-quickstart.quickstart("run", recipe, data)
+console = rich.console.Console(file=sys.stdout, width=80, highlight=False)
+quickstart("run", recipe, data, console=console)
+for result in verify("run/exports"):
+    print("verified again", result.format)
 """
 
 
@@ -56,14 +60,21 @@ def test_a_short_run_in_a_process_of_its_own(tmp_path):
     lines = done.stdout.splitlines()
     assert len(lines) < 45
     assert max(map(len, lines)) <= 80
-    assert sum(line.startswith("epoch") and "images/s" in line for line in lines) == 20
-    assert lines[-1].startswith("Report: run/report.html")
+    assert sum(line.startswith("epoch") and "images/s" in line for line in lines) == 12
+    *_, report, following = lines[: -len(FORMATS)]
+    assert report.startswith("Report: run/report.html")
+    assert following == "Next: ghostnet predict run IMAGE"
+    assert lines[-len(FORMATS) :] == [f"verified again {name}" for name in sorted(FORMATS)]
     for name in FORMATS:
         assert sum(line.strip().startswith(name) for line in lines) == 1  # the table
 
     assert {path.name for path in tmp_path.iterdir()} == {"digits", "run"}
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == FILES
-    assert len(list((tmp_path / "run" / "exports").iterdir())) == len(FORMATS)
+    exports = {path.name for path in (tmp_path / "run" / "exports").iterdir()}
+    assert exports == {
+        *("small.keras", "small"),
+        *(f"small_{kind}.tflite{end}" for kind in ("fp32", "int8") for end in ("", ".json")),
+    }
     assert str(tmp_path) not in (tmp_path / "run" / "report.html").read_text()
 
 
@@ -80,7 +91,7 @@ def pretend(monkeypatch):
                 raise error
             return []
 
-        monkeypatch.setattr("keras_ghostnet.benchmark.quickstart._run", run)
+        monkeypatch.setattr("keras_ghostnet.benchmark.digits_quickstart._run", run)
 
     return set_text
 
@@ -171,7 +182,9 @@ def test_unwritable_parent_is_named(tmp_path, monkeypatch):
 
 
 def test_missing_packages(tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_ghostnet.benchmark.quickstart.PACKAGES", ("json", "no_such_package"))
+    monkeypatch.setattr(
+        "keras_ghostnet.benchmark.digits_quickstart.PACKAGES", ("json", "no_such_package")
+    )
     with pytest.raises(
         ImportError, match=r"no_such_package.*keras_ghostnet\[train,tflite,serving\]"
     ):

@@ -171,9 +171,9 @@ def operators(path, ratio):
         ratio: Its time as a part of the peer's, measured in turn with it. Operators are timed by
             themselves, so of them only the shares are taken.
     """
-    from keras_ghostnet.benchmark.profiling.profile import profile
+    from keras_ghostnet.benchmark.profiling.profile import profile_file
 
-    found = profile(path)
+    found = profile_file(path)
     shares = {kind.type: kind.microseconds / found.total for kind in found.by_type()}
     parts = {name: share * ratio for name, share in shares.items() if share * ratio >= LEAST}
     print("  of it", ", ".join(f"{name} {part:.2f}" for name, part in parts.items()))

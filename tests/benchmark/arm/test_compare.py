@@ -8,8 +8,9 @@ from rich.console import Console
 
 from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.arm import compare, count
-from keras_ghostnet.benchmark.compare import comparison, entries, results
-from tests.benchmark.compare.samples import measurement, measurements
+from keras_ghostnet.benchmark.comparison import entries, results
+from keras_ghostnet.benchmark.comparison.compare import Options
+from tests.benchmark.comparison.samples import measurement, measurements
 
 QEMU = dict(runtime="qemu", unit="instructions", device=compare.DEVICE)
 PAPER = measurements(**QEMU)  # as many instructions as the published latencies
@@ -172,7 +173,7 @@ def test_what_was_counted_is_kept(command, paths, tmp_path, monkeypatch):
 def test_rows_of_the_table(tmp_path):
     """27 million instructions of a plain GhostNet 0.5 in int8 were counted by other means."""
     names = ("ghostnet_050", "mobilenet_v2_035")
-    options = comparison.Options(models=names, formats=("int8",), target="none", cache=tmp_path)
+    options = Options(models=names, formats=("int8",), target="none", cache=tmp_path)
     found = compare.count_table(options, tmp_path / "out", Console())
     assert [one.model for one in found] == [*names]
     assert (found[0].parts, found[0].parameters) == (1, 2_587_292)

@@ -6,7 +6,7 @@ import math
 import re
 
 from keras_ghostnet import files
-from keras_ghostnet.benchmark.compare import entries
+from keras_ghostnet.benchmark.comparison import entries
 from keras_ghostnet.benchmark.report import figures
 
 OURS, OTHERS = figures.HELD_OUT, figures.TRAIN
@@ -76,7 +76,7 @@ def pictures_of(comparison):
     """Accuracy against counted multiply-adds, and against what was measured of every format.
 
     Args:
-        comparison: A `keras_ghostnet.benchmark.compare.entries.Comparison`.
+        comparison: A `keras_ghostnet.benchmark.comparison.entries.Comparison`.
 
     Returns:
         A list of `Picture`: those in which there is a point.
@@ -114,7 +114,7 @@ def draw(figure, axes, drawn):
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    from keras_ghostnet.benchmark.compare import labels
+    from keras_ghostnet.benchmark.comparison import labels
 
     FigureCanvasAgg(figure)  # knows how large texts are
     lines = [_points(axis, picture) for axis, picture in zip(axes, drawn, strict=True)]
@@ -166,8 +166,8 @@ def write_png(path, measurements, suite="paper"):
 
     Args:
         path: The file to write.
-        measurements: A list of `keras_ghostnet.benchmark.compare.results.Measurement`. Of several
-            devices, runtimes, threads or batch sizes those of the newest one are drawn.
+        measurements: A list of `results.Measurement`. Of several devices,
+            runtimes, threads or batch sizes those of the newest one are drawn.
         suite: Whose rows to take: `"paper"` or `"gpu"`.
 
     Raises:

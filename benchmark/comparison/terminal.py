@@ -4,8 +4,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from keras_ghostnet.benchmark.compare import entries
-from keras_ghostnet.benchmark.compare.columns import columns
+from keras_ghostnet.benchmark.comparison import entries
+from keras_ghostnet.benchmark.comparison.columns import columns
 
 LEFT_OUT = ("top5",)  # so that the rest fits 100 columns
 MOST_FORMATS = 2  # of which there is room for all columns
@@ -16,8 +16,8 @@ def table(measurements, suite="paper", reference=entries.REFERENCE):
     """What was measured, a row for each network, at most 100 columns wide with two formats.
 
     Args:
-        measurements: A list of `keras_ghostnet.benchmark.compare.results.Measurement`. Of several
-            devices, runtimes, threads or batch sizes those of the newest one are shown.
+        measurements: A list of `results.Measurement`. Of several devices,
+            runtimes, threads or batch sizes those of the newest one are shown.
         suite: Whose rows to take: `"paper"` or `"gpu"`.
         reference: The name of the row that ratios refer to.
 

@@ -2,8 +2,8 @@
 
 from keras_ghostnet import files
 from keras_ghostnet.benchmark import pages
-from keras_ghostnet.benchmark.compare import entries, pictures
-from keras_ghostnet.benchmark.compare.columns import columns
+from keras_ghostnet.benchmark.comparison import entries, pictures
+from keras_ghostnet.benchmark.comparison.columns import columns
 
 TITLES = {
     "paper": "GhostNet's table, measured",
@@ -27,7 +27,7 @@ def write_html(path, measurements, suite="paper", reference=entries.REFERENCE):
 
     Args:
         path: The file to write.
-        measurements: A list of `keras_ghostnet.benchmark.compare.results.Measurement`.
+        measurements: A list of `keras_ghostnet.benchmark.comparison.results.Measurement`.
         suite: Whose rows to take: `"paper"` or `"gpu"`.
         reference: The name of the row that ratios refer to.
 

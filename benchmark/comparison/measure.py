@@ -6,7 +6,7 @@ import pathlib
 import time
 
 from keras_ghostnet import environment, files
-from keras_ghostnet.benchmark.compare import results
+from keras_ghostnet.benchmark.comparison import results
 from keras_ghostnet.console import progress
 from keras_ghostnet.export.device import run
 
@@ -118,7 +118,7 @@ def describe_versions(runtime, how):
     """The package, what made and ran the networks, and the system, with semicolons.
 
     Args:
-        runtime: As in `keras_ghostnet.benchmark.compare.results.Measurement`.
+        runtime: As in `keras_ghostnet.benchmark.comparison.results.Measurement`.
         how: What networks were made into: the target of the files, or the way they are compiled.
     """
     found = environment.versions("keras_ghostnet", *PACKAGES[runtime], "python")

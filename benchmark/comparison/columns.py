@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from keras_ghostnet.benchmark.compare import entries
+from keras_ghostnet.benchmark.comparison import entries
 
 NOTHING = "\N{EN DASH}"
 
@@ -46,7 +46,7 @@ def columns(comparison):
     """The columns that have something to show.
 
     Args:
-        comparison: A `keras_ghostnet.benchmark.compare.entries.Comparison`.
+        comparison: A `keras_ghostnet.benchmark.comparison.entries.Comparison`.
 
     Returns:
         A list of `Column`. The keys are `"model"`, `"parameters"`, `"macs"`, `"top1"`, `"top5"`,

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ghostnet.benchmark.compare import throughput
+from keras_ghostnet.benchmark.comparison import throughput
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -62,8 +62,8 @@ def test_outputs_on_other_backends_without_tensorflow(backend):
         pytest.skip(f"needs {backend}: `make test-backends` installs it")
     code = (
         "import sys\n"
-        "from keras_ghostnet.benchmark.compare import comparison\n"
-        "from tests.benchmark.compare import test_throughput\n"
+        "from keras_ghostnet.benchmark.comparison import compare\n"
+        "from tests.benchmark.comparison import test_throughput\n"
         "test_throughput.check()\n"
         "assert test_throughput.throughput.device().name\n"
         "assert 'tensorflow' not in sys.modules\n"

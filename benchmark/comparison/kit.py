@@ -6,8 +6,8 @@ import re
 import shutil
 
 from keras_ghostnet import files
-from keras_ghostnet.benchmark.compare import results
-from keras_ghostnet.benchmark.compare.measure import describe_versions
+from keras_ghostnet.benchmark.comparison import results
+from keras_ghostnet.benchmark.comparison.measure import describe_versions
 from keras_ghostnet.export.device import run
 
 TABLE = "models.json"
@@ -38,7 +38,7 @@ def write_kit(folder, exported, target):
 
     Args:
         folder: Where; an earlier kit is replaced.
-        exported: A list of `keras_ghostnet.benchmark.compare.exports.Export`.
+        exported: A list of `keras_ghostnet.benchmark.comparison.exports.Export`.
         target: The processor that they are for.
 
     Raises:

@@ -8,8 +8,8 @@ import pytest
 
 from keras_ghostnet import count_parameters
 from keras_ghostnet.benchmark import paper_table
-from keras_ghostnet.benchmark.compare import cache, exports
-from keras_ghostnet.benchmark.compare.compared_networks import ComparedNetwork
+from keras_ghostnet.benchmark.comparison import cache, exports
+from keras_ghostnet.benchmark.comparison.compared_networks import ComparedNetwork
 from keras_ghostnet.export import sidecar, tflite
 
 

@@ -9,9 +9,9 @@ import pytest
 import rich.console
 
 from keras_ghostnet.benchmark import paper_table
-from keras_ghostnet.benchmark.compare import entries, report, terminal
-from keras_ghostnet.benchmark.compare.columns import NOTHING, columns
-from tests.benchmark.compare.samples import measurement, measurements
+from keras_ghostnet.benchmark.comparison import entries, report, terminal
+from keras_ghostnet.benchmark.comparison.columns import NOTHING, columns
+from tests.benchmark.comparison.samples import measurement, measurements
 from tests.benchmark.test_report import Checker
 
 OURS = "ghostnet_100"

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_ghostnet import count_macs, count_parameters, specs
-from keras_ghostnet.benchmark.compare.measure import MeasurementRun, describe_versions
+from keras_ghostnet.benchmark.comparison.measure import MeasurementRun, describe_versions
 from keras_ghostnet.console import step
 from keras_ghostnet.export.device.run import Conditions
 
@@ -50,7 +50,7 @@ def validate_options(options, found):
     """Tells before long work what does not fit.
 
     Args:
-        options: `keras_ghostnet.benchmark.compare.comparison.Options`.
+        options: `keras_ghostnet.benchmark.comparison.compare.Options`.
         found: A list of `ComparedNetwork`.
 
     Raises:
@@ -77,7 +77,7 @@ def measure(options, found, out, console):
         console: A `rich.console.Console` for progress.
 
     Returns:
-        A list of `keras_ghostnet.benchmark.compare.results.Measurement`.
+        A list of `keras_ghostnet.benchmark.comparison.results.Measurement`.
     """
     here, backend = device(), keras.backend.backend()
     names = options.formats or (tuple(DTYPES) if here.is_accelerator else ("fp32",))

@@ -13,8 +13,8 @@ import time
 import numpy as np
 import pytest
 
-from keras_ghostnet.benchmark.compare import cache, kit, results
-from keras_ghostnet.benchmark.compare.compared_networks import ComparedNetwork
+from keras_ghostnet.benchmark.comparison import cache, kit, results
+from keras_ghostnet.benchmark.comparison.compared_networks import ComparedNetwork
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.device import run
 

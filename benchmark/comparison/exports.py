@@ -44,7 +44,7 @@ class Export:
 
     @property
     def fields(self):
-        """Fields of a `keras_ghostnet.benchmark.compare.results.Measurement`, a dictionary."""
+        """Fields of a `keras_ghostnet.benchmark.comparison.results.Measurement`, a dictionary."""
         return {name: value for name, value in vars(self).items() if name != "path"}
 
 

@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from keras_ghostnet.benchmark.compare import comparison, kit, litert, results, throughput
+from keras_ghostnet.benchmark.comparison import compare as comparing
+from keras_ghostnet.benchmark.comparison import kit, litert, results, throughput
 from keras_ghostnet.export import formats
 from keras_ghostnet.export.device import run
 from tests.export.command import ghostnet
@@ -189,7 +190,7 @@ def test_missing_packages(compare, monkeypatch, capfd):
     monkeypatch.setitem(formats.PACKAGES, "tflite", ("no_such_package",))
     assert compare() == 1
     assert 'pip install "keras_ghostnet[tflite]"' in capfd.readouterr().err
-    monkeypatch.setattr(comparison, "REPORT_PACKAGES", ("no_such_package",))
+    monkeypatch.setattr(comparing, "REPORT_PACKAGES", ("no_such_package",))
     assert compare() == 1
     assert 'pip install "keras_ghostnet[compare]"' in capfd.readouterr().err
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_ghostnet.benchmark import paper_table
-from keras_ghostnet.benchmark.compare.results import Measurement
+from keras_ghostnet.benchmark.comparison.results import Measurement
 
 FORMATS = {"fp32": 1.0, "int8": 0.5}
 

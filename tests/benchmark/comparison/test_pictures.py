@@ -8,10 +8,10 @@ import pytest
 from matplotlib.text import Text
 
 from keras_ghostnet.benchmark import paper_table
-from keras_ghostnet.benchmark.compare import entries, pictures
-from keras_ghostnet.benchmark.compare.pictures import Picture, Point
+from keras_ghostnet.benchmark.comparison import entries, pictures
+from keras_ghostnet.benchmark.comparison.pictures import Picture, Point
 from keras_ghostnet.benchmark.report import figures
-from tests.benchmark.compare.samples import measurement, measurements
+from tests.benchmark.comparison.samples import measurement, measurements
 
 
 def point(cost, accuracy, label="net"):

@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from keras_ghostnet.benchmark.compare import results
+from keras_ghostnet.benchmark.comparison import results
 
 ONE = results.Measurement(
     run="2024-05-01T10:00:00+00:00",

@@ -1,14 +1,18 @@
-"""The whole of `ghostnet compare`: what can be wrong is told before long work."""
+"""The comparison of networks on a device, and the report on what devices have measured."""
 
 import contextlib
 import dataclasses
+import os
 import pathlib
+from collections.abc import Sequence
+
+from rich.console import Console
 
 from keras_ghostnet import extras, specs
 from keras_ghostnet.benchmark import paper_table
-from keras_ghostnet.benchmark.compare import kit, litert, results, throughput
-from keras_ghostnet.benchmark.compare.compared_networks import SMALLEST, resolve_networks
-from keras_ghostnet.benchmark.compare.measure import explain_noise
+from keras_ghostnet.benchmark.comparison import kit, litert, results, throughput
+from keras_ghostnet.benchmark.comparison.compared_networks import SMALLEST, resolve_networks
+from keras_ghostnet.benchmark.comparison.measure import explain_noise
 from keras_ghostnet.export import destination
 
 SUITES = {"paper": litert, "gpu": throughput}
@@ -35,12 +39,12 @@ class Options:
     """
 
     suite: str = "paper"
-    models: tuple | None = None
-    formats: tuple | None = None
-    threads: tuple = (1,)
+    models: Sequence[str] | None = None
+    formats: Sequence[str] | None = None
+    threads: Sequence[int] = (1,)
     size: int | None = None
     calls: int = 100
-    batch: tuple = ()
+    batch: Sequence[int] = ()
     target: str = "host"
     cache: str | None = None
     force: bool = False
@@ -62,48 +66,72 @@ class Options:
             )
 
 
-def compare(options, out, console):
-    """Measures models side by side and appends to the device's CSV.
+def compare(
+    models: Sequence[str] | None = None,
+    directory: str | os.PathLike[str] = "compare",
+    *,
+    console: Console | None = None,
+    **options,
+) -> list[results.Measurement]:
+    """Measures networks side by side on this device, and writes a page and a picture.
+
+    What can be wrong with the arguments is reported before long work starts. An interrupted run
+    is resumed by the same call.
 
     Args:
-        options: `Options`.
-        out: The folder of the CSV; what an interrupted run has measured is kept there.
-        console: A `rich.console.Console` for progress.
+        models: Names of rows of the table, runs' folders, `.keras` and `.tflite` files; None for
+            all rows of the suite.
+        directory: The folder: the device's CSV, to which measurements are appended,
+            `compare.html` and `compare.png`.
+        console: Shows progress; None prints nothing.
+        **options: The other fields of `Options`.
 
     Returns:
-        A list of `keras_ghostnet.benchmark.compare.results.Measurement`, this run's.
+        This run's measurements.
 
     Raises:
-        ImportError: If LiteRT is missing.
+        ImportError: If LiteRT, Jinja or matplotlib is missing.
         OSError: If there is no such file, or a folder cannot be written to.
         ValueError: If an option or a model does not fit, or the CSV is of another schema.
     """
-    suite, found = (
-        SUITES[options.suite],
-        resolve_networks(options.models, options.suite),
-    )
-    suite.validate_options(options, found)
-    destination.check_writable(out)
+    chosen, console = Options(models=models, **options), console or Console(quiet=True)
+    require_report_packages()
+    suite, found = SUITES[chosen.suite], resolve_networks(chosen.models, chosen.suite)
+    suite.validate_options(chosen, found)
+    destination.check_writable(directory)
     with _explained(console):
-        measured = suite.measure(options, found, pathlib.Path(out), console)
+        measured = suite.measure(chosen, found, pathlib.Path(directory), console)
     explain_noise(measured, console)
+    write_report(measured, chosen.suite, directory)
     return measured
 
 
-def export_kit(options, folder, console):
-    """Makes the folder that goes to a device (`kit.write_kit`); arguments and errors as `compare`.
+def export_kit(
+    models: Sequence[str] | None,
+    directory: str | os.PathLike[str],
+    *,
+    console: Console | None = None,
+    **options,
+) -> None:
+    """Makes the folder that goes to a device (`kit.write_kit`).
+
+    Args:
+        models, console, **options: As `compare`.
+        directory: The folder; it appears whole or not at all.
 
     Raises:
         FileExistsError: If the folder holds something else.
+        ImportError, OSError, ValueError: As `compare`.
     """
-    if options.suite != "paper":
+    chosen, console = Options(models=models, **options), console or Console(quiet=True)
+    if chosen.suite != "paper":
         raise ValueError("A device's folder has the models of the suite 'paper' (--suite).")
-    found = resolve_networks(options.models, options.suite)
-    litert.validate_options(options, found)
-    kit.validate_folder(folder)
-    destination.check_writable(pathlib.Path(folder).absolute().parent)
+    found = resolve_networks(chosen.models, chosen.suite)
+    litert.validate_options(chosen, found)
+    kit.validate_folder(directory)
+    destination.check_writable(pathlib.Path(directory).absolute().parent)
     with _explained(console):
-        kit.write_kit(folder, litert.exports_of(options, found, console), options.target)
+        kit.write_kit(directory, litert.exports_of(chosen, found, console), chosen.target)
 
 
 def read_measurements(paths, suite):
@@ -136,14 +164,14 @@ def write_report(measurements, suite, out):
     """Writes the page and the picture of measurements.
 
     Args:
-        measurements: A list of `keras_ghostnet.benchmark.compare.results.Measurement`.
+        measurements: A list of `keras_ghostnet.benchmark.comparison.results.Measurement`.
         suite: Whose rows to show.
         out: The folder.
 
     Returns:
         Their paths.
     """
-    from keras_ghostnet.benchmark.compare import pictures, report
+    from keras_ghostnet.benchmark.comparison import pictures, report
 
     paths = [pathlib.Path(out) / name for name in (PAGE, PICTURE)]
     for path, write in zip(paths, (report.write_html, pictures.write_png), strict=True):
@@ -169,5 +197,5 @@ def _explained(console):
     try:
         yield
     except KeyboardInterrupt:
-        console.print("Interrupted. What was done is kept: the same command goes on from there.")
+        console.print("Interrupted. What was done is kept: the same command resumes it.")
         raise

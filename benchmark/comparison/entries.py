@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_ghostnet.benchmark import paper_table
-from keras_ghostnet.benchmark.compare import results
+from keras_ghostnet.benchmark.comparison import results
 
 REFERENCE = "ghostnet_100"
 FIRST = ("fp32", "int8")  # of the formats; others follow by name

@@ -9,7 +9,7 @@ import time
 import pytest
 from rich.console import Console
 
-from keras_ghostnet.benchmark.compare import measure, results
+from keras_ghostnet.benchmark.comparison import measure, results
 from keras_ghostnet.export.device import run
 
 FIELDS = dict(format="fp32", threads=1, size=32, batch=1, bytes=1, parameters=2, macs=3, sha256="")

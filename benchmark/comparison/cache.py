@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_ghostnet import files, layers
-from keras_ghostnet.benchmark.compare import exports
+from keras_ghostnet.benchmark.comparison import exports
 from keras_ghostnet.export import formats, sidecar
 from keras_ghostnet.export.graph import lowering
 

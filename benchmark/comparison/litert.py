@@ -3,9 +3,9 @@
 import keras
 
 from keras_ghostnet import specs
-from keras_ghostnet.benchmark.compare import results
-from keras_ghostnet.benchmark.compare.cache import Cache
-from keras_ghostnet.benchmark.compare.measure import (
+from keras_ghostnet.benchmark.comparison import results
+from keras_ghostnet.benchmark.comparison.cache import Cache
+from keras_ghostnet.benchmark.comparison.measure import (
     MeasurementRun,
     describe_versions,
     warn_of_threads,
@@ -24,7 +24,7 @@ def validate_options(options, found):
     """Tells before long work what does not fit.
 
     Args:
-        options: `keras_ghostnet.benchmark.compare.comparison.Options`.
+        options: `keras_ghostnet.benchmark.comparison.compare.Options`.
         found: A list of `ComparedNetwork`.
 
     Raises:
@@ -77,7 +77,7 @@ def measure(options, found, out, console):
         console: A `rich.console.Console` for progress.
 
     Returns:
-        A list of `keras_ghostnet.benchmark.compare.results.Measurement`.
+        A list of `keras_ghostnet.benchmark.comparison.results.Measurement`.
     """
     machine = run.Conditions()
     results.read_existing(out / results.file_name(machine.device, RUNTIME))  # of this schema?
