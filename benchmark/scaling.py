@@ -1,28 +1,29 @@
 """How training scales from one accelerator to many: tables of what a model of it says.
 
 It is computed from what a network is (its gradients' bytes, its batch norms) and from assumptions
-that are printed and can be given: above all the images a second of one accelerator, which
+that are printed and can be given: above all the images per second of one accelerator, which
 --measure takes from the device at hand.
 """
 
 import argparse
 import dataclasses
+import functools
 import sys
 import time
 
 from keras_ghostnet.benchmark import scaling_model
-from keras_ghostnet.benchmark.scaling_model import Cluster, Network
+from keras_ghostnet.benchmark.scaling_model import Cluster, Workload
 from keras_ghostnet.command import hyphenated
 from keras_ghostnet.quiet import quiet
 
 IMAGENET = 1_281_167  # training images
 ACCELERATORS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-# Images a second with mixed precision, channels last, on an RTX 3090: timm's published figures for
-# ghostnet_100 and, as there is none of G-GhostNet, for regnetx_032 (its file
+# Images per second with mixed precision, channels last, on an RTX 3090: timm's published figures
+# for ghostnet_100 and, as there is none of G-GhostNet, for regnetx_032 (its file
 # results/benchmark-train-amp-nhwc-pt112-cu113-rtx3090.csv). Assumptions for any other device.
 PUBLISHED = {"ghostnet_100": 2130.0, "g_ghost_regnetx_032": 309.0}
 REPLICA_BATCH = 128  # the authors' own, on each of 8 GPUs
-# Images on a replica below which batch norm should be synchronised: 32 is the least of the same
+# Images on a replica below which batch norm should be synchronized: 32 is the least of the same
 # paper; the mix of a G-Ghost stage sees one value an image, where others see 49 or more.
 LEAST = {"ghostnet_100": 32, "g_ghost_regnetx_032": 64}
 
@@ -59,26 +60,18 @@ def network(name, rate=None, replica_batch=REPLICA_BATCH):
 
     Args:
         name: `"ghostnet_100"` or `"g_ghost_regnetx_032"`.
-        rate: Images a second that one accelerator trains; None takes the published figure.
+        rate: Images per second that one accelerator trains; None takes the published figure.
         replica_batch: Images with which an accelerator is full.
 
     Returns:
-        A `Network`.
+        A `Workload`.
     """
-    import keras
-
-    import keras_ghostnet
-
     recipe = published_recipe(name)
-    model = keras_ghostnet.create_model(name)
-    return Network(
+    gradients, norms = _size(name)
+    return Workload(
         name=name,
-        gradients=keras_ghostnet.count_parameters(model),
-        norms=tuple(
-            layer.gamma.shape[0]
-            for layer in model._flatten_layers()
-            if isinstance(layer, keras.layers.BatchNormalization)
-        ),
+        gradients=gradients,
+        norms=norms,
         epochs=recipe.epochs,
         batch=recipe.batch_size,
         learning_rate=recipe.learning_rate,
@@ -89,6 +82,22 @@ def network(name, rate=None, replica_batch=REPLICA_BATCH):
     )
 
 
+@functools.cache
+def _size(name):
+    """Trainable parameters of a model, and the channels of its batch norms."""
+    import keras
+
+    import keras_ghostnet
+
+    model = keras_ghostnet.create_model(name)
+    norms = tuple(
+        layer.gamma.shape[0]
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    )
+    return keras_ghostnet.count_parameters(model), norms
+
+
 def published_recipe(name):
     """The recipe of a model's own paper."""
     from keras_ghostnet.training import recipes
@@ -97,7 +106,7 @@ def published_recipe(name):
 
 
 def measure(recipe, steps=10, classes=1000):
-    """Images a second of the trainer's step on the device at hand.
+    """Images per second of the trainer's step on the device at hand.
 
     Args:
         recipe: A `Recipe`.
@@ -133,7 +142,7 @@ def main(arguments=None):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model", choices=PUBLISHED, help="this one alone")
-    parser.add_argument("--rate", type=float, help="images a second of one accelerator")
+    parser.add_argument("--rate", type=float, help="images per second of one accelerator")
     parser.add_argument("--measure", action="store_true", help="take it from the device at hand")
     parser.add_argument("--replica-batch", type=int, default=REPLICA_BATCH)
     for field in dataclasses.fields(Cluster):

@@ -5,13 +5,13 @@ import math
 
 # Of arXiv 1706.02677: up to such a batch the linear rule for the rate holds, with such a warm-up.
 LARGEST_BATCH, WARMUP_EPOCHS = 8192, 5
-# Keras' synchronised batch norm reduces sum, sum of squares and count one after the other, and
+# Keras' synchronized batch norm reduces sum, sum of squares and count one after the other, and
 # the gradients of the first two.
 SYNC_REDUCTIONS = 5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Network:
+class Workload:
     """What of a network and its recipe matters here.
 
     Attributes:
@@ -19,9 +19,9 @@ class Network:
         gradients: Trainable parameters.
         norms: Channels of every batch norm.
         epochs, batch, learning_rate, warmup_epochs: Of the recipe.
-        rate: Images a second that one accelerator trains.
-        largest: Images a second are measured, and accelerators filled, with such a batch.
-        least: Images on a replica below which batch norm should be synchronised.
+        rate: Images per second that one accelerator trains.
+        largest: Images per second are measured, and accelerators filled, with such a batch.
+        least: Images on a replica below which batch norm should be synchronized.
     """
 
     name: str
@@ -42,15 +42,15 @@ class Cluster:
 
     Attributes:
         per_host: Accelerators of a host.
-        inner_bandwidth: Bytes a second between accelerators of a host, one way.
+        inner_bandwidth: Bytes per second between accelerators of a host, one way.
         inner_latency: Seconds for a message between them.
-        outer_bandwidth: Bytes a second between hosts, one way, for all accelerators of a host.
+        outer_bandwidth: Bytes per second between hosts, one way, for all accelerators of a host.
         outer_latency: Seconds for a message between hosts.
         gradient_bytes: Of one parameter's gradient when it is sent: 4 for float32.
-        overlap: The part of the computing during which gradients are on their way too, in [0, 1].
+        overlap: The fraction of the computing during which gradients are sent too, in [0, 1].
         least_step: Seconds of a step however small its batch, in which kernels are started.
         cores: Of a host, which prepare images.
-        input_rate: Images a second that one core prepares.
+        input_rate: Images per second that one core prepares.
     """
 
     per_host: int = 8
@@ -76,7 +76,7 @@ class Step:
         compute: Seconds of computing.
         communication: Seconds of reductions that computing does not hide.
         input: Seconds in which a host prepares its part of the batch, beside the other two.
-        efficiency: Images a second over those of as many accelerators that do nothing but
+        efficiency: Images per second over those of as many accelerators that do nothing but
             compute, with a full batch.
     """
 
@@ -100,7 +100,7 @@ class Step:
 
     @property
     def rate(self):
-        """Images a second."""
+        """Images per second."""
         return self.batch / self.seconds
 
     @property
@@ -120,7 +120,7 @@ def all_reduce(size, ranks, bandwidth, latency):
     Args:
         size: Bytes of the array.
         ranks: How many hold one.
-        bandwidth: Bytes a second, one way.
+        bandwidth: Bytes per second, one way.
         latency: Seconds for a message.
     """
     if ranks == 1:
@@ -157,10 +157,10 @@ def step(network, cluster, accelerators, largest_batch=LARGEST_BATCH):
 
     Every accelerator is filled until the batch of all is the largest for which the rule for the
     learning rate holds; after that each gets less. Where it gets too little, batch norm is
-    synchronised.
+    synchronized.
 
     Args:
-        network: A `Network`.
+        network: A `Workload`.
         cluster: A `Cluster`.
         accelerators: How many.
         largest_batch: Of the step.

@@ -18,6 +18,7 @@ from rich.table import Table
 from keras_ghostnet import extras
 from keras_ghostnet.benchmark.arm import emulate, sysroot, tools
 from keras_ghostnet.export.device import run
+from keras_ghostnet.preprocessing import normalize
 
 MODELS = ("ghostnet_100", "g_ghost_regnetx_002")
 FORMATS = ("fp32", "int8")
@@ -99,13 +100,11 @@ def export_networks(folder):
 
 
 def _inputs(model):
-    """Photos as the network takes them: normalised, or as integers of the input's whole range."""
+    """Photos as the network takes them: normalized, or as integers of the input's whole range."""
     photos = _photos(model.input_shape[:2])
     dtype = np.dtype(model.input["dtype"])
     if dtype.kind == "f":
-        from keras_ghostnet import preprocess_input
-
-        return np.asarray(preprocess_input(photos.astype("float32"), data_format="channels_last"))
+        return normalize(photos)
     return (photos.astype("int32") + np.iinfo(dtype).min).astype(dtype)
 
 

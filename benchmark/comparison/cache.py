@@ -30,7 +30,7 @@ class Cache:
         folder: Where; None for the user's cache.
         target: The processor that files are written for, as `keras_ghostnet.export.graph.lowering`
             knows it.
-        force: Whether to make all files anew.
+        force: Whether to make all files again.
 
     Attributes:
         made, found: How many files were made, and found.

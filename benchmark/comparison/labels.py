@@ -19,7 +19,7 @@ def place(axes, points, labels, radius, avoid=(), **style):
     """Writes a label beside every point, and a thin line to it where it had to go further.
 
     Every label takes the free place that is nearest to its point, the most crowded first, and
-    moves nearer once others have moved. If there is no place for some, all is tried anew with
+    moves nearer once others have moved. If there is no place for some, all is tried again with
     these first. The layout of the figure must be final, as the places depend on it.
 
     Args:
@@ -62,12 +62,12 @@ def place(axes, points, labels, radius, avoid=(), **style):
 class _Place:
     """Where a label may stand."""
 
-    def __init__(self, centre, offset, distance, size, scale):
+    def __init__(self, center, offset, distance, size, scale):
         self.offset, self.distance = offset, distance
-        x, y = (c + o * scale for c, o in zip(centre, offset, strict=True))
+        x, y = (c + o * scale for c, o in zip(center, offset, strict=True))
         width, height = size
         self.box = Bbox.from_extents(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-        self.line = Path([centre, (x, y)])
+        self.line = Path([center, (x, y)])
 
     def conflicts(self, other):
         return self.box.overlaps(other.box) or other.crosses(self.box) or self.crosses(other.box)
@@ -82,18 +82,18 @@ def _places(axes, points, annotations, radius, avoid):
     lines = [axes.transData.transform_path(line.get_path()) for line in avoid]
     renderer = axes.figure.canvas.get_renderer()
     scale = axes.figure.dpi / 72  # pixels of a point
-    centres = axes.transData.transform(points)
+    centers = axes.transData.transform(points)
     reach = radius * scale
-    markers = [Bbox.from_extents(x - reach, y - reach, x + reach, y + reach) for x, y in centres]
+    markers = [Bbox.from_extents(x - reach, y - reach, x + reach, y + reach) for x, y in centers]
     candidates = []
-    for centre, annotation in zip(centres, annotations, strict=True):
+    for center, annotation in zip(centers, annotations, strict=True):
         extent = Text.get_window_extent(annotation, renderer)  # without the line to the point
         size = extent.width + GAP * scale, extent.height + GAP * scale
         possible = (
-            _beside(centre, size, distance, angle, scale)
+            _beside(center, size, distance, angle, scale)
             for distance, angle in itertools.product(DISTANCES, ANGLES)
         )
-        others = [marker for marker in markers if not marker.contains(*centre)]
+        others = [marker for marker in markers if not marker.contains(*center)]
         free = [
             place
             for place in possible
@@ -131,13 +131,13 @@ def _choose(candidates):
     return best
 
 
-def _beside(centre, size, distance, angle, scale):
+def _beside(center, size, distance, angle, scale):
     """The label with its nearest edge at a distance from the point, in the angle's direction."""
     x, y = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     width, height = (extent / scale for extent in size)
     # To the side the label's edge faces the point, above and below its middle does.
     offset = (x * (distance + width / 2), y * (distance + height / 2))
-    return _Place(centre, offset, distance, size, scale)
+    return _Place(center, offset, distance, size, scale)
 
 
 def _within(box, outer):

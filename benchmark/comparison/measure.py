@@ -29,7 +29,7 @@ class MeasurementRun:
 
     Args:
         folder: Of the CSV.
-        plan: What tells this run from others, as JSON can hold it.
+        plan: What distinguishes this run from others, as JSON can hold it.
         device: Name of the processor or card.
         runtime, versions: As in `results.Measurement`.
         calls: How many of each model to time.
@@ -38,7 +38,7 @@ class MeasurementRun:
 
     Attributes:
         csv: The path of the CSV.
-        resumed: Whether an interrupted run goes on.
+        resumed: Whether this resumes an interrupted run.
 
     Raises:
         ValueError: If the CSV is not one of this schema.

@@ -138,7 +138,7 @@ def draw(figure, axes, drawn):
 
 
 def to_svg(picture):
-    """A picture as an `<svg>` element for a page; pointing at a network tells more about it.
+    """A picture as an `<svg>` element for a page; pointing at a network shows more about it.
 
     Args:
         picture: A `Picture`.
@@ -198,14 +198,14 @@ def _points(axes, picture):
         steps.append((point.cost, point.accuracy))
     (line,) = axes.plot(*zip(*steps, strict=True), **FRONT)
     for index, point in enumerate(picture.points):
-        colour = OURS if point.is_ours else OTHERS
+        color = OURS if point.is_ours else OTHERS
         axes.plot(
             point.cost,
             point.accuracy,
             marker="o",
             markersize=2 * RADIUS,
-            color=colour,
-            markerfacecolor="none" if point.is_noisy else colour,
+            color=color,
+            markerfacecolor="none" if point.is_noisy else color,
             gid=f"point-{index}",
         )
     axes.set(xlabel=picture.axis, ylabel="Top-1 as published (%)")

@@ -7,7 +7,7 @@ import re
 
 from keras_ghostnet import files
 
-SCHEMA = 1  # of the columns; a file tells its own in the first
+SCHEMA = 1  # of the columns; the first column of a file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Measurement:
     """One line. Unknown numbers are None, unknown texts empty.
 
     Attributes:
-        run: When the run began, ISO 8601 in UTC; all that was measured in turn has the same.
+        run: When the run started, ISO 8601 in UTC; the same for all that was measured in turn.
         model: The name of a row of the table, or what the user named.
         format: `"fp32"`, `"fp16"`, `"bf16"` or `"int8"`.
         runtime: `"litert"`, `"tensorflow"`, `"jax"`, `"torch"` or `"qemu"`.

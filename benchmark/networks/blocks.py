@@ -1,7 +1,7 @@
 """What the networks are made of: convolution, batch norm and activation, gate, classifier.
 
 Each function takes a tensor, puts stock layers on it that bear its `name` (`NAME_conv`,
-`NAME_bn`, `NAME_act`), and returns the result. Epsilon, momentum, padding and initialisation are
+`NAME_bn`, `NAME_act`), and returns the result. Epsilon, momentum, padding and initialization are
 those of `keras_ghostnet.layers.convolution`.
 """
 

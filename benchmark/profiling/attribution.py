@@ -1,6 +1,6 @@
 """Which operator of a file each piece of XNNPACK's work belongs to.
 
-XNNPACK tells only names, such as "Convolution (NHWC, F32) DWConv", in the order in which its
+XNNPACK reports only names, e.g. "Convolution (NHWC, F32) DWConv", in the order in which its
 operators ran. That is the file's order, but it merges some of the file's operators into others,
 leaves some out, and needs several for others.
 """
@@ -32,7 +32,7 @@ MEANINGS = {
     "Subtract": ("SUB",),
     "Transpose": ("TRANSPOSE",),
 }
-# Operators that XNNPACK may leave out: they become part of a neighbour, or move nothing.
+# Operators that XNNPACK may leave out: they become part of a neighbor, or move nothing.
 OPTIONAL = (
     "CONCATENATION",
     "DEQUANTIZE",

@@ -44,7 +44,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    """Where a network's time goes. All times are means of the middle half of the calls.
+    """Where a network's time goes. All times are averages over the middle half of the calls.
 
     Attributes:
         name: Of the file.
@@ -161,7 +161,7 @@ def profile_file(path: pathlib.Path, threads: int = 1, calls: int = 200) -> Prof
     They are timed by LiteRT's own profiler, within XNNPACK, in a process of its own.
     """
     validate_options(threads, calls)
-    tflite.load(path)  # tells what is wrong with it
+    tflite.load(path)  # refuses what is not one
     found = operators.read_operators(path.read_bytes())
     measured = _measure(path, threads, calls)
     names = measured["names"]
@@ -186,7 +186,7 @@ def validate_options(threads, calls):
         raise ValueError(
             f"Threads and calls must be positive. Received: threads={threads}, calls={calls}."
         )
-    inspection.schema_module()  # tells if LiteRT is missing
+    inspection.schema_module()  # refuses a missing LiteRT
     version = importlib.metadata.version("ai-edge-litert")
     if tuple(map(int, version.split(".")[:2])) < LEAST:
         needed = ".".join(map(str, LEAST))
@@ -205,7 +205,7 @@ def _row(operator, names, times, places):
 def _middle(values):
     """The mean over the calls without the fastest and the slowest quarter of them.
 
-    As robust as the median, and finer than the whole microseconds that LiteRT tells.
+    As robust as the median, and finer than the whole microseconds that LiteRT reports.
     """
     values = np.sort(values, axis=0)
     cut = len(values) // 4

@@ -60,7 +60,7 @@ def types(profile):
 
 
 def totals(profile):
-    """What the operators' sum is held against: a dict of names and microseconds of a call."""
+    """What the operators' sum is compared with: a dict of names and microseconds of a call."""
     return {
         "sum of the operators": profile.total,
         "whole call, operators timed": profile.profiled,

@@ -59,13 +59,19 @@ def test_attribution(case):
     assert attribute([work for work, _ in expected], names) == [place for _, place in expected]
 
 
+@pytest.fixture(scope="module")
+def deployed(small):
+    with quiet():
+        return for_tracing(deploy(small))
+
+
 @pytest.fixture(scope="module", params=["tflite_fp32", "tflite_int8"])
-def file(request, small, images, tmp_path_factory):
+def file(request, deployed, images, tmp_path_factory):
     """The small network as a file."""
     path = tmp_path_factory.mktemp("files") / f"{request.param}.tflite"
     calibration = np.asarray(images[:, :32, :32], "float32")
     with quiet():
-        write(for_tracing(deploy(small)), get_format(request.param), path, calibration)
+        write(deployed, get_format(request.param), path, calibration)
     return path
 
 

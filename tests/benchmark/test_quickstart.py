@@ -72,7 +72,7 @@ def test_a_short_run_in_a_process_of_its_own(tmp_path):
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == FILES
     exports = {path.name for path in (tmp_path / "run" / "exports").iterdir()}
     assert exports == {
-        *("small.keras", "small"),
+        *("small.keras", "small", "models.config", "batching.config"),
         *(f"small_{kind}.tflite{end}" for kind in ("fp32", "int8") for end in ("", ".json")),
     }
     assert str(tmp_path) not in (tmp_path / "run" / "report.html").read_text()

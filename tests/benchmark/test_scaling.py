@@ -8,10 +8,10 @@ import pytest
 
 import keras_ghostnet
 from keras_ghostnet.benchmark import scaling, scaling_model
-from keras_ghostnet.benchmark.scaling_model import Cluster, Network
+from keras_ghostnet.benchmark.scaling_model import Cluster, Workload
 from keras_ghostnet.training import recipes
 
-NETWORK = Network(
+NETWORK = Workload(
     name="toy",
     gradients=1_000_000,
     norms=(100, 300),

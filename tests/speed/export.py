@@ -7,7 +7,7 @@ and ONNX file against timm in PyTorch. Then the time of `ghostnet export`. Weigh
 batch norms settled on the images.
 
 TORCH_PYTHON and KECAM_PYTHON name the Python interpreters that have timm and
-keras_cv_attention_models; without the latter the comparison goes on, and says so.
+keras_cv_attention_models; without the latter it is left out, which is printed.
 """
 
 import importlib.metadata
@@ -36,8 +36,9 @@ LEAST = 0.01  # of the fastest peer's time: operators that take less are not tol
 BATCH, THREADS, STEPS, BATCH_ROUNDS = 32, 2, 4, 9
 BATCH_FORMATS = ("saved_model", "onnx_fp32")
 
-# Our latency as a part of that of the fastest of some peers, at most. keras_cv_attention_models has
-# no int8: its file in int8 is TFLite's converter's work, as ours is, and stands beside the target.
+# Our latency as a fraction of that of the fastest of some peers, at most. For
+# keras_cv_attention_models, which has no int8, TFLite's converter makes the file in int8, as it
+# makes ours: it stands beside the target.
 TARGETS = {
     "tflite_fp32": (0.95, ("kecam_fp32", "timm_fp32")),
     "tflite_int8": (0.50, ("kecam_fp32", "timm_fp32", "timm_int8")),
@@ -164,12 +165,12 @@ def ratio(rows, ours, theirs, target=None):
 
 
 def operators(path, ratio):
-    """Prints what every type of operator takes, as a part of what the fastest peer takes.
+    """Prints what every type of operator takes, as a fraction of what the fastest peer takes.
 
     Args:
         path: One of our `.tflite` files.
-        ratio: Its time as a part of the peer's, measured in turn with it. Operators are timed by
-            themselves, so of them only the shares are taken.
+        ratio: Its time as a fraction of the peer's, measured in turn with it. Operators are timed
+            by themselves, so of them only the shares are taken.
     """
     from keras_ghostnet.benchmark.profiling.profile import profile_file
 

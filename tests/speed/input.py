@@ -1,9 +1,9 @@
 """Prints how fast training images are read, against torchvision on the same files.
 
-Both sides read 500 x 375 JPEGs from a folder, take a random crop of 224 x 224, flip and normalise
+Both sides read 500 x 375 JPEGs from a folder, take a random crop of 224 x 224, flip and normalize
 it and make batches of 32, as PyTorch's ImageNet example and the recipes of G-GhostNet do, bilinear:
 torchvision with two worker processes, ours with a thread for every core. Besides, ours bicubic, and
-with the colour jitter, as the recipes of C-GhostNet have it.
+with the color jitter, as the recipes of C-GhostNet have it.
 torchvision is taken from the Python interpreter that TORCH_PYTHON names, or from this one.
 """
 

@@ -1,37 +1,17 @@
-"""CondenseNetV2-A and FE-Net: their layers against NumPy, and what becomes of exports."""
+"""CondenseNetV2-A and FE-Net: their layers against NumPy."""
 
-import keras
 import numpy as np
 import pytest
 
 import keras_ghostnet
 from keras_ghostnet.benchmark.networks import condensenet_v2, fe_net
 from keras_ghostnet.benchmark.networks.catalog import build_network
-from keras_ghostnet.export.graph import deploy, for_tracing
-from keras_ghostnet.export.tflite import conversion, runtime
 from keras_ghostnet.layers import GroupedConv2D
 from tests.benchmark.networks.units import random_unit, shuffled
 from tests.layers import reference
 from tests.layers.reference import assert_equal
 
 SIZE = 64
-NETWORKS = ("condensenet_v2_a", "fe_net_100")
-
-
-@pytest.fixture(scope="module", params=NETWORKS)
-def network(request):
-    """A network on small images, all statistics of batch norm its own."""
-    model = build_network(request.param, SIZE)
-    random = np.random.default_rng(0)
-    for variable in model.weights:
-        if variable.name == "moving_mean":
-            variable.assign(random.normal(size=variable.shape) * 0.1)
-        elif variable.name in ("gamma", "moving_variance"):
-            variable.assign(random.uniform(0.5, 1.5, variable.shape))
-    x = random.normal(size=(3, SIZE, SIZE, 3)).astype("float32")
-    return model, x, np.asarray(model(x))
-
-
 # ------------------------------------------------------------------------------- FE-Net
 
 
@@ -140,8 +120,13 @@ def test_dense_layer_is_the_authors_converted_one(se):
     assert_equal(model(x), np.concatenate([x + z @ index, y], -1))
 
 
-def test_every_group_takes_an_eighth_of_the_channels():
-    selections = taken(build_network("condensenet_v2_a", SIZE))
+@pytest.fixture(scope="module")
+def condensenet():
+    return build_network("condensenet_v2_a", SIZE)
+
+
+def test_every_group_takes_an_eighth_of_the_channels(condensenet):
+    selections = taken(condensenet)
     assert len(selections) == 2 * 20
     for chosen, told in zip(selections[::2], selections[1::2], strict=True):
         for group in chosen.reshape(8, -1):
@@ -150,40 +135,15 @@ def test_every_group_takes_an_eighth_of_the_channels():
     assert np.array_equal(selections[0], taken(build_network("condensenet_v2_a", SIZE))[0])
 
 
-def test_channels_grow_as_in_the_paper():
-    model = build_network("condensenet_v2_a", SIZE)
+def test_channels_grow_as_in_the_paper(condensenet):
     ends = ["stage1_layer1", "stage2_layer1", "stage3_layer4", "stage4_layer6", "stage5_layer8"]
-    assert [model.get_layer(f"{end}_concat").output.shape[-1] for end in ends] == [
+    assert [condensenet.get_layer(f"{end}_concat").output.shape[-1] for end in ends] == [
         *(24, 32, 96, 288, 800)
     ]
-    grouped = [layer for layer in model.layers if isinstance(layer, GroupedConv2D)]
+    grouped = [layer for layer in condensenet.layers if isinstance(layer, GroupedConv2D)]
     assert {layer.groups for layer in grouped} == {8}
 
 
-# --------------------------------------------------------------------------------- both
-
-
-def test_saved_network_is_the_same(network, tmp_path):
-    model, x, expected = network
-    model.save(tmp_path / "network.keras")
-    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "network.keras")(x), expected)
-
-
-def test_deployed_network_is_loaded_with_keras_alone(network, tmp_path):
-    model, x, expected = network
-    deploy(model).save(tmp_path / "network.keras")
-    loaded = for_tracing(keras.models.load_model(tmp_path / "network.keras"))
-    np.testing.assert_allclose(loaded(x), expected, atol=1e-4 * expected.std())
-
-
-def test_tflite_computes_the_same(network, tmp_path):
-    model, x, expected = network
-    path = tmp_path / "network.tflite"
-    conversion.export(for_tracing(deploy(model)), path)
-    np.testing.assert_allclose(runtime.load(path)(x), expected, atol=1e-4 * expected.std())
-
-
-def test_parameters_are_the_authors():
+def test_parameters_are_the_authors(condensenet):
     # Their own count, which has 2.7 M multiply-adds more for activations and pooling.
-    model = build_network("condensenet_v2_a")
-    assert keras_ghostnet.count_parameters(model) == 2_038_444
+    assert keras_ghostnet.count_parameters(condensenet) == 2_038_444

@@ -1,15 +1,12 @@
-"""ShuffleNetV1 and V2: the shuffle and the blocks against NumPy, and what becomes of exports."""
+"""ShuffleNetV1 and V2: the shuffle and the blocks against NumPy."""
 
 import keras
 import numpy as np
 import pytest
 
-import keras_ghostnet
 from keras_ghostnet.benchmark.networks import shufflenet_v1
 from keras_ghostnet.benchmark.networks.catalog import build_network
 from keras_ghostnet.benchmark.networks.shuffle import channel_shuffle, shuffled_halves
-from keras_ghostnet.export.graph import PASSES, deploy, for_tracing
-from keras_ghostnet.export.tflite import conversion, runtime
 from keras_ghostnet.layers import GroupedConv2D
 from tests.benchmark.networks.units import random_unit, shuffled
 from tests.keras_state import image_data_format
@@ -17,7 +14,6 @@ from tests.layers import reference
 from tests.layers.reference import assert_equal
 
 SIZE = 64
-NETWORKS = ("shufflenet_v1_g3_100", "shufflenet_v2_050")
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
@@ -71,30 +67,3 @@ def test_groups_of_v1_start_with_the_second_block():
     grouped = {layer.name for layer in model.layers if isinstance(layer, GroupedConv2D)}
     assert len(grouped) == 2 * 16 - 1
     assert "stage2_block1_reduce_conv" not in grouped
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_deployed_network_is_one_partition_of_the_same_function(name, tmp_path):
-    model = build_network(name, SIZE)
-    x = np.random.default_rng(0).normal(size=(3, SIZE, SIZE, 3)).astype("float32")
-    for variable in model.weights:
-        if variable.name == "moving_mean":
-            variable.assign(np.random.default_rng(1).normal(size=variable.shape) * 0.1)
-    deployed = deploy(model)
-    path = tmp_path / "network.tflite"
-    conversion.export(for_tracing(deployed), path)  # refuses all but one partition
-    expected = np.asarray(model(x))
-    np.testing.assert_allclose(runtime.load(path)(x), expected, atol=1e-4 * expected.std())
-    # Average pooling becomes multiply-adds, nothing else does.
-    counted = deploy(model, passes=[name for name in PASSES if name != "averages"])
-    assert keras_ghostnet.count_macs(counted) == keras_ghostnet.count_macs(model)
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_saved_network_is_loaded_with_keras_alone(name, tmp_path):
-    model = build_network(name, SIZE)
-    deploy(model).save(tmp_path / "network.keras")
-    loaded = for_tracing(keras.models.load_model(tmp_path / "network.keras"))
-    x = np.random.default_rng(0).normal(size=(2, SIZE, SIZE, 3)).astype("float32")
-    expected = np.asarray(model(x))
-    np.testing.assert_allclose(loaded(x), expected, atol=1e-4 * expected.std())
