@@ -28,7 +28,8 @@ import rich.console
 from keras_ghostnet import layers
 from keras_ghostnet.benchmark import quickstart
 from keras_ghostnet.export import verify
-from keras_ghostnet.training import classifiers, digits, recipes
+from keras_ghostnet.training import classifiers, recipes
+from keras_ghostnet.training.data import digits
 
 def small(recipe, classes):
     inputs = keras.Input((recipe.image_size, recipe.image_size, 3))

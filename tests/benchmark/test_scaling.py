@@ -111,7 +111,7 @@ def test_the_batch_grows_to_its_limit_and_then_is_shared_out():
     assert batches == {1: 100, 64: 6400, 128: 8192, 1024: 8192}
 
 
-def test_batch_norm_is_synchronised_where_replicas_get_little():
+def test_batch_norm_is_synchronized_where_replicas_get_little():
     cluster = dataclasses.replace(IDEAL, outer_bandwidth=1e30)
     alone = scaling_model.step(NETWORK, cluster, 256)
     assert not alone.synchronized
