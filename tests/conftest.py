@@ -15,7 +15,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # other files are marked `slow`.
 SLOW = [
     "benchmark/arm",
-    "benchmark/compare",
+    "benchmark/comparison",
     "benchmark/networks",
     "benchmark/test_latency.py",
     "benchmark/test_profiling.py",
