@@ -75,7 +75,7 @@ def test_other_code_and_libraries_are_not(filled, run_dir, monkeypatch):
         patch.setattr(cache.importlib.metadata, "version", lambda name: "0")
         assert again(folder, ComparedNetwork(str(run_dir)))[0].made == 1
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "APART", (*cache.APART, "deployment"))  # other files, other hash
+        patch.setattr(cache, "APART", (*cache.APART, "graph"))  # other files, other hash
         assert again(folder, ComparedNetwork(str(run_dir)))[0].made == 1
     assert again(folder, ComparedNetwork(str(run_dir)), target="arm")[0].made == 1
     assert again(folder, ComparedNetwork(str(run_dir)), force=True)[0].made == 1
