@@ -17,9 +17,9 @@ POOLINGS = (None, "avg", "max")
 ARGUMENTS = """\
 include_top: Whether the network ends in its classifier{head}.
 weights: None (random), `"imagenet"` or another tag of `keras_ghostnet.weights.REGISTRY`,
-    or the path of a checkpoint: `.safetensors`, `.pth`, `.pdparams`, Keras-2 `.h5`, Keras-3
-    `.weights.h5` or `.keras`, told by their content. None is the default, unlike in
-    `keras.applications`: nothing is downloaded unasked.
+    a checkpoint's path: `.safetensors`, `.pth`, `.pdparams`, Keras-2 `.h5`, Keras-3 `.weights.h5`
+    or `.keras`, detected from the contents, in one file or in shards; or a training run's folder.
+    None is the default, unlike in `keras.applications`: nothing is downloaded unasked.
 input_tensor: A Keras tensor to build the network on, instead of a new input.
 input_shape: `(height, width, channels)`, or channels first if Keras is set so; sizes may be
     None, else at least 32. None means `(224, 224, 3)` with the classifier,
@@ -226,6 +226,41 @@ def square(channels, size):
     if keras.config.image_data_format() == "channels_first":
         return (channels, size, size)
     return (size, size, channels)
+
+
+def with_image_size(model: keras.Model, size: int) -> keras.Model:
+    """A copy of a network, weights included, for square images of another size.
+
+    Args:
+        model: A Keras model of one batch of images; its own size may be open, `(None, None, 3)`.
+        size: Side of the images, pixels.
+
+    Returns:
+        A new model of the same name; the model itself if that is its size already.
+
+    Raises:
+        ValueError: If the model takes anything but images, or cannot take those of this size.
+    """
+    shapes = [tuple(tensor.shape) for tensor in model.inputs]
+    if [len(shape) for shape in shapes] != [4]:
+        raise ValueError(f"{model.name} takes no images, but {shapes}: it has no image size.")
+    if not _is_whole(size):
+        raise ValueError(f"The image size must be a positive integer. Received: {size!r}.")
+    ((_, *shape),) = shapes
+    axis = 0 if keras.config.image_data_format() == "channels_first" else 2
+    resized = square(shape[axis], size)
+    if tuple(shape) == resized:
+        return model
+    try:
+        inputs = keras.tree.map_structure(
+            lambda x: keras.Input(resized, dtype=x.dtype), model.input
+        )
+        copy = keras.models.clone_model(model, inputs)
+        copy.set_weights(model.get_weights())
+    except (ValueError, TypeError) as error:  # a Flatten, a subclass without a graph
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"{model.name} cannot take images of {size} pixels: {reason}") from error
+    return copy
 
 
 def _check_activation(classifier_activation):

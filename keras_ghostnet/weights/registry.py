@@ -179,7 +179,10 @@ def fetch(model, tag):
     except Exception as error:  # Keras raises a bare Exception where the network fails
         raise OSError(
             f"The weights {tag!r} of {model} could not be downloaded from {entry.url} ({error}). "
-            "Check the network, or download the file elsewhere and pass its path as `weights`."
+            "Check the network, or download the file elsewhere and give its path: `weights=PATH` "
+            "in Python, `--set weights=PATH` for `ghostnet train` (with `--set weights=none` it "
+            "begins with random weights). Other commands take the .keras file that `ghostnet "
+            "convert-weights PATH model.keras` writes."
         ) from error
     if entry.hash is None and os.path.getmtime(path) >= started:  # not found in the cache
         print(f"{entry.url}: its source publishes no hash; received sha256:{sha256(path)}")

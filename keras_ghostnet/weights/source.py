@@ -9,6 +9,15 @@ from keras_ghostnet.weights import keras3, layouts, paddle, registry
 from keras_ghostnet.weights.readers import read_checkpoint
 from keras_ghostnet.weights.readers.checkpoint import is_floating
 
+# Where a folder's weights are: a training run's best model, and Hugging Face's names.
+FOLDER_FILES = (
+    "model.keras",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+
 # By the last part of their names, with the kinds of NumPy types that they come in.
 COUNTERS = {
     "num_batches_tracked": "iu",  # torch's batch norm
@@ -100,7 +109,8 @@ def read(path):
     """Reads a checkpoint and recognises, by its content, which network it holds.
 
     Args:
-        path: A file in any of the formats of `keras_ghostnet.weights.readers`.
+        path: A file in any of the formats of `keras_ghostnet.weights.readers`, or a folder with
+            one: a training run's, of which the best model is taken, or a downloaded repository.
 
     Returns:
         A `Source`.
@@ -109,6 +119,8 @@ def read(path):
         ValueError: If the file is damaged, holds something other than arrays, or no GhostNet.
         OSError: If the file cannot be read.
     """
+    if os.path.isdir(path):
+        path = _file_in(path)
     checkpoint = read_checkpoint(path)
     tensors = {
         name: array for name, array in checkpoint.tensors.items() if not _is_counter(name, array)
@@ -156,6 +168,16 @@ def read(path):
         names=names,
         files=checkpoint.files,
         index=checkpoint.index,
+    )
+
+
+def _file_in(folder):
+    for name in FOLDER_FILES:
+        if os.path.isfile(path := os.path.join(folder, name)):
+            return path
+    raise FileNotFoundError(
+        f"The folder {folder} holds no weights: there is neither {FOLDER_FILES[0]}, of a training "
+        f"run that has finished an epoch, nor {' or '.join(FOLDER_FILES[1:])}. Give the file."
     )
 
 

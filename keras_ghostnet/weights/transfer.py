@@ -65,8 +65,8 @@ def check(source, spec, classes, channels):
     if source.spec != spec:
         raise ValueError(
             f"The weights in {source.path} are of {_describe(source.spec)} ({source.title}), but "
-            f"the model is {_describe(spec)}. Build the model as {_call(source.spec)}, or use "
-            f"weights of {spec.name}."
+            f"the model is {_describe(spec)}. Build the model as {_call(source.spec)} (`--set "
+            f"model={source.spec.name}` on the command line), or use weights of {spec.name}."
         )
     if source.channels != channels:
         raise ValueError(

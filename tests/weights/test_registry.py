@@ -155,7 +155,7 @@ def test_part_of_a_download_in_the_cache_is_named(entry):
 def test_no_network(entry, server, monkeypatch):
     made = entry(md5)
     (server[0] / "w.h5").unlink()
-    with pytest.raises(OSError, match=r"could not be downloaded from http.*pass its path"):
+    with pytest.raises(OSError, match=r"could not be downloaded from http.*`--set weights=PATH`"):
         keras_ghostnet.GhostNet(0.5, weights=made.tag)
 
 
