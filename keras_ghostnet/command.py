@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import Sequence
 
+from keras_ghostnet.defaults import set_keras_defaults
 from keras_ghostnet.quiet import quiet
 
 NAMES = ("ghostnet", "ghostnet.exe")
@@ -21,6 +22,8 @@ def is_running() -> bool:
 def start_backend(*, cluster: bool = False) -> None:
     """Imports Keras and readies its backend, without what TensorFlow prints then.
 
+    Keras' own defaults hold in the process, whatever `keras.json` says.
+
     TensorFlow is told to use oneDNN's kernels on any x86, unless the environment says otherwise:
     of its own accord it does so from AVX-512 VNNI on, though they are faster on older processors,
     too.
@@ -33,6 +36,7 @@ def start_backend(*, cluster: bool = False) -> None:
     with quiet():  # the backend looks for its devices aloud
         keras = importlib.import_module("keras")
         importlib.import_module("keras_ghostnet.layers")  # `load_model` needs them registered
+        set_keras_defaults()
         if cluster:
             importlib.import_module("tensorflow").config.list_physical_devices()
         else:

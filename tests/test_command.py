@@ -1,14 +1,17 @@
 """What sets the command apart: it starts TensorFlow quietly and with its own setting; spellings."""
 
+import json
 import os
 import platform
 import subprocess
 import sys
 
+import keras
 import pytest
 
 from keras_ghostnet import command
 from keras_ghostnet.command import ONEDNN
+from keras_ghostnet.defaults import keras_defaults
 
 
 @pytest.mark.parametrize(
@@ -77,3 +80,48 @@ def test_tensorflow_hears_of_it_and_is_quiet(name, setting, expected, tmp_path):
 )
 def test_options_with_underscores_are_taken(given, expected):
     assert command.hyphenated(given) == expected
+
+
+def test_keras_json_does_not_change_the_command(tmp_path):
+    """Networks for channels first fit no image of the pipelines, and CPUs cannot run them."""
+    settings = {"image_data_format": "channels_first", "floatx": "float16"}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    program = (
+        "from keras_ghostnet.command import start_backend\nstart_backend()\n"
+        "import keras, keras_ghostnet\n"
+        "config = keras.config\n"
+        "print(config.image_data_format(), config.floatx(), config.dtype_policy().name)\n"
+        "model = keras_ghostnet.GhostNet(0.25)\n"
+        "print(model.input_shape, model.inputs[0].dtype, model.layers[1].dtype_policy.name)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "KERAS_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "channels_last float32 float32",
+        "(None, 224, 224, 3) float32 float32",
+    ]
+
+
+@pytest.mark.parametrize("floatx", ["float16", "float64"])
+def test_verbs_take_the_defaults_and_put_back_what_was_set(floatx):
+    @keras_defaults()
+    def settings():
+        config = keras.config
+        return config.image_data_format(), config.floatx(), config.dtype_policy().name
+
+    before = settings.__wrapped__()
+    try:
+        keras.config.set_image_data_format("channels_first")
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        assert settings() == ("channels_last", "float32", "float32")
+        assert settings.__wrapped__() == ("channels_first", floatx, "mixed_bfloat16")
+    finally:
+        keras.config.set_image_data_format(before[0])
+        keras.config.set_floatx(before[1])
+        keras.config.set_dtype_policy(before[2])
