@@ -157,8 +157,8 @@ def choose_formats(names, *, has_source=True):
 def _resolve(model):
     """What is known of a model before it is loaded."""
     if isinstance(model, keras.Model):
-        return model_reference.SavedModel("", None, {})
-    return model_reference.find(model)
+        return model_reference.ModelReference("")
+    return model_reference.resolve_model(model)
 
 
 def _validate_options(fmts, options):

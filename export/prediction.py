@@ -14,6 +14,7 @@ from keras_ghostnet.preprocessing import normalize
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.logits import ends_in_softmax
 from keras_ghostnet.training.predictions import softmax
+from keras_ghostnet.weights import Transform
 
 BATCH_SIZE = 32
 
@@ -116,9 +117,9 @@ def _classifier(model):
         path = pathlib.Path(model)
         if path.suffix in formats.SUFFIXES or (path / "saved_model.pb").is_file():
             return _artifact(path)
-        reference = model_reference.find(model)
+        reference = model_reference.resolve_model(model)
         return _network(reference.load(), reference.labels, reference.crop)
-    return _network(model, None, model_reference.CROP)
+    return _network(model, None, Transform().crop)
 
 
 def _network(model, labels, crop):

@@ -83,7 +83,7 @@ def build(
     if weights is not None:
         if include_top:
             _check_activation(classifier_activation)
-        checkpoint = transfer.load(
+        checkpoint = transfer.open_weights_for(
             weights,
             spec,
             classes=classes if include_top else None,
@@ -130,7 +130,7 @@ def build(
             inputs = inputs[0]
     model = keras.Model(inputs, x, name=name or spec.name)
     if checkpoint is not None:
-        transfer.assign(checkpoint, model, include_top, rebuild)
+        transfer.assign_weights(checkpoint, model, include_top, rebuild)
     return model
 
 

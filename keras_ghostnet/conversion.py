@@ -7,8 +7,7 @@ import keras
 from keras_ghostnet import files
 from keras_ghostnet.builder import DEFAULT_SIZE, square
 from keras_ghostnet.registry import from_spec
-from keras_ghostnet.weights import keras3, transfer
-from keras_ghostnet.weights import source as sources
+from keras_ghostnet.weights import identification, keras3, transfer
 
 SUFFIXES = (".weights.h5", ".keras")
 
@@ -43,26 +42,28 @@ def convert_weights(
     folder = os.path.dirname(os.path.abspath(output))
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"There is no folder {folder} to write {output} into.")
-    source = sources.read(path)
-    if keras3.foreign_classes(source) is not None:
+    checkpoint = identification.identify_checkpoint(path)
+    if keras3.foreign_classes(checkpoint) is not None:
         raise ValueError(
-            f"{path}: its classifier is not that of {source.spec.name} and would be lost. The file "
-            "is one of Keras 3 already: load it with `keras.models.load_model`."
+            f"{path}: its classifier is not that of {checkpoint.spec.name} and would be lost. The "
+            "file is one of Keras 3 already: load it with `keras.models.load_model`."
         )
-    include_top = source.classes is not None
+    include_top = checkpoint.classes is not None
 
     def build(size):
         return from_spec(
-            source.spec,
+            checkpoint.spec,
             include_top=include_top,
-            classes=source.classes or 1000,
-            input_shape=square(source.channels, size),
+            classes=checkpoint.classes or 1000,
+            input_shape=square(checkpoint.channels, size),
         )
 
     model = build(DEFAULT_SIZE if include_top else None)
-    assignments = transfer.assign(source, model, include_top, lambda: build(None))
-    left = set(map(source.name, source.tensors)) - {assignment.tensor for assignment in assignments}
-    if left and source.layout is not None:
+    assignments = transfer.assign_weights(checkpoint, model, include_top, lambda: build(None))
+    left = set(map(checkpoint.name, checkpoint.tensors)) - {
+        assignment.tensor for assignment in assignments
+    }
+    if left and checkpoint.layout is not None:
         raise ValueError(
             f"{path} has a part of the top, but no classifier: {', '.join(sorted(left))} would be "
             'lost. Load its backbone alone with `include_top=False, weights="..."`.'

@@ -1,57 +1,68 @@
 """What a user names as a model: a run's folder, a `.keras` file, or a published model."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
+import os
 import pathlib
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from keras_ghostnet import specs
-from keras_ghostnet.preprocessing import imagenet_classes
-from keras_ghostnet.registry import create_model
+from keras_ghostnet.weights.catalog import REGISTRY, Transform
+
+if TYPE_CHECKING:
+    import keras
 
 BEST, CONFIG = "model.keras", "config.json"  # in a run's folder
-CROP = 0.875  # of the public checkpoints
+TAG = "imagenet"  # of a published model's weights
 
 
 @dataclasses.dataclass(frozen=True)
-class SavedModel:
-    """A model that can be loaded, and what is known of it.
+class ModelReference:
+    """A model that can be loaded, and what is known of it before.
 
     Attributes:
         text: What the user named.
-        labels: The classes' names in the order of the outputs, a tuple; None if not known.
-        recipe: The settings of the run that it comes from, a dictionary; empty if none.
+        labels: The classes' names in the order of the outputs; None if not known.
+        recipe: The settings of the run that it comes from; empty if there is none.
+        transform: The size and crop of images that it was published with.
     """
 
     text: str
-    labels: tuple | None
-    recipe: dict
+    labels: tuple[str, ...] | None = None
+    recipe: dict[str, Any] = dataclasses.field(default_factory=dict)
+    transform: Transform = dataclasses.field(default_factory=Transform)
 
     @property
-    def crop(self):
-        """The part of the resized image's shorter side that evaluation keeps."""
-        return self.recipe.get("crop", CROP)
+    def crop(self) -> float:
+        """The fraction of the resized image's shorter side that evaluation keeps."""
+        return self.recipe.get("crop", self.transform.crop)
 
     @property
-    def seed(self):
-        """Of the split of a source without splits."""
+    def seed(self) -> int:
+        """The seed of the split, for a data source without splits."""
         return self.recipe.get("seed", 0)
 
     @property
-    def data(self):
+    def data(self) -> str | None:
         """The images that it was trained on, as `open_source` takes them; None if not known."""
         return self.recipe.get("data")
 
-    def load(self):
-        """The Keras model.
+    def load(self) -> keras.Model:
+        """Loads the model; a published one for images of the size that it was published with.
 
         Raises:
             OSError: If weights cannot be downloaded.
             ValueError: If a file is not a Keras model, or one of unknown layers.
         """
+        import keras
+
+        from keras_ghostnet import builder, registry
+
         if not is_path(self.text):
-            return create_model(self.text, weights="imagenet")
+            shape = builder.square(3, self.transform.size)
+            return registry.create_model(self.text, weights=TAG, input_shape=shape)
         try:
             return keras.models.load_model(_file(self.text), compile=False)
         except TypeError as error:  # Keras' message has the whole configuration in it
@@ -60,7 +71,7 @@ class SavedModel:
             ) from error
 
 
-def find(text):
+def resolve_model(text: str | os.PathLike[str]) -> ModelReference:
     """Looks a model up, without loading it.
 
     Args:
@@ -68,16 +79,26 @@ def find(text):
             a name of `keras_ghostnet.list_models()`, which comes with its ImageNet weights.
 
     Returns:
-        A `SavedModel`.
+        A `ModelReference`.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
-        ValueError: If there is no such name; the message suggests the nearest.
+        ValueError: If there is no such name (the message suggests the nearest), or no weights of
+            it are published.
     """
     text = str(text)
     if not is_path(text):
-        name = specs.find(text).name
-        return SavedModel(name, tuple(label for _, label in imagenet_classes()), {})
+        entry = REGISTRY.get((specs.get_spec(text).name, TAG))
+        if entry is None:
+            published = dict.fromkeys(model for model, tag in REGISTRY if tag == TAG)
+            raise ValueError(
+                f"No weights of {text} are published, so it has to be trained first: name a run's "
+                f"folder or a .keras file. Published: {', '.join(published)}."
+            )
+        from keras_ghostnet.preprocessing import imagenet_classes
+
+        labels = tuple(label for _, label in imagenet_classes())
+        return ModelReference(text, labels, transform=entry.transform)
     path = _file(text)
     if not path.is_file():
         raise FileNotFoundError(
@@ -86,12 +107,12 @@ def find(text):
         )
     config = path.parent / CONFIG
     if not config.is_file():
-        return SavedModel(text, None, {})
+        return ModelReference(text)
     content = json.loads(config.read_text())
-    return SavedModel(text, tuple(content["classes"]), content["run"])
+    return ModelReference(text, tuple(content["classes"]), content["run"])
 
 
-def is_path(text):
+def is_path(text: str) -> bool:
     """Whether a text names a file or folder, and not a network."""
     path = pathlib.Path(text)
     return path.exists() or bool(path.suffix) or len(path.parts) > 1

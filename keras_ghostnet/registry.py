@@ -36,7 +36,7 @@ def create_model(name: str, **kwargs: Any) -> keras.Model:
             model's constructor.
         OSError: If weights cannot be read or downloaded.
     """
-    return from_spec(specs.find(name), **kwargs)
+    return from_spec(specs.get_spec(name), **kwargs)
 
 
 def from_spec(spec, **kwargs):

@@ -323,7 +323,7 @@ SPECS = {
 }
 
 
-def find(name):
+def get_spec(name):
     """The specification that bears a name.
 
     Args:

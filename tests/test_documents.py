@@ -19,7 +19,7 @@ from keras_ghostnet import cli
 from keras_ghostnet.benchmark.networks.random_weights import random_images, settle_batch_norms
 from keras_ghostnet.cli.models import COSTS
 from keras_ghostnet.preprocessing import to_pixels
-from keras_ghostnet.weights import REGISTRY, registry
+from keras_ghostnet.weights import REGISTRY, catalog
 from tests.training.runs import free_ports
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -54,7 +54,7 @@ def weights(desk, monkeypatch):
     settle_batch_norms(model, random_images(16, 64, 64), momentum=0.004)
     path = desk / "random.weights.h5"
     model.save_weights(path)
-    monkeypatch.setattr(registry, "fetch", lambda model, tag: path)
+    monkeypatch.setattr(catalog, "download_weights", lambda model, tag: path)
 
 
 # The README's training is shorter here, on smaller images. It teaches nothing, and int8 is for
@@ -91,7 +91,7 @@ def test_the_tables_of_models(name):
     _, _, parameters, macs, _, tags, _ = (cell.strip() for cell in rows[0].split("|"))
     assert f"{parameters} {macs}" == f"{COSTS[name][0]:,} {COSTS[name][1] / 1e6:,.2f} M"
     stated = dict(re.findall(r"`(\w+)`(?: ([\d.]+))?", tags))
-    assert set(stated) == set(registry.tags(name))
+    assert set(stated) == set(catalog.list_tags(name))
     for tag, top1 in stated.items():
         assert not top1 or float(top1) == REGISTRY[name, tag].top1
 

@@ -211,7 +211,7 @@ def test_specifications_are_found_by_name():
         *("ghost_vgg16", "ghost_resnet56"),
     ]
     for name, spec in specs.SPECS.items():
-        assert specs.find(name) is spec
+        assert specs.get_spec(name) is spec
         assert spec.name == name
         assert name.startswith(spec.family)
 
@@ -227,12 +227,12 @@ def test_specifications_are_found_by_name():
 )
 def test_unknown_name_is_refused_and_the_nearest_suggested(given, nearest):
     with pytest.raises(ValueError, match=rf"'{given}'\. Did you mean '{nearest}'\? Known: "):
-        specs.find(given)
+        specs.get_spec(given)
 
 
 def test_name_like_no_other_gets_no_suggestion():
     with pytest.raises(ValueError, match=r"Unknown model 'zzz'\. Known: g_ghost_regnetx_002, "):
-        specs.find("zzz")
+        specs.get_spec("zzz")
 
 
 def test_specifications_need_no_keras():

@@ -42,7 +42,7 @@ def copy_model(model: keras.Model) -> keras.Model:
 
 
 def _classifier(recipe, classes):
-    spec = specs.find(recipe.model)
+    spec = specs.get_spec(recipe.model)
     shape = (recipe.image_size, recipe.image_size, 3)
     if recipe.weights is None:
         return from_spec(

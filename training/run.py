@@ -176,7 +176,7 @@ class Run:
         if model is not None:
             return lambda: classifiers.copy_model(model)
         text = self.recipe.teacher
-        return text and model_reference.find(text).load
+        return text and model_reference.resolve_model(text).load
 
     # -------------------------------------------------------------- the run
 

@@ -39,7 +39,7 @@ class ComparedNetwork:
 
         if self.row is not None:
             return self.row.build(size)
-        model = model_reference.find(self.name).load()
+        model = model_reference.resolve_model(self.name).load()
         class_names.require_classifier(model)
         return model
 
@@ -73,7 +73,7 @@ def _resolve(text):
             stem = stem.removesuffix(suffix)
         return ComparedNetwork(str(path.with_name(stem)), file=path)
     if model_reference.is_path(text):
-        model_reference.find(text)
+        model_reference.resolve_model(text)
         return ComparedNetwork(text)
     row = paper_table.get_row(text)
     return ComparedNetwork(row.name, row)

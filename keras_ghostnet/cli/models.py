@@ -37,17 +37,17 @@ def run(args):
 
     from keras_ghostnet import specs
     from keras_ghostnet.cli.tables import new_table
-    from keras_ghostnet.weights import registry
+    from keras_ghostnet.weights import catalog
 
     table = new_table(
         names=("name",), texts=("weights",), figures=("pixels", "parameters", "MACs (M)")
     )
     for name in args.names or specs.SPECS:
-        spec = specs.find(name)
+        spec = specs.get_spec(name)
         size = spec.image_size if args.size is None else args.size
         parameters, macs = COSTS[name] if args.size is None else _count(name, size)
         row = (str(size), f"{parameters:,}", f"{macs / 1e6:,.2f}")
-        table.add_row(name, ", ".join(registry.tags(name)), *row)
+        table.add_row(name, ", ".join(catalog.list_tags(name)), *row)
     Console().print(table)
 
 

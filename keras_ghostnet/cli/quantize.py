@@ -52,7 +52,7 @@ def run(args):
 
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
     with quiet(unless=()):
-        saved_model = model_reference.find(args.run_dir)
+        saved_model = model_reference.resolve_model(args.run_dir)
         model = saved_model.load()
         checks.check(model, args.learning_rate, args.distillation)
         training, calibration, held_out = _pipelines(args, model, saved_model)

@@ -12,7 +12,7 @@ def run(args):
     from keras_ghostnet.weights import REGISTRY
 
     for name in args.names:
-        specs.find(name)
+        specs.get_spec(name)
     if not args.names:
         Console().print(_table(REGISTRY.values()))
         return
@@ -51,9 +51,9 @@ def _print_entry(entry):
         f"{entry.model}, weights={entry.tag!r}\n"
         f"  accuracy   top-1 {_percent(entry.top1)}, top-5 {_percent(entry.top5)} (published)\n"
         f"  source     {entry.source}\n"
-        f"  licence    {entry.licence}\n"
-        f"  images     shorter side to {transform.resize}, {transform.interpolation}, centre "
-        f"{transform.size}; mean {transform.mean}, std {transform.std}\n"
+        f"  license    {entry.licence}\n"
+        f"  images     shorter side to {transform.resize}, bicubic; the center "
+        f"{transform.size} x {transform.size}; normalized by preprocess_input\n"
         f"  file       {entry.url} ({entry.format})\n"
         f"  hash       {entry.hash or 'none published: the SHA-256 received is printed'}\n"
     )

@@ -41,19 +41,19 @@ def describe(path, tensors):
     return spec, None if bias is None else bias.size, stem.shape[2]
 
 
-def foreign_classes(source):
+def foreign_classes(checkpoint):
     """How many classes a classifier that is not GhostNet's tells apart, or None if there is none.
 
     It is what fine-tuning puts on a backbone: a dense layer without GhostNet's head before it.
 
     Args:
-        source: A `Source`.
+        checkpoint: An `IdentifiedCheckpoint`.
     """
-    kernel = source.tensors.get("layers/dense/vars/0")
-    if source.layout is not None or source.spec.family != "ghostnet" or kernel is None:
+    kernel = checkpoint.tensors.get("layers/dense/vars/0")
+    if checkpoint.layout is not None or checkpoint.spec.family != "ghostnet" or kernel is None:
         return None
-    alone = "layers/dense_1/vars/0" not in source.tensors
-    return kernel.shape[1] if alone and kernel.shape[:-1] == (source.spec.final,) else None
+    alone = "layers/dense_1/vars/0" not in checkpoint.tensors
+    return kernel.shape[1] if alone and kernel.shape[:-1] == (checkpoint.spec.final,) else None
 
 
 def _find_spec(tensors):
@@ -107,11 +107,11 @@ def _same_stages(tensors, spec):
     return f"layers/g_ghost_stage_{len(ghosts)}/base/expand/conv2d/vars/0" not in tensors
 
 
-def values(source, build):
+def read_values(checkpoint, build):
     """The arrays of a Keras 3 file by our variables' paths.
 
     Args:
-        source: A `Source` of a Keras 3 file.
+        checkpoint: An `IdentifiedCheckpoint` of a Keras 3 file.
         build: A function without arguments that builds the file's network: its specification,
             with a classifier of its classes if it has one, of any image size.
 
@@ -120,31 +120,31 @@ def values(source, build):
 
     Raises:
         ValueError: If the file does not hold exactly the variables of the model it was
-            recognised as, or Keras cannot load it.
+            identified as, or Keras cannot load it.
     """
     whole = model = build()
-    if (classes := foreign_classes(source)) is not None:
+    if (classes := foreign_classes(checkpoint)) is not None:
         pooled = keras.layers.GlobalAveragePooling2D()(model.output)
-        bias = "layers/dense/vars/1" in source.tensors
+        bias = "layers/dense/vars/1" in checkpoint.tensors
         whole = keras.Model(model.input, keras.layers.Dense(classes, use_bias=bias)(pooled))
-    if len(whole.weights) != len(source.tensors):
+    if len(whole.weights) != len(checkpoint.tensors):
         raise ValueError(
-            f"{source.path}: holds {len(source.tensors)} arrays, but {source.spec.name} has "
-            f"{len(whole.weights)} variables. If the file holds more than this network, load it "
-            "with `keras.models.load_model`."
+            f"{checkpoint.path}: holds {len(checkpoint.tensors)} arrays, but "
+            f"{checkpoint.spec.name} has {len(whole.weights)} variables. If the file "
+            "holds more than this network, load it with `keras.models.load_model`."
         )
     with tempfile.TemporaryDirectory() as folder:
         # Keras goes by a file's name; ours may have any, except for what an index lists.
-        if source.index:
-            links = {path: os.path.basename(path) for path in (source.index, *source.files)}
+        if checkpoint.index:
+            links = {path: os.path.basename(path) for path in (checkpoint.index, *checkpoint.files)}
         else:
-            links = {source.path: "model" + SUFFIX[source.format]}
+            links = {checkpoint.path: "model" + SUFFIX[checkpoint.format]}
         named = [_link(path, os.path.join(folder, name)) for path, name in links.items()]
         try:
             whole.load_weights(named[0])
         except Exception as error:  # Keras raises what its layers and h5py raise
             raise ValueError(
-                f"{source.path}: Keras cannot load it as {source.spec.name}: {error}"
+                f"{checkpoint.path}: Keras cannot load it as {checkpoint.spec.name}: {error}"
             ) from error
     return {variable.path: variable.numpy() for variable in model.weights}
 

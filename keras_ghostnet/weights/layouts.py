@@ -104,7 +104,7 @@ class Layout:
         family: `"ghostnet"` or `"g_ghost_regnetx"`.
         source: `TORCH`, `KERAS2` or `PADDLE`.
         title: What a message calls it.
-        signature: Names of tensors by which a checkpoint of this layout is recognised.
+        signature: Names of tensors by which a checkpoint of this layout is identified.
     """
 
     family: str
@@ -197,7 +197,7 @@ LAYOUTS = (
 )
 
 
-def recognise(tensors):
+def identify_layout(tensors):
     """The layout of a checkpoint, and what its tensors are called there.
 
     Whatever is put in front of all names (`model.`, `backbone.`, `net.encoder.`) is found by the
@@ -277,7 +277,7 @@ def _g_ghostnet_rows(spec, column):
 # ------------------------------------------------------------------ what a checkpoint holds
 
 
-def find_spec(layout, tensors):
+def identify_spec(layout, tensors):
     """The specification of the network that a checkpoint was written from.
 
     Args:

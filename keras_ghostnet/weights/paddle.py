@@ -9,7 +9,7 @@ from keras_ghostnet.layers.convolution import BN_EPSILON
 from keras_ghostnet.specs import make_divisible
 
 
-def normalise(tensors, layout, spec, path):
+def to_torch_terms(tensors, layout, spec, path):
     """A Paddle checkpoint's arrays as if it had been trained with the authors' network.
 
     - Squeeze-and-excitation has `channels // 4` hidden units where the authors round to a

@@ -1,12 +1,11 @@
-"""From a recognised checkpoint into a model: all of it, once, or an error and nothing."""
+"""From an identified checkpoint into a model: all of it, once, or an error and nothing."""
 
 import dataclasses
 
 import keras
 import numpy as np
 
-from keras_ghostnet.weights import keras3, registry
-from keras_ghostnet.weights import source as sources
+from keras_ghostnet.weights import catalog, identification, keras3
 
 BACKBONE = 'include_top=False, pooling="avg", weights=...'
 TOP = ("head", "predictions")  # the layers that `include_top=False` leaves out
@@ -27,34 +26,34 @@ class Assignment:
     value: np.ndarray
 
 
-def load(weights, spec, classes, channels):
+def open_weights_for(weights, spec, classes, channels):
     """Reads what `weights=` of a constructor names, if it fits the model.
 
     Whatever can be said before a download is said before it.
 
     Args:
         weights: A tag of the registry, or a path.
-        spec, classes, channels: As `check`.
+        spec, classes, channels: As `require_fit`.
 
     Returns:
-        A `Source`.
+        An `IdentifiedCheckpoint`.
 
     Raises:
-        ValueError: As `check`, or if `weights` is neither a tag nor a GhostNet's file.
+        ValueError: As `require_fit`, or if `weights` is neither a tag nor a GhostNet's file.
         OSError: If the file cannot be read or downloaded.
     """
-    if isinstance(weights, str) and weights in registry.tags(spec.name):
-        check(registry.REGISTRY[spec.name, weights], spec, classes, channels)
-    source = sources.load(weights, spec)
-    check(source, spec, classes, channels)
-    return source
+    if isinstance(weights, str) and weights in catalog.list_tags(spec.name):
+        require_fit(catalog.REGISTRY[spec.name, weights], spec, classes, channels)
+    checkpoint = identification.open_weights(weights, spec)
+    require_fit(checkpoint, spec, classes, channels)
+    return checkpoint
 
 
-def check(source, spec, classes, channels):
+def require_fit(checkpoint, spec, classes, channels):
     """Raises if a checkpoint does not fit a model that is about to be built.
 
     Args:
-        source: The `Source`, or the `WeightsEntry` that announces one.
+        checkpoint: The `IdentifiedCheckpoint`, or the `WeightsEntry` that announces one.
         spec: The model's specification.
         classes: Classes of the model's classifier, or None if it has none.
         channels: Channels of the model's input.
@@ -62,55 +61,56 @@ def check(source, spec, classes, channels):
     Raises:
         ValueError: Says what the checkpoint holds, what the model is, and what to do.
     """
-    if source.spec != spec:
+    if checkpoint.spec != spec:
         raise ValueError(
-            f"The weights in {source.path} are of {_describe(source.spec)} ({source.title}), but "
-            f"the model is {_describe(spec)}. Build the model as {_call(source.spec)} (`--set "
-            f"model={source.spec.name}` on the command line), or use weights of {spec.name}."
+            f"The weights in {checkpoint.path} are of {_describe(checkpoint.spec)} "
+            f"({checkpoint.title}), but the model is {_describe(spec)}. Build the model as "
+            f"{_call(checkpoint.spec)} (`--set model={checkpoint.spec.name}` on the command line), "
+            f"or use weights of {spec.name}."
         )
-    if source.channels != channels:
+    if checkpoint.channels != channels:
         raise ValueError(
-            f"The weights in {source.path} are of a network that takes {source.channels} channels, "
-            f"but the model takes {channels}. Build it with input_shape="
-            f"{_shape(source.channels)}, and in front of it "
-            + ("repeat or project" if source.channels > channels else "average or project")
+            f"The weights in {checkpoint.path} are of a network that takes "
+            f"{checkpoint.channels} channels, but the model takes {channels}. Build it with "
+            f"input_shape={_shape(checkpoint.channels)}, and in front of it "
+            + ("repeat or project" if checkpoint.channels > channels else "average or project")
             + " the channels of the images."
         )
     if classes is None:
         return
-    if source.classes is None and keras3.foreign_classes(source) is not None:
+    if checkpoint.classes is None and keras3.foreign_classes(checkpoint) is not None:
         raise ValueError(
-            f"The classifier in {source.path} is not that of {spec.name}. Load the whole file with "
-            "`keras.models.load_model`, or the backbone alone with `include_top=False`."
+            f"The classifier in {checkpoint.path} is not that of {spec.name}. Load the whole "
+            "file with `keras.models.load_model`, or the backbone alone with `include_top=False`."
         )
-    if source.classes is None:
+    if checkpoint.classes is None:
         raise ValueError(
-            f"The weights in {source.path} have no classifier, but the model has one. Use "
+            f"The weights in {checkpoint.path} have no classifier, but the model has one. Use "
             "`include_top=False` and put a classifier of your own on top."
         )
-    if source.classes != classes:
+    if checkpoint.classes != classes:
         raise ValueError(
-            f"The weights in {source.path} tell {source.classes} classes apart, but the model has "
-            f"classes={classes}. To use them as they are, build the model with "
-            f"classes={source.classes}. To fine-tune on {classes} classes, leave the classifier "
-            "out and put your own on top:\n"
+            f"The weights in {checkpoint.path} are for {checkpoint.classes} classes, but the model "
+            f"has classes={classes}. To use them as they are, build the model with "
+            f"classes={checkpoint.classes}. To fine-tune on {classes} classes, leave the "
+            "classifier out and put your own on top:\n"
             f"    backbone = {_call(spec, BACKBONE)}\n"
             f'    outputs = keras.layers.Dense({classes}, activation="softmax")(backbone.output)\n'
             "    model = keras.Model(backbone.input, outputs)"
         )
 
 
-def plan(source, model, include_top, build=None):
+def plan_assignments(checkpoint, model, include_top, build=None):
     """Which variable is set to what, without setting anything.
 
     Args:
-        source: The `Source`, which `check` found to fit.
+        checkpoint: The `IdentifiedCheckpoint`, which `require_fit` found to fit.
         model: The model.
         include_top: Whether the model has its classifier; without it the checkpoint's tensors
             of the classifier (and of GhostNet's head) are left out, and no others; the
             checkpoint must have all of them or none.
         build: A function without arguments that builds the network of a Keras 3 file, as
-            `keras3.values` takes it; other files do without.
+            `keras3.read_values` takes it; other files do without.
 
     Returns:
         A list of `Assignment`, one for each of the model's weights.
@@ -119,7 +119,11 @@ def plan(source, model, include_top, build=None):
         ValueError: If a variable finds no tensor, a tensor no variable, shapes differ, or a
             value is too large for the variable's type; all of them are named.
     """
-    found, unknown = _keras3(source, build) if source.layout is None else _named(source, model)
+    if checkpoint.layout is None:  # Keras itself sees to it that no tensor is unknown
+        values = keras3.read_values(checkpoint, build)
+        found, unknown = {path: (path, value) for path, value in values.items()}, []
+    else:
+        found, unknown = _named(checkpoint, model)
     assignments, problems = [], []
     for variable in model.weights:
         tensor, value = found.pop(variable.path, (None, None))
@@ -153,54 +157,49 @@ def plan(source, model, include_top, build=None):
         shown = "\n  ".join(problems[:10])
         more = f"\n  and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise ValueError(
-            f"The weights in {source.path} ({source.title}) do not fit {model.name}; nothing was "
-            f"loaded:\n  {shown}{more}"
+            f"The weights in {checkpoint.path} ({checkpoint.title}) do not fit {model.name}; "
+            f"nothing was loaded:\n  {shown}{more}"
         )
     return assignments
 
 
-def assign(source, model, include_top, build=None):
+def assign_weights(checkpoint, model, include_top, build=None):
     """Sets every weight of a model from a checkpoint.
 
     Args:
-        source, model, include_top, build: As `plan`.
+        checkpoint, model, include_top, build: As `plan_assignments`.
 
     Returns:
         The list of `Assignment` that was carried out.
 
     Raises:
-        ValueError: As `plan`; the model is untouched then.
+        ValueError: As `plan_assignments`; the model is untouched then.
     """
-    assignments = plan(source, model, include_top, build)
+    assignments = plan_assignments(checkpoint, model, include_top, build)
     for assignment in assignments:
         assignment.variable.assign(assignment.value)
     return assignments
 
 
-def _keras3(source, build):
-    """As `_named`, for a Keras 3 file; Keras itself saw to it that no tensor is unknown."""
-    return {path: (path, value) for path, value in keras3.values(source, build).items()}, []
-
-
-def _named(source, model):
+def _named(checkpoint, model):
     """What a layout with a table of names says of a checkpoint.
 
     Returns:
         Dictionary from the paths of our variables to `(name, array or None)`, and the list of
         the tensors that the table does not know.
     """
-    layers = source.layout.layers(source.spec)
-    rest = dict(source.tensors)
+    layers = checkpoint.layout.layers(checkpoint.spec)
+    rest = dict(checkpoint.tensors)
     found = {}
     for path in [*(variable.path for variable in model.weights), *_top_variables(layers)]:
         layer = layers.get(path.rpartition("/")[0])
         if layer is None or path in found:
             continue
-        tensor = source.layout.tensor_name(layer, path)
+        tensor = checkpoint.layout.tensor_name(layer, path)
         array = rest.pop(tensor, None)
-        value = None if array is None else source.layout.to_keras(array, path)
-        found[path] = (source.name(tensor), value)
-    return found, [source.name(tensor) for tensor in rest]
+        value = None if array is None else checkpoint.layout.to_keras(array, path)
+        found[path] = (checkpoint.name(tensor), value)
+    return found, [checkpoint.name(tensor) for tensor in rest]
 
 
 def _finite_as(value, dtype):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ghostnet import files, model_reference
+from keras_ghostnet import files, model_reference, registry
 from keras_ghostnet.export import exporting, formats, sidecar
 from tests.export.command import FORMATS, FP32, INT8, export, ghostnet
 
@@ -143,14 +143,14 @@ def test_a_published_model(tmp_path, monkeypatch, small):
     """Its name brings weights and the names of ImageNet's classes."""
     asked = []
 
-    def create(name, weights):
-        asked.append((name, weights))
+    def create(name, weights, input_shape):
+        asked.append((name, weights, input_shape))
         return small
 
-    monkeypatch.setattr(model_reference, "create_model", create)
-    source = model_reference.find("ghostnet_130")
+    monkeypatch.setattr(registry, "create_model", create)
+    source = model_reference.resolve_model("ghostnet_130")
     assert source.load() is small
-    assert asked == [("ghostnet_130", "imagenet")]
+    assert asked == [("ghostnet_130", "imagenet", (224, 224, 3))]
     assert source.labels[:2] == ("tench", "goldfish")
     assert (len(source.labels), source.crop, source.data) == (1000, 0.875, None)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ghostnet import model_reference
+from keras_ghostnet import registry
 from keras_ghostnet.export import export, formats
 from keras_ghostnet.export.prediction import predict
 from keras_ghostnet.preprocessing import normalize
@@ -89,7 +89,7 @@ def test_a_softmax_is_not_applied_twice(small):
 def test_a_published_model_brings_names(small, monkeypatch):
     outputs = keras.layers.Dense(1000, name="thousand")(small.output)
     model = keras.Model(small.input, outputs)
-    monkeypatch.setattr(model_reference, "create_model", lambda name, weights: model)
+    monkeypatch.setattr(registry, "create_model", lambda name, **arguments: model)
     (found,) = predict("ghostnet_100", patches(1, 40), top=1000)
     names = [label for label, _ in found.classes]
     assert {"tench", "goldfish", "tabby"} < set(names)

@@ -46,7 +46,7 @@ def with_signature(model):
 
 
 def main(run):
-    source = model_reference.find(run)
+    source = model_reference.resolve_model(run)
     settings = dict(crop=source.crop, seed=source.seed)
     with quiet(), tempfile.TemporaryDirectory() as folder:
         model = source.load()

@@ -54,17 +54,17 @@ def assert_same(source, plain):
 
 @pytest.fixture(scope="module", params=GOLDEN)
 def checkpoint(request, tmp_path_factory):
-    """Peer, tensors and the `Source` of a checkpoint without anything around it."""
+    """Peer, tensors and the `IdentifiedCheckpoint` of a checkpoint without anything around it."""
     tensors = Golden(GOLDEN[request.param]).tensors()
     path = tmp_path_factory.mktemp("plain") / "checkpoint"
-    return request.param, tensors, weights.read(write(path, request.param, tensors))
+    return request.param, tensors, weights.identify_checkpoint(write(path, request.param, tensors))
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_any_prefix_in_any_format(checkpoint, tmp_path, prefix):
     peer, tensors, plain = checkpoint
     path = write(tmp_path / "checkpoint", peer, prefixed(tensors, prefix))
-    assert_same(weights.read(path), plain)
+    assert_same(weights.identify_checkpoint(path), plain)
 
 
 def test_counters_in_any_format(checkpoint, tmp_path):
@@ -72,7 +72,7 @@ def test_counters_in_any_format(checkpoint, tmp_path):
     counters = {f"group/{name}:0": COUNTERS[name] for name in COUNTERS}
     tensors = prefixed(tensors, "net.") | (counters if peer == "kecam" else COUNTERS)
     path = write(tmp_path / "checkpoint", peer, tensors)
-    assert_same(weights.read(path), plain)
+    assert_same(weights.identify_checkpoint(path), plain)
 
 
 def test_the_model_gets_what_the_file_holds(tmp_path):
@@ -90,7 +90,7 @@ def test_parts_of_a_network_may_be_wrapped(tmp_path, wrapper):
     names = {name: name.replace("blocks.3.", f"blocks.{wrapper}.3.{wrapper}.") for name in tensors}
     path = tmp_path / "checkpoint"
     safetensors.numpy.save_file({names[name]: tensors[name] for name in tensors}, path)
-    assert set(weights.read(path).tensors) == set(tensors)
+    assert set(weights.identify_checkpoint(path).tensors) == set(tensors)
 
 
 @pytest.mark.parametrize("group", ["ghostnet", "ghostnet/stem", "outer/model_1"])
@@ -102,14 +102,14 @@ def test_a_network_inside_a_keras_2_model(checkpoint, tmp_path, group):
     nested = {f"{group}/{name.partition('/')[2]}": array for name, array in tensors.items()}
     path = tmp_path / "checkpoint"
     checkpoint_files.write_keras2_h5(path, nested)
-    assert_same(weights.read(path), plain)
+    assert_same(weights.identify_checkpoint(path), plain)
 
 
 def test_two_networks_in_one_file_are_named(tmp_path):
     tensors = Golden(GOLDEN["huawei"]).tensors()
     both = prefixed(tensors, "student.") | prefixed(tensors, "teacher.net.")
     with pytest.raises(ValueError, match=r"2 networks.*'student\.', 'teacher\.net\.'.*alone"):
-        weights.read(write(tmp_path / "a", "huawei", both))
+        weights.identify_checkpoint(write(tmp_path / "a", "huawei", both))
 
 
 @pytest.mark.parametrize("name", ["head.weight", "model.neck.weight", "conv_stem.extra"])
@@ -125,7 +125,7 @@ def test_a_tensor_with_and_without_the_prefix_is_refused(tmp_path):
     tensors = prefixed(Golden(GOLDEN["huawei"]).tensors(), "model.")
     tensors["bn1.weight"] = np.ones(8, np.float32)
     with pytest.raises(ValueError, match=r"twice, as 'model\.bn1\.weight' and 'bn1\.weight'"):
-        weights.read(write(tmp_path / "a", "huawei", tensors))
+        weights.identify_checkpoint(write(tmp_path / "a", "huawei", tensors))
 
 
 @pytest.mark.parametrize(

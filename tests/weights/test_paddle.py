@@ -22,7 +22,7 @@ def relu(x):
 
 def test_gate_with_padded_units():
     theirs = Golden(NAME).tensors()
-    ours = paddle.normalise(theirs, PADDLE, SPEC, "file")
+    ours = paddle.to_torch_terms(theirs, PADDLE, SPEC, "file")
     means = np.random.default_rng(0).standard_normal((64, 36))
 
     hidden = relu(means @ theirs[f"{SE}.squeeze.weight"] + theirs[f"{SE}.squeeze.bias"])
@@ -40,7 +40,7 @@ def test_gate_with_padded_units():
 
 def test_head_is_folded():
     theirs = Golden(NAME).tensors()
-    ours = paddle.normalise(theirs, PADDLE, SPEC, "file")
+    ours = paddle.to_torch_terms(theirs, PADDLE, SPEC, "file")
     x = np.random.default_rng(1).standard_normal((8, 480))
     conv = x @ theirs["fc_0._conv.weight"][:, :, 0, 0].T.astype(np.float64)
     scale, offset, mean, variance = (
@@ -53,7 +53,7 @@ def test_head_is_folded():
 
 def test_the_file_s_own_arrays_are_left_alone():
     theirs = Golden(NAME).tensors()
-    paddle.normalise(theirs, PADDLE, SPEC, "file")
+    paddle.to_torch_terms(theirs, PADDLE, SPEC, "file")
     for name, array in Golden(NAME).tensors().items():
         np.testing.assert_array_equal(theirs[name], array)
 
@@ -63,11 +63,11 @@ def test_missing_part(part):
     tensors = Golden(NAME).tensors()
     del tensors[part]
     with pytest.raises(ValueError, match=f"file: {part} is missing"):
-        paddle.normalise(tensors, PADDLE, SPEC, "file")
+        paddle.to_torch_terms(tensors, PADDLE, SPEC, "file")
 
 
 def test_more_hidden_units_than_there_is_room_for():
     tensors = Golden(NAME).tensors()
     tensors[f"{SE}.squeeze.weight"] = np.ones((36, 13), np.float32)
     with pytest.raises(ValueError, match="13 hidden units, the network has room for 12"):
-        paddle.normalise(tensors, PADDLE, SPEC, "file")
+        paddle.to_torch_terms(tensors, PADDLE, SPEC, "file")

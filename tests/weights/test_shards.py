@@ -87,7 +87,7 @@ def test_a_network_with_prefixes_and_counters(tmp_path):
     tensors = Golden("huawei_ghostnet_050_224").tensors()
     named = {f"model.{name}": array for name, array in tensors.items()}
     paths = write(tmp_path, named | {"model.bn1.total_ops": np.zeros(1)}, count=4)
-    source = weights.read(paths[2])
+    source = weights.identify_checkpoint(paths[2])
     assert source.spec.name == "ghostnet_050"
     assert source.classes == 1000
     assert set(source.tensors) == set(tensors)
@@ -110,7 +110,7 @@ def test_keras_own_shards(tmp_path):
             np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
     shards[0].unlink()
     with pytest.raises(CheckpointError, match=f"1 is not there: '{shards[0].name}'"):
-        weights.read(shards[1])
+        weights.identify_checkpoint(shards[1])
 
 
 def test_a_file_that_no_index_lists_is_read_alone(tmp_path):

@@ -34,9 +34,9 @@ def with_classes(tensors, classes, layer="classifier"):
 
 
 def test_every_tensor_and_every_variable_once(path):
-    source = weights.read(write(path, Golden(GHOSTNET).tensors()))
+    source = weights.identify_checkpoint(write(path, Golden(GHOSTNET).tensors()))
     model = GhostNet(0.5)
-    assignments = transfer.plan(source, model, include_top=True)
+    assignments = transfer.plan_assignments(source, model, include_top=True)
     assert {a.tensor for a in assignments} == set(Golden(GHOSTNET).tensors())
     assert [a.variable.path for a in assignments] == [w.path for w in model.weights]
     assert len({a.tensor for a in assignments}) == len(assignments) == 432
@@ -80,7 +80,7 @@ def test_values_that_only_the_variable_s_type_makes_infinite(path):
 def test_values_that_float16_makes_infinite(path):
     tensors = Golden(GHOSTNET).tensors()
     tensors["conv_head.bias"] = tensors["conv_head.bias"] + np.float32(1e5)
-    source = weights.read(write(path, tensors))
+    source = weights.identify_checkpoint(write(path, tensors))
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float16")
     try:
@@ -88,7 +88,7 @@ def test_values_that_float16_makes_infinite(path):
     finally:
         keras.config.set_dtype_policy(policy)
     with pytest.raises(ValueError, match=r"conv_head\.bias has values .* infinite as float16"):
-        weights.assign(source, model, include_top=True)
+        weights.assign_weights(source, model, include_top=True)
 
 
 @pytest.mark.parametrize("kept", ["conv_head.weight", "classifier.bias"])
@@ -123,13 +123,13 @@ def test_home_folder_in_a_path(tmp_path, monkeypatch):
 def test_missing_tensor_is_named_and_nothing_is_loaded(path):
     tensors = Golden(GHOSTNET).tensors()
     del tensors["blocks.6.2.ghost1.cheap_operation.1.bias"]
-    source = weights.read(write(path, tensors))
+    source = weights.identify_checkpoint(write(path, tensors))
     model = GhostNet(0.5)
     before = model.get_weights()
     with pytest.raises(
         ValueError, match=r"(?s)nothing was loaded.*blocks\.6\.2\.ghost1\.cheap"
     ) as e:
-        weights.assign(source, model, include_top=True)
+        weights.assign_weights(source, model, include_top=True)
     assert "stage4_block4/ghost1/cheap_bn/beta" in str(e.value)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
@@ -260,7 +260,7 @@ def test_pretrained_classifier_knows_softmax_and_logits_alone(path):
 def test_any_width_is_told_by_the_shapes(tmp_path, width):
     model = GhostNet(width, classes=3)
     model.save_weights(tmp_path / "any.weights.h5")
-    source = weights.read(tmp_path / "any.weights.h5")
+    source = weights.identify_checkpoint(tmp_path / "any.weights.h5")
     assert source.spec.stages == specs.ghostnet(width).stages
     assert (source.classes, source.channels) == (3, 3)
 

@@ -31,7 +31,7 @@ class Checkpoint:
 
     Attributes:
         path: The file that was named.
-        format: One of the keys of `FORMATS`; recognised by content, not by the file's name.
+        format: One of the keys of `FORMATS`; identified by its contents, not by the file's name.
         tensors: The checkpoint's own names and arrays in the checkpoint's own layout. Floating
             arrays keep their precision; all are in the machine's byte order. They may be
             read-only and may share memory.

@@ -1,4 +1,4 @@
-"""From a path to a `Checkpoint`: recognise the format by content, read, check, or refuse.
+"""From a path to a `Checkpoint`: identify the format by its contents, read, check, or refuse.
 
 The one place where whatever goes wrong in a library below becomes an error that names the file.
 """
@@ -38,7 +38,7 @@ _LFS_START = b"version https://git-lfs"
 def read_checkpoint(path):
     """Reads a checkpoint of any supported format, in one file or in several.
 
-    The format is recognised by what the file holds. Nothing that the file names is imported or
+    The format is identified by what the file holds. Nothing that the file names is imported or
     run, nothing is written, and neither PyTorch, Paddle, TensorFlow nor Keras is needed.
 
     Args:

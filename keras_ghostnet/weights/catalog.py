@@ -16,22 +16,19 @@ from keras_ghostnet import specs
 class Transform:
     """The preprocessing that a checkpoint's accuracy was published with.
 
+    Bicubic resizing, a central crop, and `keras_ghostnet.preprocess_input` for all of them.
+
     Attributes:
         size: Side of the square that the network sees, pixels.
-        resize: Length that the image's shorter side is scaled to before, pixels.
-        mean, std: Per channel (RGB), of values in [0, 1]; what `preprocess_input` applies.
-        interpolation: Of the scaling.
+        resize: Length that the image's shorter side is resized to before, pixels.
     """
 
     size: int = 224
     resize: int = 256
-    mean: tuple = (0.485, 0.456, 0.406)
-    std: tuple = (0.229, 0.224, 0.225)
-    interpolation: str = "bicubic"
 
     @property
-    def crop(self):
-        """The part of the scaled image's shorter side that the central crop keeps."""
+    def crop(self) -> float:
+        """The fraction of the resized image's shorter side that the central crop keeps."""
         return self.size / self.resize
 
 
@@ -45,13 +42,13 @@ class WeightsEntry:
         url: Where it is downloaded from.
         hash: `"md5:..."` or `"sha256:..."` of the file, or None where its source publishes
             none; the SHA-256 that was received is printed then.
-        format: `Source.format` of the file.
+        format: `IdentifiedCheckpoint.format` of the file.
         top1, top5: Published accuracies in percent; None where none was published.
         licence: Of the weights, as the source states it.
         source: Who trained and who published it.
         transform: The preprocessing that it expects.
-        classes: What its classifier tells apart.
-        channels: What its network takes.
+        classes: Of its classifier.
+        channels: Of its input.
     """
 
     model: str
@@ -69,8 +66,8 @@ class WeightsEntry:
 
     @property
     def spec(self):
-        """The specification of the model, as `Source.spec` tells it of a file."""
-        return specs.find(self.model)
+        """The specification of the model, as `IdentifiedCheckpoint.spec` of a file."""
+        return specs.get_spec(self.model)
 
     @property
     def path(self):
@@ -136,17 +133,17 @@ ENTRIES = (
 REGISTRY = {(entry.model, entry.tag): entry for entry in ENTRIES}
 
 
-def tags(model):
+def list_tags(model):
     """The tags under which a model has weights: a list, empty for most sizes of G-GhostNet."""
     return [entry.tag for entry in REGISTRY.values() if entry.model == model]
 
 
-def fetch(model, tag):
+def download_weights(model, tag):
     """Downloads a checkpoint, or finds it in Keras' cache.
 
     Args:
         model: A model's name.
-        tag: One of `tags(model)`.
+        tag: One of `list_tags(model)`.
 
     Returns:
         The path of the file.
@@ -156,7 +153,7 @@ def fetch(model, tag):
         OSError: If the file cannot be downloaded.
     """
     if (model, tag) not in REGISTRY:
-        raise ValueError(f"No weights {tag!r} of {model!r}." + specs.suggest(tag, tags(model)))
+        raise ValueError(f"No weights {tag!r} of {model!r}." + specs.suggest(tag, list_tags(model)))
     import keras
 
     entry = REGISTRY[model, tag]

@@ -12,7 +12,7 @@ import pytest
 
 import keras_ghostnet
 from keras_ghostnet import specs, weights
-from keras_ghostnet.weights import registry
+from keras_ghostnet.weights import catalog
 from tests.golden.checkpoints import Golden
 from tests.weights import checkpoint_files
 
@@ -56,11 +56,11 @@ def entry(server, cache, monkeypatch):
             folder / "w.h5", Golden("kecam_ghostnet_050_224").tensors()
         )
         content = (folder / "w.h5").read_bytes()
-        made = registry.WeightsEntry(
+        made = catalog.WeightsEntry(
             "ghostnet_050", "imagenet", address + "w.h5", hash_of(content), "keras2_h5", 66.88,
             None, "Apache-2.0", "this test",
         )  # fmt: skip
-        monkeypatch.setitem(registry.REGISTRY, ("ghostnet_050", "imagenet"), made)
+        monkeypatch.setitem(catalog.REGISTRY, ("ghostnet_050", "imagenet"), made)
         return made
 
     return make
@@ -68,7 +68,7 @@ def entry(server, cache, monkeypatch):
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: f"{e.model}-{e.tag}")
 def test_entry(entry):
-    spec = specs.find(entry.model)
+    spec = specs.get_spec(entry.model)
     assert entry.url.startswith("https://")
     assert entry.format in ("keras2_h5", "torch", "paddle", "safetensors")
     if entry.hash is not None:
@@ -82,15 +82,9 @@ def test_entry(entry):
     assert entry.licence == "Apache-2.0"
 
 
-def test_transform_is_what_preprocess_input_does():
-    transform = registry.Transform()
-    image = np.random.default_rng(0).uniform(0, 255, (1, 5, 7, 3)).astype("float32")
-    expected = (image / 255 - transform.mean) / transform.std
-    np.testing.assert_allclose(
-        keras_ghostnet.preprocess_input(image.copy()), expected, rtol=1e-5, atol=1e-6
-    )
-    assert transform.crop == 0.875
-    assert {e.transform for e in ENTRIES} == {transform}
+def test_transforms_are_those_of_the_published_accuracies():
+    assert {(e.transform.size, e.transform.resize) for e in ENTRIES} == {(224, 256)}
+    assert {e.transform.crop for e in ENTRIES} == {0.875}
 
 
 def test_every_width_of_the_paper_and_four_g_ghostnets_have_imagenet_weights():
@@ -99,7 +93,7 @@ def test_every_width_of_the_paper_and_four_g_ghostnets_have_imagenet_weights():
         "ghostnet_050", "ghostnet_100", "ghostnet_130", "g_ghost_regnetx_032",
         "g_ghost_regnetx_040", "g_ghost_regnetx_080", "g_ghost_regnetx_160",
     }  # fmt: skip
-    assert "ssld" in registry.tags("ghostnet_130")
+    assert "ssld" in catalog.list_tags("ghostnet_130")
 
 
 def md5(content):
@@ -117,7 +111,7 @@ def test_download_with_the_published_hash(entry, cache, capsys):
 
 def test_second_use_needs_no_network(entry, server):
     entry(md5)
-    registry.fetch("ghostnet_050", "imagenet")
+    catalog.download_weights("ghostnet_050", "imagenet")
     (server[0] / "w.h5").unlink()
     keras_ghostnet.GhostNet(0.5, weights="imagenet")
 
@@ -137,16 +131,16 @@ def test_without_a_published_hash_the_received_one_is_printed(entry, server, cap
 
 def test_the_hash_of_a_file_found_in_the_cache_is_not_printed(entry, capsys):
     entry(lambda content: None)
-    path = registry.fetch("ghostnet_050", "imagenet")
+    path = catalog.download_weights("ghostnet_050", "imagenet")
     os.utime(path, (0, 0))
     capsys.readouterr()
-    assert registry.fetch("ghostnet_050", "imagenet") == path
+    assert catalog.download_weights("ghostnet_050", "imagenet") == path
     assert "sha256" not in capsys.readouterr().out
 
 
 def test_part_of_a_download_in_the_cache_is_named(entry):
     entry(lambda content: None)
-    path = registry.fetch("ghostnet_050", "imagenet")
+    path = catalog.download_weights("ghostnet_050", "imagenet")
     os.truncate(path, 1000)
     with pytest.raises(ValueError, match=r"delete .*\.h5 to download it again"):
         keras_ghostnet.GhostNet(0.5, weights="imagenet")

@@ -1,11 +1,11 @@
-"""A checkpoint with what it was recognised as: which network, which layout, how many classes."""
+"""A checkpoint and what it was identified as: which network, which layout, how many classes."""
 
 import dataclasses
 import os
 import re
 
 from keras_ghostnet import specs
-from keras_ghostnet.weights import keras3, layouts, paddle, registry
+from keras_ghostnet.weights import catalog, keras3, layouts, paddle
 from keras_ghostnet.weights.readers import read_checkpoint
 from keras_ghostnet.weights.readers.checkpoint import is_floating
 
@@ -28,8 +28,8 @@ COUNTERS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
-    """A checkpoint that was read and recognised; nothing of a model was touched yet.
+class IdentifiedCheckpoint:
+    """A checkpoint that was read and identified; no model was touched yet.
 
     Attributes:
         path: Where it was read from.
@@ -65,7 +65,7 @@ class Source:
         return self.layout.title if self.layout else "Keras 3"
 
 
-def load(weights, spec):
+def open_weights(weights, spec):
     """Reads what `weights=` of a model's constructor names: a tag of the registry, or a file.
 
     Args:
@@ -73,17 +73,17 @@ def load(weights, spec):
         spec: The model's specification.
 
     Returns:
-        A `Source`.
+        An `IdentifiedCheckpoint`.
 
     Raises:
         ValueError: If `weights` is neither a tag nor a file, or the file holds no GhostNet.
         OSError: If the file cannot be read or downloaded.
     """
-    tags = registry.tags(spec.name)
+    tags = catalog.list_tags(spec.name)
     if isinstance(weights, str) and weights in tags:
-        path = registry.fetch(spec.name, weights)
+        path = catalog.download_weights(spec.name, weights)
         try:
-            return read(path)
+            return identify_checkpoint(path)
         except ValueError as error:
             # A download that was killed leaves part of the file, which the next one would use.
             raise ValueError(
@@ -102,18 +102,18 @@ def load(weights, spec):
             f"`weights`: {path!r} is neither a file nor weights of {spec.name}."
             + (specs.suggest(path, tags) if tags else " There are no registered weights of it.")
         )
-    return read(path)
+    return identify_checkpoint(path)
 
 
-def read(path):
-    """Reads a checkpoint and recognises, by its content, which network it holds.
+def identify_checkpoint(path):
+    """Reads a checkpoint and identifies its network from its names and shapes.
 
     Args:
         path: A file in any of the formats of `keras_ghostnet.weights.readers`, or a folder with
             one: a training run's, of which the best model is taken, or a downloaded repository.
 
     Returns:
-        A `Source`.
+        An `IdentifiedCheckpoint`.
 
     Raises:
         ValueError: If the file is damaged, holds something other than arrays, or no GhostNet.
@@ -127,7 +127,7 @@ def read(path):
     }
     _check_floating(tensors, checkpoint.path)
     if checkpoint.format in ("keras3_h5", "keras3_archive"):
-        return Source(
+        return IdentifiedCheckpoint(
             checkpoint.path,
             checkpoint.format,
             None,
@@ -137,27 +137,27 @@ def read(path):
             index=checkpoint.index,
         )
     try:
-        recognised = layouts.recognise(tensors)
+        identified = layouts.identify_layout(tensors)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    if recognised is None:
+    if identified is None:
         raise ValueError(
             f"{path}: a readable {checkpoint.format} file, but not of a GhostNet that is known "
             f"here. It holds {len(tensors)} arrays, such as {', '.join(sorted(tensors)[:4])}. "
             f"Known: {', '.join(known.title for known in layouts.LAYOUTS)}, and Keras 3 files of "
             "this package's models."
         )
-    layout, names = recognised
+    layout, names = identified
     tensors = {name: tensors[tensor] for name, tensor in names.items()}
-    spec = layouts.find_spec(layout, tensors)
+    spec = layouts.identify_spec(layout, tensors)
     if spec is None:
         raise ValueError(
             f"{path}: the names are those of {layout.title}, but the shapes belong to no network "
             "of this family: the channels of its batch norms fit no width or size."
         )
     if layout.source == layouts.PADDLE:
-        tensors = paddle.normalise(tensors, layout, spec, path)
-    return Source(
+        tensors = paddle.to_torch_terms(tensors, layout, spec, path)
+    return IdentifiedCheckpoint(
         path=checkpoint.path,
         format=checkpoint.format,
         layout=layout,
