@@ -1,36 +1,43 @@
-"""What all models have in common: checks of the arguments, input, head, model, weights."""
+"""What all models have in common: validated arguments, input, head, model, weights."""
 
 import inspect
 import numbers
 import textwrap
+from collections.abc import Callable
+from typing import TypeVar
 
 import keras
 
+from keras_ghostnet import specs
 from keras_ghostnet.layers.convolution import batch_norm, channel_axis, convolution
 from keras_ghostnet.weights import transfer
 
 MIN_SIZE = 32  # five strides of 2 leave one pixel
-DEFAULT_SIZE = 224
 POOLINGS = (None, "avg", "max")
+
+Constructor = TypeVar("Constructor", bound=Callable[..., keras.Model])
 
 # What the constructors' docstrings share; `document` puts it in.
 ARGUMENTS = """\
 include_top: Whether the network ends in its classifier{head}.
-weights: None (random), `"imagenet"` or another tag of `keras_ghostnet.weights.REGISTRY`,
-    a checkpoint's path: `.safetensors`, `.pth`, `.pdparams`, Keras-2 `.h5`, Keras-3 `.weights.h5`
-    or `.keras`, detected from the contents, in one file or in shards; or a training run's folder.
-    None is the default, unlike in `keras.applications`: nothing is downloaded unasked.
+weights: {weights}
 input_tensor: A Keras tensor to build the network on, instead of a new input.
 input_shape: `(height, width, channels)`, or channels first if Keras is set so; sizes may be
-    None, else at least 32. None means `(224, 224, 3)` with the classifier,
+    None, else at least 32. None means `({image_size}, {image_size}, 3)` with the classifier,
     `(None, None, 3)` without it, or the shape of `input_tensor`.
-pooling: Without the classifier: None puts out the last feature maps, `"avg"` or `"max"`
-    their mean or maximum over all places.
-classes: How many classes the classifier tells apart.
-classifier_activation: Any Keras activation for the classifier; None puts out logits. With
-    pretrained weights it can only be None or `"softmax"`.
+pooling: Without the classifier: None returns the last feature maps, `"avg"` or `"max"` their
+    average or maximum over all positions.
+classes: The number of classes.
+classifier_activation: Any Keras activation for the classifier; None returns logits.
 dropout_rate: Dropout in front of the classifier, in [0, 1).
 name: The model's name; None takes the name in the registry."""
+
+PUBLIC_WEIGHTS = """\
+None (random), `"imagenet"` or another tag of `keras_ghostnet.weights.REGISTRY`, a
+    checkpoint's path: `.safetensors`, `.pth`, `.pdparams`, Keras-2 `.h5`, Keras-3 `.weights.h5`
+    or `.keras`, detected from the contents, in one file or in shards; or a training run's folder.
+    `classifier_activation` can only be None or `"softmax"` then. None is the default, unlike in
+    `keras.applications`: nothing is downloaded unasked."""
 
 RESULTS = """\
 Call arguments:
@@ -38,9 +45,9 @@ Call arguments:
         -2.2 to 2.7: `(batch, height, width, 3)`, or channels first if Keras is set so.
 
 Returns:
-    A `keras.Model`. It puts out `(batch, classes)`: probabilities, or logits without an
-    activation. Without the classifier, `(batch, height / 32, width / 32, {features})` or,
-    pooled, `(batch, {features})`.
+    A `keras.Model`. It outputs `(batch, classes)`: probabilities, or logits without an
+    activation. Without the classifier,
+    `(batch, height / {stride}, width / {stride}, {features})` or, pooled, `(batch, {features})`.
 
 Raises:
     ValueError: If an argument is out of range, or if the weights do not fit the network.
@@ -65,8 +72,8 @@ def build(
     """Checks the arguments of a model's constructor and builds the model.
 
     Args:
-        spec: `GhostNetSpec` or `GGhostSpec`.
-        backbone: Function of the input and the specification that puts out feature maps.
+        spec: `GhostNetSpec`, `GGhostSpec` or `CifarSpec`.
+        backbone: Function of the input and the specification that returns feature maps.
         head: Function of the pooled features and the specification, in front of the dropout.
         input_shape, ...: As the models' constructors.
 
@@ -78,7 +85,7 @@ def build(
         OSError: If the weights cannot be read or downloaded.
     """
     _check_arguments(pooling, classes, dropout_rate, include_top)
-    inputs = _input(input_tensor, input_shape, include_top)
+    inputs = _input(input_tensor, input_shape, include_top, spec.image_size)
     checkpoint = None
     if weights is not None:
         if include_top:
@@ -147,21 +154,38 @@ def conv_bn_relu(x, filters, kernel_size, name, strides=1):
     return x
 
 
-def document(**words):
-    """Decorator that completes a constructor's docstring.
+def document(
+    *,
+    features: int | str,
+    weights: str = PUBLIC_WEIGHTS,
+    head: str = "",
+    stride: int = 32,
+    image_size: int = specs.IMAGENET_SIZE,
+    **others: str,
+) -> Callable[[Constructor], Constructor]:
+    """Decorator that completes a constructor's docstring with what all of them share.
 
     Args:
-        **words: What `{word}` stands for in the docstring and in the shared texts; `{arguments}`
-            and `{results}` stand for those texts.
+        features: Channels of the last feature maps.
+        weights: The text on the argument of that name.
+        head: What belongs to the classifier besides.
+        stride: Of the last feature maps.
+        image_size: Side of the images by default, pixels.
+        **others: What else the docstring names in braces.
     """
+    weights = textwrap.indent(weights, "    ").lstrip()
+    words = dict(
+        features=features, weights=weights, head=head, stride=stride, image_size=image_size
+    )
 
-    def wrap(function):
-        text = inspect.cleandoc(function.__doc__)
+    def complete(function: Constructor) -> Constructor:
+        text = inspect.cleandoc(function.__doc__ or "")
         text = text.replace("    {arguments}", textwrap.indent(ARGUMENTS, "    "))
-        function.__doc__ = text.replace("{results}", RESULTS).format(**words)
+        text = text.replace("{results}", RESULTS)
+        function.__doc__ = text.format(**words, **others)
         return function
 
-    return wrap
+    return complete
 
 
 def _check_arguments(pooling, classes, dropout_rate, include_top):
@@ -181,7 +205,7 @@ def _is_whole(value):
     return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value > 0
 
 
-def _input(input_tensor, input_shape, include_top):
+def _input(input_tensor, input_shape, include_top, size):
     """The input of the network: a new one, or `input_tensor`, after all checks on its shape."""
     channels_last = keras.config.image_data_format() == "channels_last"
     if isinstance(input_shape, list):
@@ -200,7 +224,7 @@ def _input(input_tensor, input_shape, include_top):
             )
         input_shape = input_tensor.shape[1:]
     if input_shape is None:
-        input_shape = square(3, DEFAULT_SIZE if include_top else None)
+        input_shape = square(3, size if include_top else None)
 
     layout = "(height, width, channels)" if channels_last else "(channels, height, width)"
     if not isinstance(input_shape, tuple) or len(input_shape) != 3:

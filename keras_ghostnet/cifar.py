@@ -15,7 +15,6 @@ figures:
 """
 
 import os
-import textwrap
 import warnings
 
 import keras
@@ -26,49 +25,13 @@ from keras_ghostnet.layers.basic_block import GhostBasicBlock
 from keras_ghostnet.layers.convolution import batch_norm, kernel_initializer
 from keras_ghostnet.layers.types import Activation, Shape, Tensor
 
-IMAGE_SIZE = 32
 WEIGHTS = (".weights.h5", ".keras")
-
-# What both constructors' docstrings share.
-ARGUMENTS = """\
-include_top: Whether the network ends in its classifier.
-weights: None (random), or the path of a file that the same network was saved to, `.weights.h5`
-    or `.keras`. There are no published weights.
-input_tensor: A Keras tensor to build the network on, instead of a new input.
-input_shape: `(height, width, channels)`, or channels first if Keras is set so; sizes may be
-    None, else at least 32. None means `(32, 32, 3)` with the classifier, `(None, None, 3)`
-    without it, or the shape of `input_tensor`.
-pooling: Without the classifier: None puts out the last feature maps, `"avg"` or `"max"`
-    their mean or maximum over all places.
-classes: How many classes the classifier tells apart.
-classifier_activation: Any Keras activation for the classifier; None puts out logits.
-dropout_rate: Dropout in front of the classifier, in [0, 1).
-name: The model's name; None takes the name in the registry."""
-
-RESULTS = """\
-Call arguments:
-    inputs: Batch of RGB images as `keras_ghostnet.preprocess_input` makes them, values about
-        -2.2 to 2.7: `(batch, height, width, 3)`, or channels first if Keras is set so.
-
-Returns:
-    A `keras.Model`. It puts out `(batch, classes)`: probabilities, or logits without an
-    activation. Without the classifier, its last feature maps of {features} channels.
-
-Raises:
-    ValueError: If an argument is out of range, or if the weights do not fit the network.
-    FileNotFoundError: If there is no such file of weights."""
+OWN_WEIGHTS = """\
+None (random), or the path of a file that the same network was saved to,
+    `.weights.h5` or `.keras`. There are no published weights."""
 
 
-def _document(**words):
-    """As `builder.document`, with the texts of this file."""
-    texts = {
-        "options": textwrap.indent(ARGUMENTS, "    ").lstrip(),
-        "outcome": RESULTS.format(**words),
-    }
-    return builder.document(**texts)
-
-
-@_document(features=512)
+@builder.document(features=512, weights=OWN_WEIGHTS, image_size=specs.CIFAR_SIZE)
 def GhostVGG16(
     ratio: int = 2,
     cheap_kernel_size: int = 3,
@@ -98,11 +61,11 @@ def GhostVGG16(
     | 5         |     3.27 M |  65.7 M |   92.9 % |
 
     Args:
-        ratio: How many maps come of one intrinsic map, an integer; 1 makes plain convolutions.
+        ratio: Feature maps per intrinsic map, an integer; 1 makes plain convolutions.
         cheap_kernel_size: Size of the depthwise convolutions that make them, odd.
-        {options}
+        {arguments}
 
-    {outcome}
+    {results}
     """
     return _build(
         specs.ghost_vgg16(ratio, cheap_kernel_size),
@@ -141,7 +104,7 @@ def _vgg_head(x, spec):
     return keras.layers.ReLU(name="head_relu")(batch_norm("head_bn", "channels_last")(dense(x)))
 
 
-@_document(features=64)
+@builder.document(features=64, weights=OWN_WEIGHTS, image_size=specs.CIFAR_SIZE, stride=4)
 def GhostResNet56(
     ratio: int = 2,
     cheap_kernel_size: int = 1,
@@ -169,11 +132,11 @@ def GhostResNet56(
     | 2         |            3 |     0.44 M |  65.3 M |          |
 
     Args:
-        ratio: How many maps come of one intrinsic map, an integer; 1 makes plain convolutions.
+        ratio: Feature maps per intrinsic map, an integer; 1 makes plain convolutions.
         cheap_kernel_size: Size of the depthwise convolutions that make them, odd.
-        {options}
+        {arguments}
 
-    {outcome}
+    {results}
     """
     return _build(
         specs.ghost_resnet56(ratio, cheap_kernel_size),
@@ -205,20 +168,10 @@ def _resnet_backbone(x, spec):
     return x
 
 
-def _build(spec, backbone, head, *, weights, input_tensor, input_shape, **arguments):
-    """`builder.build` for small images, with weights from files of this package alone."""
-    if arguments["include_top"] and input_tensor is None and input_shape is None:
-        input_shape = builder.square(3, IMAGE_SIZE)
+def _build(spec, backbone, head, *, weights, **arguments):
+    """`builder.build` with weights from files of this package alone."""
     path = None if weights is None else _weights_path(weights)
-    model = builder.build(
-        spec,
-        backbone,
-        head,
-        weights=None,
-        input_tensor=input_tensor,
-        input_shape=input_shape,
-        **arguments,
-    )
+    model = builder.build(spec, backbone, head, weights=None, **arguments)
     if path is not None:
         try:
             with warnings.catch_warnings():

@@ -5,7 +5,7 @@ import os
 import keras
 
 from keras_ghostnet import files
-from keras_ghostnet.builder import DEFAULT_SIZE, square
+from keras_ghostnet.builder import square
 from keras_ghostnet.registry import from_spec
 from keras_ghostnet.weights import identification, keras3, transfer
 
@@ -58,7 +58,7 @@ def convert_weights(
             input_shape=square(checkpoint.channels, size),
         )
 
-    model = build(DEFAULT_SIZE if include_top else None)
+    model = build(checkpoint.spec.image_size if include_top else None)
     assignments = transfer.assign_weights(checkpoint, model, include_top, lambda: build(None))
     left = set(map(checkpoint.name, checkpoint.tensors)) - {
         assignment.tensor for assignment in assignments

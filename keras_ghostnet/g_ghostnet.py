@@ -17,7 +17,7 @@ def _constructor(size):
     """The constructor of one size; the twelve differ in nothing but their specification."""
     spec = specs.g_ghost_regnetx(size)
 
-    @builder.document(size=size, head="", features=spec.stages[-1].width)
+    @builder.document(features=spec.stages[-1].width, size=size)
     def model(
         *,
         include_top: bool = True,
