@@ -108,7 +108,7 @@ bench-lowering: install ## what rewriting a TFLite file for a processor saves
 bench-input: install ## the input pipeline against torchvision's (TORCH_PYTHON=a Python that has it)
 	@$(BIN)/python tests/speed/input.py
 
-bench-startup: install ## import and build times against Keras' own
+bench-startup: install ## the command's answers; import and build times against Keras' own
 	@$(BIN)/python tests/speed/startup.py
 
 lint: install ## style, types, and which part may import which
