@@ -28,6 +28,7 @@ setup(
     package_data={
         "": ["*.pyi"],
         "keras_ghostnet": ["data/*", "py.typed"],
+        "keras_ghostnet.export": ["templates/*"],
         "keras_ghostnet.benchmark": ["data/*", "templates/*"],
         "keras_ghostnet.benchmark.arm": ["*.c"],
     },

@@ -28,10 +28,17 @@ class Prediction:
     Attributes:
         image: The image's path, or its index in the array that it came from.
         classes: Pairs `(label, probability)`, best first; probabilities are in [0, 1].
+        label: The true class, if the folder that a file lies in has the name of one; or None.
     """
 
     image: str | int
     classes: tuple[tuple[str, float], ...]
+    label: str | None = None
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the true class is known and another one is the most probable."""
+        return self.label is not None and self.label != self.classes[0][0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +88,7 @@ def predict(
             pixels = np.stack([_pixels(image, classifier) for _, image in batch])
             probabilities = classifier.run(pixels)
             predictions += [
-                Prediction(name, _best(row, classifier.labels, top))
+                Prediction(name, _best(row, classifier.labels, top), _label(name, classifier))
                 for (name, _), row in zip(batch, probabilities, strict=True)
             ]
     return predictions
@@ -105,6 +112,11 @@ def _pixels(image, classifier):
     if isinstance(image, np.ndarray):
         return images.center_crop(image, classifier.size, classifier.crop)
     return images.read_file(image, classifier.size, classifier.crop)
+
+
+def _label(name, classifier):
+    folder = pathlib.Path(name).parent.name if isinstance(name, str) else None
+    return folder if folder in classifier.labels else None
 
 
 def _best(probabilities, labels, top):

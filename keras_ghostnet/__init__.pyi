@@ -1,4 +1,4 @@
-from . import layers, weights
+from . import benchmark, export, layers, training, weights
 from .cifar import GhostResNet56, GhostVGG16
 from .conversion import convert_weights
 from .counting import count_macs, count_parameters
@@ -40,15 +40,18 @@ __all__ = [
     "GhostResNet56",
     "GhostVGG16",
     "__version__",
+    "benchmark",
     "convert_weights",
     "count_macs",
     "count_parameters",
     "create_model",
     "decode_predictions",
+    "export",
     "freeze_batch_norm",
     "layers",
     "list_models",
     "predict",
     "preprocess_input",
+    "training",
     "weights",
 ]

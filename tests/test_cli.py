@@ -52,6 +52,8 @@ AT_ONCE = [
     (0, ["--version"]),
     *[(0, [name.replace("_", "-"), "--help"]) for name in cli.COMMANDS],
     (0, ["models"]),
+    (0, ["recipes"]),
+    (0, ["recipes", "smoke"]),
     (0, ["weights"]),
     (0, ["weights", "ghostnet_130"]),
     (2, []),
@@ -62,6 +64,9 @@ AT_ONCE = [
     (2, ["compare", "--threads", "two"]),
     (1, ["models", "ghostnet_10"]),
     (1, ["weights", "nosuch"]),
+    (1, ["recipes", "nosuch"]),
+    (1, ["train", "--recipe", "nosuch", "--data", "digits", "--run-dir", "x"]),
+    (1, ["train", "--recipe", "smoke", "--data", "digits", "--run-dir", "x", "--set", "lr=1"]),
 ]
 PROGRAM = """
 import sys

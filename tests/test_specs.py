@@ -241,7 +241,7 @@ import importlib.util, sys
 spec = importlib.util.spec_from_file_location("specs", {specs.__file__!r})
 sys.modules["specs"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-assert module.find("ghostnet_100").final == 960
+assert module.get_spec("ghostnet_100").final == 960
 print(sorted({{"keras", "tensorflow", "numpy", "keras_ghostnet"}} & set(sys.modules)))
 """
     done = subprocess.run(

@@ -19,6 +19,7 @@ from keras_ghostnet.training.data import (
     require_same_classes,
 )
 from keras_ghostnet.training.logits import correct, logits
+from keras_ghostnet.weights import Transform
 
 TOP = 5
 
@@ -111,7 +112,7 @@ def evaluate(
             many images are unusable.
         OSError: If weights cannot be downloaded.
     """
-    reference = None if isinstance(model, keras.Model) else model_reference.find(model)
+    reference = None if isinstance(model, keras.Model) else model_reference.resolve_model(model)
     if reference:
         crop = reference.crop if crop is None else crop
         seed = reference.seed if seed is None else seed
@@ -130,7 +131,7 @@ def evaluate(
         source,
         image_size=size,
         training=False,
-        crop=model_reference.CROP if crop is None else crop,
+        crop=Transform().crop if crop is None else crop,
         bad_limit=bad_limit,
     )
     steps = pipeline.steps_per_epoch(batch_size)

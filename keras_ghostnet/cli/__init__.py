@@ -21,6 +21,7 @@ COMMANDS = (
     "recipes",
     "train",
     "evaluate",
+    "predict",
     "export",
     "verify",
     "quantize",

@@ -138,13 +138,13 @@ def test_command_takes_crop_and_classes_of_a_run(source, tmp_path, capsys):
 def test_name_takes_imagenet_weights(source, monkeypatch):
     asked = []
 
-    def create(name, weights):
-        asked.append((name, weights))
+    def create(name, weights, input_shape):
+        asked.append((name, weights, input_shape))
         return classifier()
 
-    monkeypatch.setattr("keras_ghostnet.model_reference.create_model", create)
+    monkeypatch.setattr("keras_ghostnet.registry.create_model", create)
     assert evaluate("ghostnet_050", source).examples == 70
-    assert asked == [("ghostnet_050", "imagenet")]
+    assert asked == [("ghostnet_050", "imagenet", (224, 224, 3))]
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def open_source(
 def require_same_classes(
     network: keras.Model,
     images: "ImageSource",
-    reference: model_reference.SavedModel | None = None,
+    reference: model_reference.ModelReference | None = None,
 ) -> None:
     """Refuses images of other classes than a classifier's.
 

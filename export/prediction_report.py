@@ -1,0 +1,92 @@
+"""Predictions as a table for spreadsheets or as a page with thumbnails."""
+
+import base64
+import csv
+import io
+import os
+import pathlib
+from collections.abc import Sequence
+
+from keras_ghostnet import extras, files
+from keras_ghostnet.export.prediction import Prediction
+
+SUFFIXES = (".csv", ".html")
+THUMBNAIL = 160  # longer side, pixels
+
+
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Tells before images are classified whether their report can be written.
+
+    Raises:
+        ImportError: If a package that pages need is missing.
+        IsADirectoryError: If there is a folder of that name.
+        ValueError: If the name ends in none of `SUFFIXES`.
+    """
+    path = pathlib.Path(path)
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"A report ends in {' or '.join(SUFFIXES)}. Received: {path}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder. Name a file to write.")
+    if path.suffix == ".html":
+        extras.require("jinja2", "PIL", extra="train", purpose="A page of predictions")
+
+
+def write_report(path: str | os.PathLike[str], predictions: Sequence[Prediction]) -> None:
+    """Writes predictions to a file, `.csv` or `.html`.
+
+    On a page those come first that contradict the folder that an image lies in, the most
+    confident of them on top.
+
+    Args:
+        path: The file to write, which replaces one of that name.
+        predictions: Of image files, by `predict`.
+
+    Raises:
+        As `require_writable`.
+    """
+    require_writable(path)
+    write = _write_csv if pathlib.Path(path).suffix == ".csv" else _write_html
+    with files.replacing(path) as partial:
+        write(partial, predictions)
+
+
+def _write_csv(path, predictions):
+    ranks = range(1, max((len(each.classes) for each in predictions), default=0) + 1)
+    pairs = (f"{column} {rank}" for rank in ranks for column in ("class", "probability"))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "folder's class", *pairs])
+        for each in predictions:
+            cells = (cell for name, share in each.classes for cell in (name, f"{share:.6f}"))
+            writer.writerow([each.image, each.label or "", *cells])
+
+
+def _write_html(path, predictions):
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    ordered = sorted(predictions, key=lambda each: (not each.is_wrong, -each.classes[0][1]))
+    labeled = [each for each in predictions if each.label is not None]
+    page = environment.get_template("predictions.html").render(
+        predictions=ordered if labeled else predictions,
+        labeled=len(labeled),
+        wrong=sum(each.is_wrong for each in labeled),
+        thumbnail=_thumbnail,
+    )
+    path.write_text(page, "utf-8")
+
+
+def _thumbnail(path):
+    """A small JPEG of an image as a data URI."""
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as image:
+        small = ImageOps.exif_transpose(image).convert("RGB")
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,51 @@
+"""Classify images: the most probable classes of each, by a model or an exported artifact.
+
+MODEL is a run's folder (its best model), a .keras file, a name of `ghostnet models`, which is
+taken with its ImageNet weights, or what `ghostnet export` wrote: a .tflite or .onnx file or the
+folder of a SavedModel's version, run in its own runtime. IMAGE is a file, or a folder of any depth.
+"""
+
+from keras_ghostnet.command import start_backend
+
+
+def arguments(parser):
+    parser.add_argument("model", metavar="MODEL", help="what classifies, see above")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files and folders")
+    parser.add_argument(
+        "--top", type=int, default=5, metavar="N", help="classes for each image (default: 5)"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="write all to a .csv file, or to an .html page with thumbnails, on which those come "
+        "first that contradict the folder that an image lies in",
+    )
+
+
+def run(args):
+    from rich.console import Console
+
+    start_backend()
+    from keras_ghostnet.cli.tables import new_table
+    from keras_ghostnet.export import prediction_report
+    from keras_ghostnet.export.prediction import predict
+
+    if args.out:
+        prediction_report.require_writable(args.out)
+    predictions = predict(args.model, args.images, args.top)
+    if args.out:
+        prediction_report.write_report(args.out, predictions)
+    table = new_table(texts=("image", "class"), figures=("probability",))
+    for each in predictions:
+        image = each.image
+        for name, probability in each.classes:
+            table.add_row(image, name, f"{probability:.1%}")
+            image = ""
+    console = Console(highlight=False)
+    console.print(table)
+    labeled = [each for each in predictions if each.label is not None]
+    if labeled:
+        right = sum(not each.is_wrong for each in labeled)
+        console.print(f"{right} of {len(labeled)} are of the class that their folder names.")
+    if args.out:
+        console.print(f"Done: {args.out}", soft_wrap=True)
