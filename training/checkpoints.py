@@ -27,10 +27,10 @@ class State:
 
     Attributes:
         step: Steps that were taken, over all epochs.
-        variables: Arrays by name: weights, optimiser, averages, random seeds.
+        variables: Arrays by name: weights, optimizer, averages, random seeds.
         recipe: What the run is, as a dictionary: a checkpoint of another is refused.
         history: One dictionary an epoch, as in `metrics.csv`.
-        sums: Of the epoch that was begun: how many `steps`, and their `loss` and `accuracy`.
+        sums: Of the epoch that was started: how many `steps`, and their `loss` and `accuracy`.
     """
 
     step: int
@@ -123,7 +123,7 @@ class Checkpoints:
         if steps:
             raise CheckpointError(
                 f"All {len(steps)} checkpoints in {self.folder} are broken. Move the run's folder "
-                "away to begin anew."
+                "away to start again."
             )
         return None
 

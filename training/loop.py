@@ -27,7 +27,7 @@ class Loop:
         build: Function without arguments that builds the model; it must end in logits.
         steps_per_epoch: Training steps in an epoch.
         strategy: A `tf.distribute.Strategy`.
-        teacher: Function without arguments that gives the Keras model to distil from, or None.
+        teacher: Function without arguments that gives the Keras model to distill from, or None.
             It takes the same images and has the same classes.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Learning-rate schedules, the optimiser, and the two kinds of weight decay."""
+"""Learning-rate schedules, the optimizer, and the two kinds of weight decay."""
 
 import math
 

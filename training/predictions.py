@@ -24,7 +24,7 @@ class Predictions:
 
     @property
     def accuracy(self):
-        """The part of the images whose class was predicted, in [0, 1]."""
+        """The fraction of the images whose class was predicted, in [0, 1]."""
         return float(np.mean(self.classes == self.labels))
 
 

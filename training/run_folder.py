@@ -65,7 +65,7 @@ class RunFolder:
         """Draws the first batch as the network sees it, into `training_batch.png`.
 
         Args:
-            batch: A dictionary of `image` `(n, height, width, 3)`, normalised, and `label`.
+            batch: A dictionary of `image` `(n, height, width, 3)`, normalized, and `label`.
             class_names: The classes in the order of the labels.
         """
         if not self.enabled or (self.path / BATCH).exists():

@@ -50,8 +50,8 @@ def resolver(gpus):
             f"SLURM runs task {rank} on {node}, where {addresses[rank]} was expected. Begin with "
             "srun --distribution=block, and the same number of tasks on every node."
         )
-    neighbours = sum(address.startswith(f"{node}:") for address in addresses)
-    mine = share(gpus, local, neighbours)
+    neighbors = sum(address.startswith(f"{node}:") for address in addresses)
+    mine = share(gpus, local, neighbors)
     tf.config.set_visible_devices(mine, "GPU")
     return tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": addresses}),
@@ -62,13 +62,13 @@ def resolver(gpus):
     )
 
 
-def share(gpus, local, neighbours):
+def share(gpus, local, neighbors):
     """The GPUs of a task: those that SLURM bound to it, or else its part of the node's.
 
     Args:
         gpus: The GPUs that the task sees.
         local: The task's number on its node.
-        neighbours: How many tasks the node has.
+        neighbors: How many tasks the node has.
 
     Returns:
         A part of `gpus`.
@@ -78,10 +78,10 @@ def share(gpus, local, neighbours):
     """
     if len(gpus) < int(os.environ.get("SLURM_GPUS_ON_NODE", len(gpus))):
         return gpus
-    count = len(gpus) // neighbours
+    count = len(gpus) // neighbors
     if gpus and not count:
         raise ValueError(
-            f"{neighbours} tasks share a node of {len(gpus)} GPUs. Begin as many tasks as GPUs, or "
+            f"{neighbors} tasks share a node of {len(gpus)} GPUs. Begin as many tasks as GPUs, or "
             "fewer."
         )
     return gpus[local * count : (local + 1) * count]

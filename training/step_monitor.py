@@ -20,7 +20,7 @@ class StepMonitor:
         self.start, self.steps = None, 0
 
     def follow(self, result, batch):
-        """Takes the result of a step that was begun; looks at the one before.
+        """Takes the result of a step that was started; looks at the one before.
 
         Returns:
             Whether, by the step before, any worker was told to stop, and whether one wants a
@@ -75,5 +75,5 @@ class StepMonitor:
         raise FloatingPointError(
             f"{what} step {step}. Its examples are listed in {run.folder.path / NOT_FINITE}; the "
             f"first is {keys[0]}. The last checkpoint holds the state before. Look at these "
-            "images, or begin anew with a lower `learning_rate`."
+            "images, or start again with a lower `learning_rate`."
         )

@@ -9,7 +9,7 @@ import PIL.Image
 
 
 def picture(height=48, width=64, seed=0):
-    """A smooth colourful image, uint8 `(height, width, 3)`; every seed gives another."""
+    """A smooth colorful image, uint8 `(height, width, 3)`; every seed gives another."""
     y, x = np.mgrid[:height, :width] / 16
     phases = np.random.default_rng(seed).uniform(0, 6, (3, 2))
     channels = [np.sin(y + a) * np.cos(x + b) for a, b in phases]

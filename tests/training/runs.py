@@ -87,7 +87,7 @@ def cluster(count):
 
 def slurm_step(count):
     """What `srun` tells each of some tasks on this machine."""
-    job = slurm.PORTS.index(neighbouring_ports(count))
+    job = slurm.PORTS.index(neighboring_ports(count))
     return [slurm_task("127.0.0.1", str(count), "127.0.0.1", rank, job) for rank in range(count)]
 
 
@@ -122,7 +122,7 @@ def free_ports(count):
         return [one.getsockname()[1] for one in sockets]
 
 
-def neighbouring_ports(count):
+def neighboring_ports(count):
     """Ports one after the other that are free, of those that jobs of SLURM get."""
     for first in random.sample(slurm.PORTS[:-count], len(slurm.PORTS) - count):
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):

@@ -85,7 +85,7 @@ def assert_close(found, expected):
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_as_one_process_when_batch_norm_is_synchronised(count, one, mirrored, workers):
+def test_as_one_process_when_batch_norm_is_synchronized(count, one, mirrored, workers):
     kinds = ("losses", "trained", "model", "optimizer", "average", "saved", "evaluated")
     expected = part(one, "synchronized", *kinds)
     assert_close(part(mirrored[count], "synchronized", *kinds), expected)

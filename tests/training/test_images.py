@@ -82,7 +82,7 @@ def test_animation_gives_its_first_frame():
     encoded = photographs.animation(PICTURE)
     assert PIL.Image.open(io.BytesIO(encoded)).n_frames == 2
     np.testing.assert_array_equal(decoding.decode_plain(encoded), pillow(encoded))
-    assert np.abs(decoding.decode(encoded).astype(int) - PICTURE).mean() < 20  # few colours
+    assert np.abs(decoding.decode(encoded).astype(int) - PICTURE).mean() < 20  # few colors
 
 
 def test_webp():
@@ -114,7 +114,7 @@ def test_fused_crop_is_the_crop_of_the_decoded():
     for key in range(20):
         fused = images.decode_random_crop(encoded, (key, 0)).numpy().astype(float)
         plain = images.random_crop(decoding.decode_plain(encoded), (key, 0)).numpy()
-        # At the window's edge a JPEG's colours are interpolated from less.
+        # At the window's edge a JPEG's colors are interpolated from less.
         np.testing.assert_allclose(fused[2:-2, 2:-2], plain[2:-2, 2:-2], atol=3)
         assert np.abs(fused - plain).mean() < 0.1
 
@@ -137,7 +137,7 @@ def test_windows_keep_to_area_and_ratio():
 
 
 @pytest.mark.parametrize(("side", "crop"), [(32, 0.875), (64, 1.0), (224, 0.875)])
-def test_centre_is_that_of_pillow(side, crop):
+def test_center_is_that_of_pillow(side, crop):
     shorter = round(side / crop)
     size = (round(160 * shorter / 120), shorter)
     resized = np.asarray(PIL_PICTURE.resize(size, PIL.Image.BICUBIC), float)
@@ -209,7 +209,7 @@ def test_shift_rotate_zoom_of_nothing_changes_nothing():
     )
 
 
-# Colours.
+# Colors.
 
 
 @pytest.mark.parametrize("size", [(170, 230), (90, 110), (25, 33)])
@@ -229,8 +229,8 @@ def test_half_of_the_images_are_mirrored(size, interpolation):
 
 
 def test_jitter_stays_within_its_strength():
-    grey = tf.fill((8, 8, 3), 100.0)  # contrast and saturation leave it alone
-    values = np.array([images.color_jitter(grey, (i, 0), 0.4)[0, 0] for i in range(100)])
+    gray = tf.fill((8, 8, 3), 100.0)  # contrast and saturation leave it alone
+    values = np.array([images.color_jitter(gray, (i, 0), 0.4)[0, 0] for i in range(100)])
     assert np.ptp(values, axis=1).max() < 1e-3
     assert 60 <= values.min() < 66
     assert 134 < values.max() <= 140.01
@@ -286,7 +286,7 @@ def test_rand_augment_geometry():
     names = list(randaugment.OPERATIONS)
     shifted = randaugment.apply(FLOAT, tf.constant(names.index("translate_x")), 0.5, 1.0)
     np.testing.assert_allclose(shifted[:, :-36], FLOAT[:, 36:], atol=1e-3)  # 0.225 of 160
-    assert (shifted.numpy()[:, -30:] == randaugment.GREY).all()
+    assert (shifted.numpy()[:, -30:] == randaugment.GRAY).all()
     for name in ("rotate", "shear_x", "shear_y", "translate_y"):
         moved = randaugment.apply(FLOAT, tf.constant(names.index(name)), 0.5, 1.0)
         assert np.abs(moved - FLOAT).mean() > 5
@@ -307,16 +307,16 @@ def test_mixing(mixup, cutmix):
     weights[5] = 0
     mixed, mixed_labels = (x.numpy() for x in mixing.mix(pictures, labels, masks, weights))
     for i in range(count):
-        neighbour = i + 1 if i % 2 == 0 else i - 1
-        mask = masks[i].numpy() if weights[neighbour] else np.ones((*size, 1))
-        expected = pictures[i] * mask + pictures[neighbour] * (1 - mask)
+        neighbor = i + 1 if i % 2 == 0 else i - 1
+        mask = masks[i].numpy() if weights[neighbor] else np.ones((*size, 1))
+        expected = pictures[i] * mask + pictures[neighbor] * (1 - mask)
         np.testing.assert_allclose(mixed[i], expected, atol=1e-6)
         assert mixed_labels[i, i] == pytest.approx(mask.mean(), abs=1e-5)
         assert mixed_labels[i].sum() == pytest.approx(1, abs=1e-5)
         assert np.flatnonzero(mixed_labels[i] > 1e-6).tolist() in (
             [i],
-            [neighbour],
-            sorted([i, neighbour]),
+            [neighbor],
+            sorted([i, neighbor]),
         )
     whole = np.array([np.ptp(mask) == 0 for mask in masks.numpy()])
     assert whole.all() if not cutmix else not whole.all()

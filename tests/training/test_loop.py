@@ -17,10 +17,10 @@ PLAIN = (
 )  # fmt: skip
 
 
-def small(classes=4, activation=None, normalised=True):
+def small(classes=4, activation=None, normalized=True):
     """Every kind of layer that a GhostNet has, with or without batch norm."""
     inputs = keras.Input((16, 16, 3))
-    if normalised:
+    if normalized:
         x = layers.GhostBottleneck(16, 12, strides=2, se_ratio=0.25)(inputs)
     else:
         x = keras.layers.Conv2D(12, 3, strides=2, activation="relu")(inputs)
@@ -47,7 +47,7 @@ def batch(size=8, classes=4):
 
 def test_batch_in_parts_is_the_whole_batch():
     def build():
-        return small(normalised=False)
+        return small(normalized=False)
 
     whole, parts = loop_of(build=build), loop_of("accumulate=4", "l2=0", build=build)
     for _ in range(3):
@@ -89,10 +89,10 @@ def test_distillation(activation, temperature):
 
 
 def test_student_comes_to_its_teacher():
-    teacher = small(normalised=False)
+    teacher = small(normalized=False)
     loop = loop_of(
         "distillation=1", "learning_rate=0.5", "momentum=0",
-        build=lambda: small(normalised=False), teacher=lambda: teacher,
+        build=lambda: small(normalized=False), teacher=lambda: teacher,
     )  # fmt: skip
     distances = [float(loop.train_step(batch())[0]) for _ in range(30)]
     assert distances[-1] < distances[0] / 10

@@ -168,9 +168,9 @@ def test_mixed_labels(folder):
     np.testing.assert_array_equal(mixed["index"], plain["index"])
     assert mixed["label"].shape == (1, 40, 2)
     np.testing.assert_allclose(mixed["label"].sum(axis=-1), 1, atol=1e-5)
-    neighbours = plain["image"][0].reshape(20, 2, 16, 16, 3)[:, ::-1].reshape(40, 16, 16, 3)
+    neighbors = plain["image"][0].reshape(20, 2, 16, 16, 3)[:, ::-1].reshape(40, 16, 16, 3)
     own = (mixed["image"][0] == plain["image"][0]).all(axis=-1)
-    assert (own | (mixed["image"][0] == neighbours).all(axis=-1)).all()
+    assert (own | (mixed["image"][0] == neighbors).all(axis=-1)).all()
     other = plain["label"][0].reshape(20, 2)[:, ::-1].ravel() != plain["label"][0]
     shares = mixed["label"][0][np.arange(40), plain["label"][0]]
     np.testing.assert_allclose(shares[other], own[other].mean(axis=(1, 2)), atol=1e-5)
@@ -184,9 +184,9 @@ SHARP = picture(seed=99)
 GOOD = {
     "png named jpeg": encode(SHARP, "PNG"),
     "cmyk": encode(PIL.Image.fromarray(SHARP).convert("CMYK")),
-    "grey": encode(PIL.Image.fromarray(SHARP).convert("L")),
+    "gray": encode(PIL.Image.fromarray(SHARP).convert("L")),
     "sixteen bits": photographs.deep_png(SHARP, 3),
-    "sixteen bits grey": photographs.deep_png(SHARP, 1),
+    "sixteen bits gray": photographs.deep_png(SHARP, 1),
     "animation": photographs.animation(SHARP),
     "exif": photographs.turned(SHARP, 6),
     "bmp": encode(SHARP, "BMP"),

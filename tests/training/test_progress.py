@@ -78,8 +78,8 @@ def test_duration(seconds, text):
     assert duration(seconds) == text
 
 
-def colours(path):
-    """The picture's colours that are not shades of grey."""
+def colors(path):
+    """The picture's colors that are not shades of gray."""
     pixels = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3)
     return {tuple(pixel) for pixel in pixels if np.ptp(pixel.astype(int)) > 60}
 
@@ -94,7 +94,7 @@ def test_training_batch(tmp_path, mixed):
     folder = RunFolder(tmp_path)
     folder.training_batch({"image": preprocess_input(red.copy()), "label": labels}, ["ant", "bee"])
     folder.close()
-    assert (255, 0, 0) in colours(tmp_path / run_folder.BATCH)
+    assert (255, 0, 0) in colors(tmp_path / run_folder.BATCH)
     events = EventAccumulator(str(tmp_path / run_folder.LOGS)).Reload()
     images = events.Tensors("training batch")[0].tensor_proto.string_val[2:]
     assert len(images) == 3
@@ -123,7 +123,7 @@ def test_files_of_an_epoch(tmp_path):
     assert [point.step for point in points] == [4, 8, 12, 16]
     values = [float(tf.make_ndarray(point.tensor_proto)) for point in points]
     assert values == pytest.approx([0.5, 0.7, 0.7, 0.6])
-    assert {(0x1F, 0x77, 0xB4), (0xD9, 0x5F, 0x02)} <= colours(tmp_path / run_folder.CURVE)
+    assert {(0x1F, 0x77, 0xB4), (0xD9, 0x5F, 0x02)} <= colors(tmp_path / run_folder.CURVE)
 
 
 def test_workers_other_than_the_chief_write_nothing(tmp_path):

@@ -1,6 +1,6 @@
 """A short training in a process of its own: started by test_distribution.
 
-Once with batch norm synchronised and once without, each evaluated on photographs. In float64, so
+Once with batch norm synchronized and once without, each evaluated on photographs. In float64, so
 that what is left of a difference is not rounding but a fault. Every worker writes a file.
 """
 

@@ -11,7 +11,7 @@ def to_arrays(pipeline, batch_size=64):
         batch_size: Examples that are read at a time; it does not change the result.
 
     Returns:
-        Images float32 `(n, height, width, 3)`, normalised, labels int32 `(n,)`, and the numbers
+        Images float32 `(n, height, width, 3)`, normalized, labels int32 `(n,)`, and the numbers
         of the examples in the source, int64 `(n,)`.
 
     Raises:

@@ -13,7 +13,7 @@ class BadExamples:
 
     Args:
         examples: How many examples there are.
-        limit: The part of them that may be bad, in [0, 1].
+        limit: The fraction of them that may be bad, in [0, 1].
         path: The CSV file, with the columns `path` and `reason`. Rows are added to it; what is
             named in it already is not named again. None writes nothing.
 

@@ -1,6 +1,6 @@
 """The handwritten digits that scikit-learn ships, as an image folder: data without a download.
 
-1,797 grey images of 8 x 8 pixels: the test part of *Optical Recognition of Handwritten Digits*
+1,797 gray images of 8 x 8 pixels: the test part of *Optical Recognition of Handwritten Digits*
 (Alpaydin and Kaynak, UCI Machine Learning Repository, 1998), written by 13 people.
 """
 
@@ -18,7 +18,7 @@ WHITE = 16  # the largest value of scikit-learn's pixels
 def write_digits(directory, *, seed=0, images_per_class=None):
     """Writes the digits as `train/<class>/*.png` and `val/<class>/*.png`.
 
-    A fifth of every class is held out as `val`. The PNGs are 8 x 8, grey, 0 (paper) to 255
+    A fifth of every class is held out as `val`. The PNGs are 8 x 8, gray, 0 (paper) to 255
     (ink). A folder that is complete already is left as it is, whatever seed it was written
     with; it appears whole or not at all.
 

@@ -22,7 +22,7 @@ def decode_random_crop(encoded, seed, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
     Args:
         encoded: Bytes of a JPEG that `decoding.is_plain`, a scalar string tensor.
         seed: See above.
-        area: The range of the crop's area, as a part of the image's.
+        area: The range of the crop's area, as a fraction of the image's.
         ratio: The range of the crop's width divided by its height.
 
     Returns:
@@ -107,14 +107,14 @@ def resize(image, size, interpolation="bicubic", mirrored=None):
 
 
 def center_crop(image, size, crop=0.875):
-    """Resizes an image so that a centred part of it fits, and takes that: as evaluation does.
+    """Resizes an image so that a centered part of it fits, and takes that: as evaluation does.
 
     Bicubic, antialiased. With a square `size` the shorter side becomes `size / crop`.
 
     Args:
         image: uint8 or float.
         size: `(height, width)` of the result.
-        crop: The part of the resized image's shorter side that is kept, in (0, 1].
+        crop: The fraction of the resized image's shorter side that is kept, in (0, 1].
     """
     sides = tf.cast(tf.shape(image)[:2], tf.float32)
     least = np.round(np.array(size) / crop)
@@ -154,8 +154,8 @@ def shift_rotate_zoom(image, seed, amounts):
     Args:
         image: See above.
         seed: See above.
-        amounts: The largest shift as a part of the sides, the largest angle as a part of a full
-            turn, the largest change of scale as a part.
+        amounts: The largest shift as a fraction of the sides, the largest angle as a fraction of
+            a full turn, the largest relative change of scale.
     """
     shift, turn, zoom = amounts
     y, x, angle, scale = tf.unstack(tf.random.stateless_uniform([4], seed, -1.0, 1.0))
@@ -167,11 +167,11 @@ def shift_rotate_zoom(image, seed, amounts):
 
 
 def warp(image, matrix, fill="CONSTANT", value=0.0):
-    """Moves an image's pixels by an affine map about its centre, bilinear.
+    """Moves an image's pixels by an affine map about its center, bilinear.
 
     Args:
         image: See above.
-        matrix: a, b, c, d, e, f: the pixel at (x, y) from the centre comes from
+        matrix: a, b, c, d, e, f: the pixel at (x, y) from the center comes from
             (a x + b y + c, d x + e y + f).
         fill: What is outside: `"CONSTANT"`, `"NEAREST"` or `"REFLECT"`.
         value: The constant.
@@ -191,12 +191,12 @@ def warp(image, matrix, fill="CONSTANT", value=0.0):
 
 
 def erase(image, seed, probability):
-    """Sets a random rectangle of some images to zero: of normalised ones, the mean colour.
+    """Sets a random rectangle of some images to zero: of normalized ones, the mean color.
 
     Args:
         image: Float, of known shape.
         seed: See above.
-        probability: The part of the images, in [0, 1].
+        probability: The fraction of the images, in [0, 1].
     """
     seeds = tf.random.split(seed, 2)
     y, x, height, width = tf.unstack(

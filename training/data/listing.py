@@ -40,7 +40,7 @@ def list_images(directory, *, seed=0, held_out=0.1):
     Args:
         directory: The folder.
         seed: Decides which images are held out, if the folder has no splits of its own.
-        held_out: The part of every class that is held out then, in (0, 1).
+        held_out: The fraction of every class that is held out then, in (0, 1).
 
     Returns:
         A `Listing`.

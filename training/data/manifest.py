@@ -48,8 +48,8 @@ class Manifest:
         changed = [name for name in settings if earlier.get(name) != settings[name]]
         if changed:
             raise FileExistsError(
-                f"{self.output} was begun from another input or with other settings: what differs "
-                f"is {', '.join(changed)}. Remove it, or choose another folder."
+                f"{self.output} was started from another input or with other settings: what "
+                f"differs is {', '.join(changed)}. Remove it, or choose another folder."
             )
         return {name: entry for name, entry in entries.items() if self._is_whole(name, entry)}
 

@@ -1,6 +1,6 @@
 """Mixup (Zhang et al., 2018) and CutMix (Yun et al., 2019), both as masks.
 
-An example is mixed with its neighbour in the batch, the first with the second, the third with the
+An example is mixed with its neighbor in the batch, the first with the second, the third with the
 fourth and so on, so that a batch may be cut into shards between the pairs.
 """
 
@@ -37,7 +37,7 @@ def mixing_mask(seed, size, mixup, cutmix):
 
 
 def mix(pictures, labels, masks, weights):
-    """Mixes the neighbours of a batch.
+    """Mixes the neighbors of a batch.
 
     Args:
         pictures: Float32 `(batch, height, width, 3)`, an even batch.
@@ -65,7 +65,7 @@ def mix_examples(examples):
 
 
 def _swap(batch):
-    """Every example's neighbour in its place."""
+    """Every example's neighbor in its place."""
     shape = tf.shape(batch)
     pairs = tf.reshape(batch, tf.concat([[shape[0] // 2, 2], shape[1:]], axis=0))
     return tf.reshape(tf.reverse(pairs, axis=[1]), shape)

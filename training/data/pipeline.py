@@ -28,11 +28,11 @@ class Pipeline:
         source: A `ImageSource`.
         image_size: Height and width in pixels, `(height, width)` or one integer for both.
         training: Whether to shuffle and to augment. Otherwise the examples come in order, every
-            one exactly once, each resized and cropped at its centre.
+            one exactly once, each resized and cropped at its center.
         augmentation: An `Augmentation`; None takes its defaults. Training only.
         seed: An integer from 0.
-        crop: Evaluation only: the part of the resized image's shorter side that is kept.
-        bad_limit: The part of the examples that may be impossible to use, in [0, 1]. Those have
+        crop: Evaluation only: the fraction of the resized image's shorter side that is kept.
+        bad_limit: The fraction of the examples that may be unusable, in [0, 1]. Those have
             weight 0; one more than that stops the reading.
         bad_examples: A CSV file that names them, path and reason; None writes none. Every process
             counts the ones it meets.
@@ -130,7 +130,7 @@ class Pipeline:
 
         Returns:
             A `tf.data.Dataset` of dicts, with b = global_batch / count: `image` float32
-            `(b, height, width, 3)`, normalised; `label` int32 `(b,)` or, if examples are mixed,
+            `(b, height, width, 3)`, normalized; `label` int32 `(b,)` or, if examples are mixed,
             float32 `(b, classes)`; `weight` float32 `(b,)`, 0 for padding and what cannot be
             used, else 1; `index` int64 `(b,)`, the example's number in the source, -1 for
             padding. Iterate over it within `explained()`.
@@ -152,14 +152,14 @@ class Pipeline:
             )
         if self.mixes and global_batch // count % 2:
             raise ValueError(
-                "mixup and CutMix mix neighbours: every shard needs an even number of examples. "
+                "mixup and CutMix mix neighbors: every shard needs an even number of examples. "
                 f"Received: global_batch={global_batch}, shard={shard}."
             )
         indices = np.full(steps * global_batch, PADDING, np.int64)
         order = self.order(epoch)[: len(indices)]
         indices[: len(order)] = order
         batch = global_batch // count
-        unit = 2 if self.mixes else 1  # neighbours are mixed within their group
+        unit = 2 if self.mixes else 1  # neighbors are mixed within their group
         group = max(size for size in range(unit, min(batch, GROUP) + 1, unit) if batch % size == 0)
         indices = indices.reshape(steps, count, -1)[start_step:, part].reshape(-1, group)
         keys = self.keys(epoch)[indices]
@@ -293,13 +293,13 @@ class Pipeline:
         return _taken(image, tf.ensure_shape(label, []), tf.ensure_shape(usable, []), index)
 
     def _take(self, picture, key):
-        """The part of an image that is seen, resized; pictures are those of `augmentation.take`."""
+        """The part of an image that is seen, resized; as `transforms.random_view` takes it."""
         if self.training:
             return transforms.random_view(picture, key, self.size, self.augmentation)
         return images.center_crop(images.decoded(picture), self.size, self.crop)
 
     def _vary(self, example, key):
-        """An example with its image varied and normalised."""
+        """An example with its image varied and normalized."""
         image = example["image"]
         if self.training:
             image = transforms.augment(image, key + VARY, self.augmentation)

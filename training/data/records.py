@@ -56,12 +56,12 @@ def make_records(
 
     Args:
         input: An image folder, or ImageNet as Kaggle lays it out; see `listing.list_images`.
-        output: The folder to write, empty or begun by the same call.
+        output: The folder to write, empty or started by the same call.
         shards: How many files the training images go to; the others go to files of about that
             size. None makes files of about 128 MiB.
         workers: How many files are written at once; None takes one for every core.
         seed: Of the order of the images, and of what is held out where `input` has no splits.
-        held_out: The part of every class that is held out then.
+        held_out: The fraction of every class that is held out then.
         console: Where to show progress; None prints nothing.
 
     Returns:
@@ -69,7 +69,7 @@ def make_records(
 
     Raises:
         FileNotFoundError: If there is no such input.
-        FileExistsError: If `output` holds something else, or was begun from another input or
+        FileExistsError: If `output` holds something else, or was started from another input or
             with other settings.
         ValueError: If an argument is out of range, the input is no image folder, or what was
             written is not what was to be written.

@@ -68,7 +68,7 @@ def record_offsets(paths):
             if np.array_equal(kept["state"], state):
                 return kept["shard"], kept["offset"]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        pass  # none yet, or not whole: it is made anew
+        pass  # none yet, or not whole: it is made again
     offsets = [_scan(path) for path in paths]
     shard = np.repeat(np.arange(len(paths), dtype=np.int32), [len(found) for found in offsets])
     offset = np.concatenate(offsets)

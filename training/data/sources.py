@@ -1,4 +1,4 @@
-"""Where labelled images come from, each source by one string."""
+"""Where labeled images come from, each source by one string."""
 
 import dataclasses
 import json
@@ -51,7 +51,7 @@ def open_source(
             digits that scikit-learn carries.
         split: `"train"` or `"val"`.
         seed: Decides which images are held out, for a folder without splits of its own.
-        held_out: The part of every class that is held out then, in (0, 1).
+        held_out: The fraction of every class that is held out then, in (0, 1).
 
     Returns:
         A `ImageSource`.

@@ -57,7 +57,7 @@ def augment(image, seed, settings):
 def _apart(seed, count):
     """A seed for each of several operations, whether those before it are used or not.
 
-    Neighbouring seeds give numbers as independent as any, and cost less than splitting one.
+    Neighboring seeds give numbers as independent as any, and cost less than splitting one.
     """
     seed = tf.convert_to_tensor(seed, tf.int64)
     return [seed + (purpose, 0) for purpose in range(count)]

@@ -17,7 +17,7 @@ code. Weight decay is 1e-4 to 1e-5 in his words; 1e-4 here. It applies to the ke
 convolutions and dense layers; PyTorch's SGD decays batch norm and depthwise kernels as well. In
 issue #13 he says that the paper's ResNet-56 had ResNet's own, shorter schedule: its 64,000 steps
 are about `--set epochs=164 --set milestones=82,123`. With 400 epochs the plain ResNet-56 of the
-one who asked came to 94.3. Images are normalised by ImageNet's mean and deviation instead of
+one who asked came to 94.3. Images are normalized by ImageNet's mean and deviation instead of
 CIFAR's, as everywhere in this package; the first batch norm makes up for it.
 """
 

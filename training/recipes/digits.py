@@ -22,7 +22,7 @@ RECIPES = (
         warmup_epochs=1.6,
         nesterov=True,
         label_smoothing=0.1,
-        # Digits are not mirrored, and their colours say nothing.
+        # Digits are not mirrored, and their colors say nothing.
         augmentation=Augmentation(
             area=None, flip=False, color_jitter=0.0, shift_rotate_zoom=(0.08, 0.04, 0.1)
         ),

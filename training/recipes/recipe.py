@@ -47,9 +47,9 @@ class Recipe:
         precision: Keras' dtype policy.
         synchronized_bn: Whether batch norm takes its statistics over all replicas.
         weights: As the model's constructor: what fine-tuning starts from.
-        teacher: A `.keras` file, a run's folder or a published model's name: a classifier to distil
-            from, which takes the same images and has the same classes; None for none.
-        distillation: The distance to the teacher's part of the loss, in [0, 1].
+        teacher: A `.keras` file, a run's folder or a published model's name: a classifier to
+            distill from, which takes the same images and has the same classes; None for none.
+        distillation: The distance to the teacher as a fraction of the loss, in [0, 1].
         temperature: By which both networks' logits are divided there.
         augmentation: What is done to training images.
         seed: Of initial weights, order, augmentation and dropout.
