@@ -20,6 +20,7 @@ from keras_ghostnet.export.verification import VerificationError
 from keras_ghostnet.quiet import quiet
 
 FAILED = ".failed"
+VERIFIED = "verification"  # a key of the sidecars of artifacts that were verified before
 
 
 def verify(
@@ -35,7 +36,7 @@ def verify(
 
     Args:
         directory: Where `export` put the artifacts and their model.
-        data: Labelled images to verify on, as `export` takes them; None takes those of the export.
+        data: Labeled images to verify on, as `export` takes them; None takes those of the export.
         console: Shows progress; None prints nothing.
 
     Returns:
@@ -84,7 +85,7 @@ def _sidecars(folder):
     """Artifacts and the contents of their sidecars; of SavedModels, those of all versions."""
     paths = sorted({*folder.glob("*.json"), *folder.glob("*/*.json")})
     contents = {path.with_name(path.stem): sidecar.read(path) for path in paths}
-    return {path: content for path, content in contents.items() if content}
+    return {path: content for path, content in contents.items() if content and VERIFIED in content}
 
 
 def _verify(folder, artifact, content, data, subjects):
@@ -97,7 +98,7 @@ def _verify(folder, artifact, content, data, subjects):
             f"{sidecar.path_of(artifact).name}. Export it again."
         )
     subject, reference = _subject(folder, content, data, subjects)
-    folded = content["preprocessing"]["normalisation_in_artifact"]
+    folded = content["preprocessing"]["normalization_in_artifact"]
     try:
         return verify_artifact(artifact, fmt, subject, reference, folded)
     except VerificationError as error:

@@ -55,7 +55,7 @@ def export(
         directory: The folder for the artifacts; made if it is not there.
         formats: The formats' names, `keras_ghostnet.export.formats.FORMATS`; `["all"]` for every
             one whose packages are installed.
-        data: Labelled images: what `keras_ghostnet.training.data.open_source` takes, of which the
+        data: Labeled images: what `keras_ghostnet.training.data.open_source` takes, of which the
             training split calibrates and the held-out split verifies; or arrays of pixels, uint8
             `(n, height, width, 3)`, and of class indices `(n,)`, of which every second calibrates
             int8 formats and the others verify. None takes the images that the run was trained on.
@@ -128,7 +128,7 @@ def choose_formats(names, *, has_source=True):
 
     Args:
         names: A list of names, or `["all"]` for those whose packages are installed.
-        has_source: Whether there is a source of labelled images; without one `all` leaves out the
+        has_source: Whether there is a source of labeled images; without one `all` leaves out the
             formats that train.
 
     Returns:
@@ -149,7 +149,7 @@ def choose_formats(names, *, has_source=True):
         require_packages(fmt)
         if "train_data" in fmt.options and not has_source:
             raise ValueError(
-                f"{fmt.name} needs labelled training images. Name a source of them with --data."
+                f"{fmt.name} needs labeled training images. Name a source of them with --data."
             )
     return fmts
 
@@ -211,10 +211,9 @@ def _require_label_range(network, found):
 
 def _training(network, source, data, console):
     """What quantization-aware training takes: a file that it made before, or images."""
-    from keras_ghostnet.export import tflite_qat
-    from keras_ghostnet.export.training_data import Epochs, open_training
+    from keras_ghostnet.export.quantization.run import Epochs, find_trained_file, open_training
 
-    trained = tflite_qat.find(source.text) if source.text else None
+    trained = find_trained_file(source.text, network) if source.text else None
     if trained is not None:
         with step(console) as done:
             done(f"took {trained}, which was trained before")

@@ -7,8 +7,7 @@ import numpy as np
 
 from keras_ghostnet import files
 from keras_ghostnet.export import formats
-
-TINY = 1e-30  # probabilities below this are not told apart: their logarithm may overflow
+from keras_ghostnet.training.logits import TINY
 
 
 class VerificationError(ValueError):

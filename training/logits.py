@@ -24,12 +24,16 @@ def logits(model: keras.Model, images, training: bool = False):
 
 
 def ends_in_softmax(model: keras.Model) -> bool:
-    """Whether a model returns probabilities."""
-    last = model.layers[-1]
-    if isinstance(last, keras.Model):
-        return ends_in_softmax(last)
+    """Whether a model outputs probabilities."""
+    last = last_layer(model)
     activation = getattr(last, "activation", None)
     return isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax
+
+
+def last_layer(model: keras.Model) -> keras.layers.Layer:
+    """The layer that a model ends in, also where that is within another model."""
+    last = model.layers[-1]
+    return last_layer(last) if isinstance(last, keras.Model) else last
 
 
 def correct(labels, outputs):

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 
-from keras_ghostnet.export.quantization import extra
+from keras_ghostnet.export.quantization.dependencies import require_tfmot
 
 
-def check(model, learning_rate, distillation):
+def validate_arguments(model, learning_rate, distillation):
     """Refuses what cannot be fine-tuned.
 
     Args:
@@ -18,7 +18,7 @@ def check(model, learning_rate, distillation):
         ImportError: If tf_keras or TFMOT is missing.
         ValueError: If an argument does not fit.
     """
-    extra.check()
+    require_tfmot()
     if not 0 <= distillation <= 1:
         raise ValueError(f"`distillation` must be in [0, 1]. Received: {distillation}.")
     if not learning_rate > 0:

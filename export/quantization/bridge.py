@@ -1,13 +1,18 @@
 """From Keras 3 to tf_keras, the only Keras that TFMOT knows."""
 
+from typing import TYPE_CHECKING
+
 import keras
 
 from keras_ghostnet.export.graph.operations import stock_layers
-from keras_ghostnet.export.quantization import extra
+from keras_ghostnet.export.quantization.dependencies import require_tfmot
 from keras_ghostnet.quiet import quiet
 
+if TYPE_CHECKING:
+    import tf_keras
 
-def to_tf_keras(model):
+
+def to_tf_keras(model: keras.Model) -> "tf_keras.Model":
     """The equal tf_keras model: the same layers, names and weights, for tools that need it.
 
     The graph is rebuilt call by call, with shared layers, nested models and several inputs and
@@ -28,7 +33,7 @@ def to_tf_keras(model):
         ImportError: If tf_keras is missing.
         ValueError: If a layer or operation has no equal in tf_keras; the message names it.
     """
-    extra.check()
+    require_tfmot()
     if not getattr(model, "inputs", None):
         raise ValueError(
             f"{model.name} has no graph of layers: build it with the functional API "

@@ -8,10 +8,10 @@ ReLU follows without batch norm.
 import tensorflow as tf
 import tf_keras
 
-from keras_ghostnet.export.quantization import extra
+from keras_ghostnet.export.quantization.dependencies import load_tfmot
 from keras_ghostnet.layers import GroupedConv2D as KerasGroupedConv2D
 
-tfmot = extra.load_tfmot()
+tfmot = load_tfmot()
 
 SMALLEST = 1e-8  # range of a channel whose weights are all 0
 LEVELS = 256

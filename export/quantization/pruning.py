@@ -1,5 +1,10 @@
 """Magnitude pruning: the smallest weights become zeros while the network adapts."""
 
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
 from rich.console import Console
 
 from keras_ghostnet.console import step
@@ -8,6 +13,7 @@ from keras_ghostnet.export.quantization import arguments
 from keras_ghostnet.export.quantization.batches import Batches
 from keras_ghostnet.export.quantization.bridge import copy_weights, to_tf_keras
 from keras_ghostnet.quiet import quiet
+from keras_ghostnet.training.logits import logits
 
 RISE = 0.7  # part of the steps in which the sparsity rises
 UPDATES = 20  # how often it does, at most
@@ -23,17 +29,17 @@ def is_pointwise(layer):
 
 
 def prune(
-    model,
-    train_data,
-    sparsity=0.5,
+    model: keras.Model,
+    train_data: Iterable,
+    sparsity: float = 0.5,
     *,
-    epochs=3,
-    steps=None,
-    learning_rate=1e-3,
-    distillation=0.5,
-    which=is_pointwise,
-    console=None,
-):
+    epochs: int = 3,
+    steps: int | None = None,
+    learning_rate: float = 1e-3,
+    distillation: float = 0.5,
+    which: Callable[[Any], bool] = is_pointwise,
+    console: Console | None = None,
+) -> keras.Model:
     """Prunes a classifier with TFMOT: zeros in its kernels, by magnitude, as it trains on.
 
     Files get smaller once they are compressed. It gets faster only where the runtime has sparse
@@ -42,7 +48,7 @@ def prune(
     Args:
         model: As `quantize_aware`, of any image size; left as it is.
         train_data: As `quantize_aware`.
-        sparsity: Part of each kernel that becomes 0, in (0, 1).
+        sparsity: Fraction of each kernel that becomes 0, in (0, 1).
         epochs: How often to go through `train_data`.
         steps: Batches in all, instead of `epochs`; 10 at least.
         learning_rate, distillation: As `quantize_aware`.
@@ -57,7 +63,7 @@ def prune(
         ImportError, TypeError, ValueError, FloatingPointError: As `quantize_aware`; and if
             nothing is to be pruned.
     """
-    arguments.check(model, learning_rate, distillation)
+    arguments.validate_arguments(model, learning_rate, distillation)
     if not 0 < sparsity < 1:
         raise ValueError(f"`sparsity` must be in (0, 1). Received: {sparsity}.")
     batches = Batches(train_data, model.input_shape, model.output_shape[-1], epochs, steps)
@@ -73,7 +79,7 @@ def prune(
 
         from keras_ghostnet.export.quantization.configs import tfmot
         from keras_ghostnet.export.quantization.fine_tuning import fine_tune
-        from keras_ghostnet.export.quantization.softmax import logits, without_softmax
+        from keras_ghostnet.export.quantization.softmax import without_softmax
 
         stock = deploy(model, passes=())
         student, pruned = _prunable(to_tf_keras(stock), which, sparsity, batches.steps)
@@ -92,7 +98,7 @@ def prune(
             fine_tune(
                 student_logits,
                 student.trainable_variables,
-                logits(for_tracing(stock), ends_in_softmax),
+                functools.partial(logits, for_tracing(stock)),
                 batches,
                 learning_rate=learning_rate,
                 distillation=distillation,

@@ -1,8 +1,12 @@
 """Quantization-aware training: from a float Keras 3 classifier to a full-integer TFLite file."""
 
 import dataclasses
+import functools
+import os
 import pathlib
+from collections.abc import Iterable
 
+import keras
 from rich.console import Console
 
 from keras_ghostnet import files
@@ -13,6 +17,7 @@ from keras_ghostnet.export.quantization import arguments
 from keras_ghostnet.export.quantization.batches import Batches
 from keras_ghostnet.export.quantization.bridge import to_tf_keras
 from keras_ghostnet.quiet import quiet
+from keras_ghostnet.training.logits import logits
 
 IO = ("int8", "uint8")
 MEASURED = 100  # batches, at most, that the ranges of activations are taken from
@@ -28,9 +33,9 @@ class QuantizedModel:
     """
 
     content: bytes
-    history: list
+    history: list[dict[str, float]]
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Writes the TFLite file; it appears whole or not at all. Returns its path."""
         path = pathlib.Path(path)
         with files.replacing(path) as partial:
@@ -39,17 +44,17 @@ class QuantizedModel:
 
 
 def quantize_aware(
-    model,
-    train_data,
+    model: keras.Model,
+    train_data: Iterable,
     *,
-    epochs=3,
-    steps=None,
-    learning_rate=1e-4,
-    distillation=1.0,
-    io="int8",
-    console=None,
-):
-    """Trains a classifier with int8 rounding in it, and converts it to a full-integer TFLite file.
+    epochs: int = 3,
+    steps: int | None = None,
+    learning_rate: float = 1e-4,
+    distillation: float = 1.0,
+    io: str = "int8",
+    console: Console | None = None,
+) -> QuantizedModel:
+    """Fine-tunes a classifier with int8 rounding in it, and converts it to full-integer TFLite.
 
     The model is brought into its deployment form first: batch norms are folded, so that the
     rounding that is trained with is that of the device. Then TFMOT's fake quantization is put
@@ -66,9 +71,9 @@ def quantize_aware(
         epochs: How often to go through `train_data`.
         steps: Batches in all, instead of `epochs`.
         learning_rate: Adam's peak, after a warm-up of a tenth of the steps; then a cosine to 0.
-        distillation: The part of the loss, in [0, 1], that is the mean square of the distance to
-            the float model's logits, in units of their variance; the rest is the cross entropy of
-            the labels.
+        distillation: The fraction of the loss, in [0, 1], that is the mean square of the distance
+            to the float model's logits, in units of their variance; the rest is the cross entropy
+            of the labels.
         io: Type of the file's input and output: `"int8"` or `"uint8"`.
         console: A `rich.console.Console` for progress; None shows nothing.
 
@@ -89,7 +94,6 @@ def quantize_aware(
     with quiet(unless=()):
         from keras_ghostnet.export.quantization.fake_quantization import FakeQuantized
         from keras_ghostnet.export.quantization.fine_tuning import fine_tune
-        from keras_ghostnet.export.quantization.softmax import logits
 
         with step(console, "Putting fake quantization in") as done:
             deployed = deploy(model)
@@ -102,7 +106,7 @@ def quantize_aware(
             history = fine_tune(
                 quantized.train,
                 quantized.trainable_variables,
-                logits(for_tracing(deployed), quantized.ends_in_softmax),
+                functools.partial(logits, for_tracing(deployed)),
                 batches,
                 learning_rate=learning_rate,
                 distillation=distillation,
@@ -118,7 +122,7 @@ def quantize_aware(
 def _check(model, learning_rate, distillation, io):
     if io not in IO:
         raise ValueError(f"`io` must be one of {IO}. Received: io={io!r}.")
-    arguments.check(model, learning_rate, distillation)
+    arguments.validate_arguments(model, learning_rate, distillation)
     if None in model.input_shape[1:]:
         raise ValueError(
             f"TFLite needs a fixed image size. Received a model with the input shape "

@@ -1,9 +1,6 @@
-"""Logits of networks that end in a softmax: losses and teachers want those."""
+"""tf_keras models that end in a softmax: losses want their logits."""
 
-import tensorflow as tf
 import tf_keras
-
-TINY = 1e-30  # probabilities below this are not told apart
 
 
 def activation_name(layer):
@@ -25,16 +22,3 @@ def without_softmax(model):
     if activation_name(getattr(last, "layer", last)) != "softmax":
         return model
     return tf_keras.Model(model.input, last.input)
-
-
-def logits(model, ends_in_softmax):
-    """A function of images that returns a Keras 3 model's logits.
-
-    Those of a model that ends in a softmax are known but for a constant: its logarithms.
-    """
-
-    def function(images):
-        outputs = model(images, training=False)
-        return tf.math.log(tf.maximum(outputs, TINY)) if ends_in_softmax else outputs
-
-    return function

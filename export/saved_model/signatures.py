@@ -1,10 +1,11 @@
-"""The functions that a SavedModel offers, from normalised floats to the bytes of files."""
+"""The functions that a SavedModel offers, from normalized floats to the bytes of files."""
 
 import keras
 import tensorflow as tf
 
 from keras_ghostnet.export.saved_model.decoding import MAX_PIXELS, evaluation_image
 from keras_ghostnet.training.data import images as image_ops
+from keras_ghostnet.training.logits import ends_in_softmax, last_layer
 
 
 def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS):
@@ -12,7 +13,7 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
 
     By name, input -> outputs:
 
-    - `serving_default`: `images`, normalised, float32 `(n, height, width, 3)` -> `outputs`, the
+    - `serving_default`: `images`, normalized, float32 `(n, height, width, 3)` -> `outputs`, the
       model's, float32 `(n, classes)`.
     - `classify_uint8`: `pixels`, RGB of any size, uint8 `(n, any, any, 3)` -> `classes`, `scores`,
       `labels`.
@@ -132,18 +133,14 @@ def _is_softmax(model):
     Raises:
         ValueError: If they are neither that nor logits.
     """
-    layer = model.layers[-1]
-    while isinstance(layer, keras.Model):
-        layer = layer.layers[-1]
-    if isinstance(layer, keras.layers.Softmax):
-        return True
+    layer = last_layer(model)
     activation = getattr(layer, "activation", keras.activations.linear)
     if activation not in (keras.activations.linear, keras.activations.softmax):
         raise ValueError(
-            "Scores are a softmax: the model must put out logits or a softmax of them. Its last "
+            "Scores are a softmax: the model must output logits or a softmax of them. Its last "
             f"layer, {layer.name}, has the activation {activation.__name__}."
         )
-    return activation is keras.activations.softmax
+    return ends_in_softmax(model)
 
 
 def _not_empty(pixels):

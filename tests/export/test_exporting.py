@@ -9,6 +9,7 @@ import pytest
 
 from keras_ghostnet import files, model_reference, registry
 from keras_ghostnet.export import exporting, formats, sidecar
+from keras_ghostnet.export.quantization.run import find_trained_file
 from tests.export.command import FORMATS, FP32, INT8, export, ghostnet
 
 OPTIONS = {"target": "arm"}  # the default, of what options a user leaves out
@@ -120,7 +121,7 @@ def test_raw_pixels_and_uint8(run_dir, tmp_path):
         content = sidecar.read(tmp_path / f"{name}.json")
         (tensor,) = content["inputs"]
         assert (tensor["dtype"], tensor["scale"], tensor["zero_point"]) == ("uint8", 1, 0)
-        assert content["preprocessing"]["normalisation_in_artifact"]
+        assert content["preprocessing"]["normalization_in_artifact"]
     assert ghostnet("verify", tmp_path) == 0
 
 
@@ -165,7 +166,7 @@ def test_labels_of_a_file(run_dir, tmp_path, capfd):
     assert "small has 2 classes. Received 1 labels" in capfd.readouterr().err
 
 
-def test_quantization_aware_training(run_dir, tmp_path, capfd):
+def test_quantization_aware_training(run_dir, small, tmp_path, capfd):
     if formats.missing_packages(formats.get_format("tflite_int8_qat")):
         pytest.skip("tf_keras and TFMOT are missing")
     assert export(run_dir, tmp_path, "--io", "uint8", names="tflite_int8_qat") == 0
@@ -176,7 +177,11 @@ def test_quantization_aware_training(run_dir, tmp_path, capfd):
 
     # What was trained before is not trained again.
     run = shutil.copytree(run_dir, tmp_path / "run")
-    shutil.copy(tmp_path / "small_int8_qat.tflite", run / "model_int8_qat.tflite")
+    for end in ("", ".json"):
+        shutil.copy(tmp_path / f"small_int8_qat.tflite{end}", run / f"model_int8_qat.tflite{end}")
+    assert find_trained_file(run, small) == run / "model_int8_qat.tflite"
+    other = keras.models.clone_model(small)
+    assert find_trained_file(run, other) is None
     out = tmp_path / "out"
     assert export(run, out, "--io", "uint8", names="tflite_int8_qat") == 0
     assert sidecar.read(out / "small_int8_qat.tflite.json")["sha256"] == content["sha256"]

@@ -8,6 +8,7 @@ import pytest
 
 from keras_ghostnet.cli import quantize
 from keras_ghostnet.export import tflite
+from keras_ghostnet.export.quantization.run import find_trained_file
 from tests.export.quantization.conftest import network
 
 CLASSES = ("ant", "bee", "cow", "dog")
@@ -48,6 +49,10 @@ def test_a_run_is_quantized_and_compared(run, capfd):
     assert "compared on 12 held-out images" in output
     runner = tflite.load(run / "run" / "model_int8_qat.tflite")
     assert runner.input["dtype"] == np.uint8
+    model = keras.models.load_model(run / "run" / "model.keras")
+    assert find_trained_file(run / "run", model) == run / "run" / "model_int8_qat.tflite"
+    model.layers[-1].kernel.assign_add(model.layers[-1].kernel)
+    assert find_trained_file(run / "run", model) is None
 
 
 def test_other_classes_are_refused_before_training(run):

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.graph import deploy
-from keras_ghostnet.export.quantization import extra, quantize_aware, to_tf_keras
+from keras_ghostnet.export.quantization import dependencies, quantize_aware, to_tf_keras
 from keras_ghostnet.export.quantization.quantize_aware import convert, measure
 from tests.export.quantization.conftest import CLASSES, SIZE, accuracy, batches, network
 
@@ -147,7 +147,7 @@ def test_layers_without_an_int8_form_are_named():
 
 
 def test_a_missing_package_is_named(monkeypatch, problem):
-    monkeypatch.setattr(extra, "PACKAGES", ("tf_keras", "no_such_package"))
+    monkeypatch.setattr(dependencies, "PACKAGES", ("tf_keras", "no_such_package"))
     with pytest.raises(ImportError, match=r'no_such_package.*"keras_ghostnet\[quantize\]"'):
         quantize_aware(problem[0], [])
 

@@ -1,24 +1,20 @@
-"""The optional packages that this part needs."""
+"""TensorFlow Model Optimization and tf_keras, which are optional."""
 
-import importlib.util
 import os
+
+from keras_ghostnet import extras
 
 PACKAGES = ("tf_keras", "tensorflow_model_optimization")
 LEGACY = "TF_USE_LEGACY_KERAS"
 
 
-def check():
-    """Tells at once whether something is missing.
+def require_tfmot():
+    """Refuses to start without tf_keras and TFMOT.
 
     Raises:
-        ImportError: If tf_keras or TFMOT is not installed.
+        ImportError: If one of them is not installed.
     """
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ImportError(
-            f"Quantization-aware training and pruning need {' and '.join(missing)}. "
-            'Install with: pip install "keras_ghostnet[quantize]"'
-        )
+    extras.require(*PACKAGES, purpose="Quantization-aware training", extra="quantize")
 
 
 def load_tfmot():

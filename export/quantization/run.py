@@ -1,0 +1,258 @@
+"""Quantization-aware training of a run's model, whose file later exports find again."""
+
+import dataclasses
+import datetime
+import os
+import pathlib
+import tempfile
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from keras_ghostnet import environment, files, model_reference
+from keras_ghostnet.console import step
+from keras_ghostnet.export import sidecar, tflite
+from keras_ghostnet.export.graph import deploy, for_tracing
+from keras_ghostnet.export.quantization import arguments
+from keras_ghostnet.export.quantization.quantize_aware import quantize_aware
+from keras_ghostnet.quiet import quiet
+from keras_ghostnet.training.data import (
+    Augmentation,
+    Pipeline,
+    open_source,
+    require_same_classes,
+    to_arrays,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FORMAT = "tflite_int8_qat"
+FILE = "model_int8_qat.tflite"  # in a run's folder
+CALIBRATION = 200  # images that PTQ takes its ranges from, about
+
+Path = str | os.PathLike[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """How one form of a network does on the held-out images.
+
+    Attributes:
+        name: `"float"`, `"int8 PTQ"` or `"int8 QAT"`.
+        accuracy: Top-1, in [0, 1].
+        agreement: The fraction of the images for which it chooses the float model's class.
+        rms_error, max_error: Of its outputs, in standard deviations of the float model's.
+        bytes: The file's size; of the float model, that of its weights.
+    """
+
+    name: str
+    accuracy: float
+    agreement: float
+    rms_error: float
+    max_error: float
+    bytes: int
+
+
+def quantize_run(
+    run: Path,
+    data: Path,
+    out: Path | None = None,
+    *,
+    epochs: int = 3,
+    steps: int | None = None,
+    batch_size: int = 32,
+    learning_rate: float = 1e-4,
+    distillation: float = 1.0,
+    io: str = "int8",
+    seed: int | None = None,
+    console: "Console | None" = None,
+) -> tuple[pathlib.Path, list[Comparison]]:
+    """Trains a run's model with int8 rounding in it, and tells what quantization costs.
+
+    Beside the TFLite file a JSON file says which model it was trained from.
+
+    Args:
+        run: A run's folder (its best model), or a `.keras` file in one or anywhere.
+        data: As `keras_ghostnet.training.data.open_source`; the training split trains, augmented
+            as in the run, and the held-out split compares.
+        out: The file to write; None takes `model_int8_qat.tflite` in the model's folder.
+        epochs, steps, learning_rate, distillation, io: As `quantize_aware`.
+        batch_size: Images at a time.
+        seed: Of the split, for a source without splits; None takes the run's, or 0.
+        console: Shows progress; None prints nothing.
+
+    Returns:
+        The path of the file, and a `Comparison` of the float model, int8 after training (PTQ) and
+        quantization-aware training (QAT).
+
+    Raises:
+        FileNotFoundError: If there is no such model or source.
+        ImportError, ValueError, FloatingPointError: As `quantize_aware`; and if the classes of
+            model and source differ.
+    """
+    if console is not None:
+        console.file = console.file  # standard output as it is now: below it is held back
+    with quiet(unless=()):
+        reference = model_reference.resolve_model(run)
+        model = reference.load()
+        arguments.validate_arguments(model, learning_rate, distillation)
+        seed = reference.seed if seed is None else seed
+        training, calibration, held_out = _pipelines(model, reference, data, seed)
+        with training.explained():
+            quantized = quantize_aware(
+                model,
+                Epochs(training, batch_size),
+                epochs=epochs,
+                steps=steps,
+                learning_rate=learning_rate,
+                distillation=distillation,
+                io=io,
+                console=console,
+            )
+        path = pathlib.Path(out) if out else _folder(run) / FILE
+        _save(quantized, path, model, io)
+        with step(console, "Comparing on the held-out images") as done:
+            comparisons = _compare(model, path, calibration, held_out)
+            done(f"compared on {held_out.source.examples} held-out images")
+    return path, comparisons
+
+
+def find_trained_file(run: Path, model: keras.Model) -> pathlib.Path | None:
+    """The file that `quantize_run` trained from just this model, in a run's folder.
+
+    Args:
+        run: As `quantize_run`.
+        model: The run's model, loaded.
+
+    Returns:
+        The path; None if there is none, it was trained from other weights, or it was changed.
+    """
+    path = _folder(run) / FILE
+    beside = sidecar.path_of(path)
+    content = sidecar.read(beside) if path.is_file() and beside.is_file() else None
+    if (
+        content is None
+        or content["source"]["sha256"] != sidecar.model_hash(model)
+        or content["sha256"] != sidecar.artifact_hash(path)
+    ):
+        return None
+    return path
+
+
+class Epochs:
+    """Batches of a pipeline, those of another epoch each time.
+
+    Args:
+        pipeline: A `keras_ghostnet.training.data.Pipeline` for training.
+        batch_size: Images at a time.
+    """
+
+    def __init__(self, pipeline, batch_size=32):
+        self.pipeline, self.batch_size, self.epoch = pipeline, batch_size, 0
+
+    def __len__(self):
+        return self.pipeline.steps_per_epoch(self.batch_size)
+
+    def __iter__(self):
+        self.epoch += 1
+        return iter(self.pipeline.batches(self.epoch, global_batch=self.batch_size))
+
+
+def open_training(data, size, recipe):
+    """The training images of a source, augmented as in a run.
+
+    Args:
+        data: As `keras_ghostnet.training.data.open_source`.
+        size: `(height, width)` in pixels.
+        recipe: The run's settings, a dictionary; without `augmentation` the pipeline's defaults.
+
+    Returns:
+        A `keras_ghostnet.training.data.Pipeline`.
+
+    Raises:
+        FileNotFoundError, ValueError: As `open_source`.
+    """
+    seed = recipe.get("seed", 0)
+    settings = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in recipe.get("augmentation", {}).items()
+    }
+    return Pipeline(
+        open_source(data, "train", seed=seed),
+        image_size=tuple(size),
+        training=True,
+        augmentation=Augmentation(**settings),
+        seed=seed,
+    )
+
+
+def _folder(run):
+    path = pathlib.Path(run)
+    return path if path.is_dir() else path.parent
+
+
+def _pipelines(model, reference, data, seed):
+    """Training images as the run augmented them, the same as they are, and the held-out ones."""
+    sources = {split: open_source(data, split, seed=seed) for split in ("train", "val")}
+    for source in sources.values():
+        require_same_classes(model, source, reference)
+    size = model.input_shape[1:3]
+    options = dict(image_size=size, seed=seed, crop=reference.crop)
+    return (
+        open_training(data, size, {**reference.recipe, "seed": seed}),
+        Pipeline(sources["train"], training=False, **options),
+        Pipeline(sources["val"], training=False, **options),
+    )
+
+
+def _save(quantized, path, model, io):
+    """Writes the file, and what it was trained from beside it."""
+    quantized.save(path)
+    content = {
+        "format": FORMAT,
+        "source": {"model": model.name, "sha256": sidecar.model_hash(model)},
+        "options": {"io": io},
+        "versions": environment.versions("python", *sidecar.PACKAGES),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    with files.replacing(sidecar.path_of(path)) as partial:
+        sidecar.write(path, content, partial)
+
+
+def _compare(model, path, calibration, held_out):
+    images, labels, _ = to_arrays(held_out)
+    reference = model.predict(images, verbose=0)
+    forms = {"float": (reference, 4 * model.count_params())}
+    with tempfile.TemporaryDirectory() as folder:
+        plain = pathlib.Path(folder) / "ptq.tflite"
+        tflite.export(for_tracing(deploy(model)), plain, "int8", _some(calibration))
+        forms["int8 PTQ"] = (tflite.load(plain)(images), files.size(plain))
+    forms["int8 QAT"] = (tflite.load(path)(images), files.size(path))
+    comparisons = []
+    for name, (outputs, size) in forms.items():
+        classes = outputs.argmax(axis=-1)
+        errors = (outputs - reference) / reference.std()
+        comparisons.append(
+            Comparison(
+                name,
+                accuracy=float((classes == labels).mean()),
+                agreement=float((classes == reference.argmax(axis=-1)).mean()),
+                rms_error=float((errors**2).mean() ** 0.5),
+                max_error=float(abs(errors).max()),
+                bytes=size,
+            )
+        )
+    return comparisons
+
+
+def _some(pipeline):
+    """Images from all over the source, not augmented."""
+    batch_size = 8
+    wanted = CALIBRATION // batch_size
+    every = max(1, pipeline.steps_per_epoch(batch_size) // wanted)
+    with pipeline.explained():
+        chosen = pipeline.batches(0, global_batch=batch_size).shard(every, 0).take(wanted)
+        parts = [batch["image"].numpy()[batch["weight"].numpy() > 0] for batch in chosen]
+    return np.concatenate(parts)
