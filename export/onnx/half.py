@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ghostnet.export.onnx import graphs
-from keras_ghostnet.export.onnx.runner import Session
+from keras_ghostnet.export.onnx.runtime import Session
 from keras_ghostnet.quiet import quiet
 
 LARGEST = float(np.finfo("float16").max)  # 65504

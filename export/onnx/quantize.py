@@ -11,7 +11,7 @@ import pathlib
 import tempfile
 
 from keras_ghostnet.export.onnx import graphs
-from keras_ghostnet.export.onnx.runner import arrange
+from keras_ghostnet.export.onnx.runtime import arrange
 from keras_ghostnet.quiet import quiet
 
 WEIGHTED = ("Conv", "Gemm", "MatMul")

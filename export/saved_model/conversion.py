@@ -48,10 +48,10 @@ def load(path, threads=1):
         path: The SavedModel's folder.
         threads: Not used: TensorFlow's threads are a setting of the process.
     """
-    return Runner(path)
+    return SavedModelRunner(path)
 
 
-class Runner:
+class SavedModelRunner:
     """Runs the default signature of a SavedModel, without Keras."""
 
     def __init__(self, path):

@@ -7,8 +7,8 @@ import tempfile
 from keras_ghostnet import files
 from keras_ghostnet.export.onnx import export as export_onnx
 from keras_ghostnet.export.tensorrt import precision
-from keras_ghostnet.export.tensorrt.check import TensorRTError, check_for_tensorrt
 from keras_ghostnet.export.tensorrt.dependencies import import_tensorrt
+from keras_ghostnet.export.tensorrt.inspection import TensorRTError, check_for_tensorrt
 
 BATCHES = (1, 8, 32)
 WORKSPACE = 1 << 30
@@ -18,7 +18,7 @@ def export(model, path, dtype="float16", calibration=None, layout="NCHW", **opti
     """Builds an engine for the GPU of this machine from a Keras model.
 
     Args:
-        model: A Keras model with one input of a fixed image size.
+        model: As `keras_ghostnet.export.onnx.export`.
         path: The plan file to create.
         dtype: `"float16"`, `"float32"` or `"int8"`. Int8 is often slower than float16 for
             depthwise and grouped convolutions: measure both.

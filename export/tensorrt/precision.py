@@ -1,6 +1,6 @@
 """Whether TensorRT computes in the types that the ONNX file gives, as far as its API tells."""
 
-from keras_ghostnet.export.tensorrt.check import TensorRTError
+from keras_ghostnet.export.tensorrt.inspection import TensorRTError
 
 # How the engine inspector of TensorRT 10 and 11 names them, in small letters.
 NAMES = {"FLOAT16": ("half", "fp16"), "INT8": ("int8",)}

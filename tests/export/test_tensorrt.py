@@ -13,6 +13,7 @@ from onnx import helper, numpy_helper
 
 from keras_ghostnet.export import onnx as onnx_format
 from keras_ghostnet.export import tensorrt
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.tensorrt import TensorRTError, check_for_tensorrt, precision
 from keras_ghostnet.export.tensorrt.dependencies import import_tensorrt
 
@@ -31,7 +32,8 @@ def model():
     x = keras.layers.Conv2D(16, 1, bias_initializer="ones", name="residual")(x)
     x = keras.layers.Add(name="add")([x, shortcut])
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    return keras.Model(inputs, keras.layers.Dense(4, name="classes")(x))
+    model = keras.Model(inputs, keras.layers.Dense(4, name="classes")(x))
+    return for_tracing(deploy(model))
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import weakref
 
 import numpy as np
 
-from keras_ghostnet.export.onnx.runner import arrange
+from keras_ghostnet.export.onnx.runtime import arrange
 from keras_ghostnet.export.tensorrt.dependencies import import_cuda, import_tensorrt
 
 
@@ -20,10 +20,10 @@ def load(path, threads=1):
         ImportError: If TensorRT or cuda-python is missing.
         ValueError: If the plan is for another GPU or version of TensorRT.
     """
-    return Runner(path)
+    return TensorRTRunner(path)
 
 
-class Runner:
+class TensorRTRunner:
     """Runs an engine with one input and one output on the first GPU.
 
     It takes NHWC images whatever the engine's own layout.

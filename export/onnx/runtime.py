@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ghostnet.export.onnx.dependencies import require
+from keras_ghostnet import extras
 
 BATCH = 32  # images at a time: memory stays bounded
 
@@ -17,7 +17,7 @@ def load(path, threads=1):
     Raises:
         ImportError: If ONNX Runtime is missing.
     """
-    return Runner(path, threads)
+    return ONNXRunner(path, threads)
 
 
 def layout_of(shape):
@@ -32,7 +32,7 @@ def arrange(images, shape, dtype="float32"):
     return np.ascontiguousarray(images, dtype)
 
 
-class Runner:
+class ONNXRunner:
     """Runs an ONNX file on the CPU. It takes NHWC images whatever the file's own layout."""
 
     def __init__(self, path, threads=1):
@@ -64,7 +64,7 @@ class Session:
             network: A path, or the bytes of a file.
             threads: How many threads to use.
         """
-        require("onnxruntime")
+        extras.require("onnxruntime", purpose="An ONNX file", extra="onnx")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -1,12 +1,19 @@
-"""From a Keras model to an ONNX file."""
+"""From a deployment model to an ONNX file."""
 
 import pathlib
 
-from keras_ghostnet.export.onnx.dependencies import require
+import numpy as np
+
+from keras_ghostnet import extras
+from keras_ghostnet.quiet import quiet
 from keras_ghostnet.version import __version__
 
 DTYPES = ("float32", "float16", "int8")
 LAYOUTS = ("NHWC", "NCHW")
+# Read by TensorRT since 8.5 (so by Jetsons that stay there), which stops at 17. Int8 with a
+# scale per channel needs 13.
+OPSET = 17
+INPUT, OUTPUT = "images", "outputs"  # as in the served model's signatures
 
 
 def export(
@@ -20,11 +27,11 @@ def export(
 ):
     """Writes an `.onnx` file with input `images` and output `outputs`, for any batch size.
 
-    The file holds the model's deployment form, with nothing but operators of ONNX itself.
+    It holds nothing but operators of ONNX itself.
 
     Args:
-        model: A Keras model with one input of a fixed image size, of this package or of stock
-            layers.
+        model: A Keras model in its deployment form, `for_tracing(deploy(model))`, with one input
+            of a fixed image size.
         path: The file to create.
         dtype: `"float32"`; `"float16"` for weights and computation in half precision; or
             `"int8"`, quantized in the way of TensorRT: every convolution and dense layer reads
@@ -44,12 +51,12 @@ def export(
             activations are too large for float16; the message names the tensor.
     """
     _check_arguments(dtype, calibration, layout, float16_inputs)
-    require("tf2onnx", "onnx", "onnxruntime")
+    extras.require("tf2onnx", "onnx", "onnxruntime", purpose="ONNX export", extra="onnx")
     import onnx
 
-    from keras_ghostnet.export.onnx import convert, graphs, half, quantize
+    from keras_ghostnet.export.onnx import graphs, half, quantize
 
-    network = convert.convert(model, layout)
+    network = _convert(model, layout)
     if dtype == "float16":
         network = half.to_float16(network, calibration, float16_inputs)
     elif dtype == "int8":
@@ -71,3 +78,45 @@ def _check_arguments(dtype, calibration, layout, float16_inputs):
             "int8 needs calibration images: some hundred from the training data, preprocessed "
             "as in training."
         )
+
+
+def _convert(model, layout):
+    """A deployment model as ONNX in float32.
+
+    Args:
+        model: As `export` takes it.
+        layout: Of the network's input, `"NHWC"` or `"NCHW"`.
+
+    Returns:
+        An `onnx.ModelProto` in float32.
+
+    Raises:
+        ValueError: If the image size is open, or a weight is not finite.
+    """
+    import tensorflow as tf
+    import tf2onnx
+
+    from keras_ghostnet.export.onnx import graphs
+    from keras_ghostnet.export.onnx.names import name_after_layers
+
+    shape = model.input_shape[1:]
+    if None in shape:
+        raise ValueError(
+            f"ONNX files are for a fixed image size. Received a model with the input shape "
+            f"{shape}: build it with `input_shape=(height, width, 3)`."
+        )
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            raise ValueError(f"The weight {weight.path} is not finite: the model is broken.")
+    signature = [tf.TensorSpec((None, *shape), "float32", name=INPUT)]
+    function = tf.function(lambda images: {OUTPUT: model(images, training=False)}, signature)
+    with quiet():
+        converted, _ = tf2onnx.convert.from_function(
+            function,
+            signature,
+            opset=OPSET,
+            inputs_as_nchw=[INPUT] if layout == "NCHW" else None,
+        )
+    converted = graphs.tidy(converted)
+    name_after_layers(converted.graph, {layer.name for layer in model.layers})
+    return converted
