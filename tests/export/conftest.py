@@ -7,21 +7,20 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ghostnet import create_model, layers
+from keras_ghostnet import layers
 from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
 from keras_ghostnet.export.formats import get_format, write
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.preprocessing import normalize, to_pixels
-from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.predictions import predict
 from tests.export.command import FORMATS, export
+from tests.export.networks import NAMES, settled_network
 
-SHAPE = (64, 64, 3)
 EXPORTED = tuple(map(get_format, ("saved_model", "tflite_fp32", "tflite_fp16", "tflite_int8")))
 
 
 def patches(count, size):
-    """Smooth patches of colour, and noise, as pixels: uint8 `(count, size, size, 3)`."""
+    """Smooth patches of color, and noise, as pixels: uint8 `(count, size, size, 3)`."""
     random = np.random.default_rng(0)
     coarse = random.normal(size=(count, 4, 4, 3)).repeat(size // 4, 1).repeat(size // 4, 2)
     images = coarse + 0.2 * random.normal(size=(count, size, size, 3))
@@ -30,20 +29,13 @@ def patches(count, size):
 
 @pytest.fixture(scope="session")
 def images():
-    """`(32, 64, 64, 3)`, normalised."""
+    """`(32, 64, 64, 3)`, normalized."""
     return normalize(patches(32, 64))
 
 
-def build(name, images, **kwargs):
-    keras.utils.set_random_seed(0)
-    with quiet():
-        model = create_model(name, classes=10, input_shape=SHAPE, **kwargs)
-        return settle_batch_norms(model, images, momentum=0.004)
-
-
-@pytest.fixture(scope="session", params=["ghostnet_050", "g_ghost_regnetx_002"])
+@pytest.fixture(scope="session", params=NAMES)
 def model(request, images):
-    return build(request.param, images, classifier_activation=None)
+    return settled_network(request.param, images)
 
 
 @pytest.fixture(scope="session")

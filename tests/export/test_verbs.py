@@ -10,7 +10,7 @@ from tests.export.conftest import patches
 
 
 @pytest.fixture(scope="module")
-def labelled(small):
+def labeled(small):
     """Pixels, and the classes that the small network clearly sees in them."""
     pixels = patches(160, 32)
     outputs = small.predict(normalize(pixels), verbose=0)
@@ -20,11 +20,11 @@ def labelled(small):
 
 
 @pytest.fixture(scope="module")
-def in_memory(small, labelled, tmp_path_factory):
+def in_memory(small, labeled, tmp_path_factory):
     """A folder, and the results of exporting to it."""
     folder = tmp_path_factory.mktemp("in_memory")
     names = ("tflite_fp32", "tflite_int8")
-    return folder, export(small, folder, names, data=labelled, labels=("ant", "bee"), io="uint8")
+    return folder, export(small, folder, names, data=labeled, labels=("ant", "bee"), io="uint8")
 
 
 def test_a_model_and_images_in_memory(in_memory):
@@ -41,34 +41,34 @@ def test_a_model_and_images_in_memory(in_memory):
     assert content["preprocessing"]["crop"] == 0.875
 
 
-def test_nothing_is_printed_without_a_console(small, labelled, tmp_path, capfd):
-    export(small, tmp_path, "tflite_fp32", data=labelled)
-    verify(tmp_path, data=labelled)
+def test_nothing_is_printed_without_a_console(small, labeled, tmp_path, capfd):
+    export(small, tmp_path, "tflite_fp32", data=labeled)
+    verify(tmp_path, data=labeled)
     assert capfd.readouterr() == ("", "")
 
 
-def test_they_are_verified_again(in_memory, labelled):
+def test_they_are_verified_again(in_memory, labeled):
     folder, results = in_memory
-    again = verify(folder, data=labelled)
+    again = verify(folder, data=labeled)
     assert {result.format for result in again} == {result.format for result in results}
     with pytest.raises(FileNotFoundError, match="They were arrays in memory"):
         verify(folder)
 
 
-def test_a_failure_raises_with_the_results_of_all(in_memory, labelled, tmp_path):
+def test_a_failure_raises_with_the_results_of_all(in_memory, labeled, tmp_path):
     folder, _ = in_memory
     for path in folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     with (tmp_path / FP32).open("ab") as file:
         file.write(b"x")
     with pytest.raises(ArtifactError, match=r"tflite_fp32: .* is not the file that was") as caught:
-        verify(tmp_path, data=labelled)
+        verify(tmp_path, data=labeled)
     outcome = {result.format: result.error is None for result in caught.value.results}
     assert outcome == {"tflite_fp32": False, "tflite_int8": True}
 
 
-def test_calibration_in_memory(small, labelled, tmp_path):
-    (result,) = export(small, tmp_path, calibration=labelled[0])
+def test_calibration_in_memory(small, labeled, tmp_path):
+    (result,) = export(small, tmp_path, calibration=labeled[0])
     assert result.format == "tflite_int8"
     assert result.verification.accuracy is None
 
@@ -83,12 +83,12 @@ def test_calibration_in_memory(small, labelled, tmp_path):
         (lambda pixels, labels: (pixels, labels + 1), r"labels must be 0 to 1. Found 1 to 2"),
     ],
 )
-def test_arrays_that_do_not_fit(change, message, small, labelled, tmp_path):
+def test_arrays_that_do_not_fit(change, message, small, labeled, tmp_path):
     with pytest.raises(ValueError, match=message):
-        export(small, tmp_path, "tflite_fp32", data=change(*labelled))
+        export(small, tmp_path, "tflite_fp32", data=change(*labeled))
     assert not any(tmp_path.iterdir())
 
 
-def test_training_needs_a_source(small, labelled, tmp_path):
+def test_training_needs_a_source(small, labeled, tmp_path):
     with pytest.raises(ValueError, match="Name a source of them"):
-        export(small, tmp_path, "tflite_int8_qat", data=labelled)
+        export(small, tmp_path, "tflite_int8_qat", data=labeled)

@@ -53,7 +53,7 @@ def main(run):
         size, folder = model.input_shape[1:3], pathlib.Path(folder)
         held_out = images.from_source(source.data, "val", size, count=10_000, **settings)
         calibration = images.from_source(source.data, "train", size, count=200, **settings)
-        calibration, inputs = calibration.normalised, held_out.normalised
+        calibration, inputs = calibration.normalized, held_out.normalized
         deployed = for_tracing(deploy(model))
         paths = {name: folder / f"{index}.tflite" for index, name in enumerate(NAMES)}
         tflite.export(deployed, paths["float32"])

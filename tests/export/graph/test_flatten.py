@@ -11,7 +11,7 @@ from keras_ghostnet.layers import GhostModule, SqueezeExcite
 
 
 def same(model):
-    """The flat model, which puts out exactly what the model does."""
+    """The flat model, which outputs exactly what the model does."""
     flat = flatten(model).to_model()
     x = np.random.default_rng(0).normal(size=(2, *model.input_shape[1:])).astype("float32")
     found, expected = flat(x, training=False), model(x, training=False)

@@ -46,10 +46,14 @@ def outputs(graph, images):
     return keras.ops.convert_to_numpy(model(images.astype("float64")))
 
 
+@pytest.fixture(scope="module")
+def expected(deployed, images):
+    return outputs(flatten(deployed), images[:4])
+
+
 @pytest.mark.parametrize("names", [(name,) for name in PASSES] + [tuple(PASSES)], ids="-".join)
-def test_the_function_stays(deployed, images, names):
+def test_the_function_stays(deployed, images, expected, names):
     """In double precision, where rounding is far below any fault."""
-    expected = outputs(flatten(deployed), images[:4])
     result = outputs(lowered(deployed, *names), images[:4])
     assert np.abs(result - expected).max() < 1e-11 * expected.std()
 
@@ -136,26 +140,39 @@ def test_a_stem_of_pairs(deployed):
     assert [node.weights[0].shape[:3] for node in (before, after)] == [(3, 3, 3), (3, 2, 6)]
 
 
+@pytest.fixture(scope="module")
+def written(deployed, images, reference, tmp_path_factory):
+    """A function of a format and a target: the file's path, and how it compares with Keras.
+
+    Targets that lower alike share a file.
+    """
+    folder, files = tmp_path_factory.mktemp("targets"), {}
+
+    def write(name, target):
+        fmt = get_format(name)
+        key = name, lowering.get_lowering(target, fmt.dtype)
+        if key not in files:
+            path = folder / f"{len(files)}.tflite"
+            export(for_tracing(deployed), path, fmt.dtype, images, target=target)
+            found = load(path, fmt)(images)
+            files[key] = path, verification.compare(found, reference.outputs, None, fmt), found
+        return files[key]
+
+    return write
+
+
 @pytest.mark.parametrize("target", ["arm", "avx2", "avx512", "amx"])
-def test_files_of_every_target(deployed, images, reference, target, tmp_path):
+def test_files_of_every_target(written, reference, target):
     """They run as one part in XNNPACK, and compute what the Keras model computes."""
-    results = {}
-    for name, passes in (
-        ("tflite_fp32", target),
-        ("tflite_int8", "none"),
-        ("tflite_int8", target),
-    ):
-        fmt, path = get_format(name), tmp_path / f"{name}_{passes}.tflite"
-        export(for_tracing(deployed), path, fmt.dtype, images, target=passes)
-        outputs = load(path, fmt)(images)
-        results[name, passes] = verification.compare(outputs, reference.outputs, None, fmt)
-        if name == "tflite_fp32":
-            verification.verify_outputs(outputs, reference.outputs, None, fmt)
-    plain = operators((tmp_path / "tflite_int8_none.tflite").read_bytes())
-    reshapes = operators(path.read_bytes())["RESHAPE"] - plain["RESHAPE"]
-    assert reshapes == STEMS[target] if target in STEMS else reshapes > 1
+    _, _, found = written("tflite_fp32", target)
+    verification.verify_outputs(found, reference.outputs, None, get_format("tflite_fp32"))
+    (path, integer, _), (plain_path, plain, _) = (
+        written("tflite_int8", name) for name in (target, "none")
+    )
+    reshapes = [operators(p.read_bytes())["RESHAPE"] for p in (path, plain_path)]
+    added = reshapes[0] - reshapes[1]
+    assert added == STEMS[target] if target in STEMS else added > 1
     # These networks are hard on int8, but no harder for being lowered.
-    integer, plain = results["tflite_int8", target], results["tflite_int8", "none"]
     assert integer.typical_error < 1.25 * plain.typical_error
     assert integer.cosine > plain.cosine - 0.01
 

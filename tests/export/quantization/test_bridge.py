@@ -12,7 +12,7 @@ from keras_ghostnet.export.quantization import to_tf_keras
 from keras_ghostnet.quiet import quiet
 
 LAYERS = keras.layers
-APPLICATIONS = ("MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "ResNet50", "EfficientNetB0")
+APPLICATIONS = ("MobileNetV2", "MobileNetV3Small", "EfficientNetB0")
 VALUES = np.linspace(-8, 8, 2 * 6 * 6 * 4, dtype="float32").reshape(2, 6, 6, 4)[:, ::-1]
 
 
@@ -21,8 +21,8 @@ def shake(model):
     random = np.random.default_rng(0)
     for layer in model._flatten_layers():
         if isinstance(layer, LAYERS.BatchNormalization):
-            for variable, centre in zip(layer.weights, (1, 0, 0, 1), strict=True):
-                variable.assign(random.uniform(-0.3, 0.3, variable.shape) + centre)
+            for variable, center in zip(layer.weights, (1, 0, 0, 1), strict=True):
+                variable.assign(random.uniform(-0.3, 0.3, variable.shape) + center)
     return model
 
 

@@ -4,22 +4,22 @@ import pytest
 
 from keras_ghostnet.export.saved_model.layout import export_version
 from keras_ghostnet.export.saved_model.session import ServingSession
-from tests.export.conftest import build
+from tests.export.networks import settled_network
 from tests.training.photographs import encode, picture
 
 LABELS = [f"class {number}" for number in range(10)]
 TOP = 3
-FAMILIES = ["ghostnet", "g_ghostnet"]  # the first puts out probabilities, the second logits
+FAMILIES = ["ghostnet", "g_ghostnet"]  # the first outputs probabilities, the second logits
 
 
 @pytest.fixture(scope="session")
 def ghostnet(images):
-    return build("ghostnet_050", images)
+    return settled_network("ghostnet_050", images, classifier_activation="softmax")
 
 
 @pytest.fixture(scope="session")
 def g_ghostnet(images):
-    return build("g_ghost_regnetx_002", images, classifier_activation=None)
+    return settled_network("g_ghost_regnetx_002", images)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from tests.export.saved_model.requests import BROKEN, png_header
 from tests.training.photographs import deep_png, encode, picture, turned
 
 SIZE = (40, 56)
-LEVEL = 1 / 255 / 0.224  # of a pixel's 256, after normalisation
+LEVEL = 1 / 255 / 0.224  # of a pixel's 256, after normalization
 
 
 def evaluated(encoded, crop=0.875):

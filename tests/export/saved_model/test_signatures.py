@@ -25,7 +25,7 @@ def softmax(logits):
 
 @pytest.fixture
 def scores(network, family):
-    """The Keras model's probabilities for normalised images."""
+    """The Keras model's probabilities for normalized images."""
 
     def predict(images):
         outputs = network.predict(images, verbose=0)
