@@ -66,7 +66,7 @@ class Subject:
 
     def reference(self):
         """The model's outputs for the held-out images, `(n, classes)`."""
-        return self.model.predict(self.held_out.normalised, batch_size=32, verbose=0)
+        return self.model.predict(self.held_out.normalized, batch_size=32, verbose=0)
 
 
 def export_artifacts(subject, fmts, out, *, options=None, version=None, console):
@@ -123,7 +123,7 @@ def verify_artifact(path, fmt, subject, reference, folded):
     Raises:
         VerificationError: If its outputs differ from the model's by more than the format allows.
     """
-    images = subject.held_out.pixels if folded else subject.held_out.normalised
+    images = subject.held_out.pixels if folded else subject.held_out.normalized
     return verification.verify_outputs(
         _runner(path, fmt)(images), reference, subject.held_out.labels, fmt
     )
@@ -152,7 +152,7 @@ class _Exporter:
         path = self.out / f"{self.subject.model.name}{fmt.suffix}"
         # Both are complete before either appears.
         with files.replacing(sidecar.path_of(path)) as beside, files.replacing(path) as partial:
-            calibration = images.normalised if images else None
+            calibration = images.normalized if images else None
             formats.write(self.deployed, fmt, partial, calibration, **options)
             result = self._verify(partial, beside, fmt, options)
         return path, result

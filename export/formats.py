@@ -10,7 +10,11 @@ runtime, and that has
 
 import dataclasses
 import importlib
+import os
 import pathlib
+
+import keras
+import numpy as np
 
 from keras_ghostnet import extras, files, specs
 from keras_ghostnet.export.graph import deploy, for_tracing
@@ -29,7 +33,7 @@ class Format:
             deviations of those outputs.
         max_typical_error: The same for the median over the images of an image's error.
         min_cosine: The least cosine between all outputs of both that passes.
-        min_agreement: The least part of the images for which both must choose the same class.
+        min_agreement: The least fraction of the images for which both must choose the same class.
         extra: The extras of this package that install what it needs, with commas.
         options: The names of what its `export` takes besides.
     """
@@ -43,10 +47,10 @@ class Format:
     min_cosine: float
     min_agreement: float
     extra: str
-    options: tuple = ()
+    options: tuple[str, ...] = ()
 
     @property
-    def is_calibrated(self):
+    def is_calibrated(self) -> bool:
         """Whether it takes the ranges of its activations from images."""
         return self.dtype == "int8" and "train_data" not in self.options
 
@@ -97,7 +101,7 @@ PACKAGES = {
 }
 
 
-def get_format(name):
+def get_format(name: str) -> Format:
     """The format of a name.
 
     Raises:
@@ -109,7 +113,7 @@ def get_format(name):
     return known[name]
 
 
-def missing_packages(fmt):
+def missing_packages(fmt: Format) -> list[str]:
     """The packages that a format needs and that are not installed, a list of their names."""
     return extras.missing(*_packages(fmt))
 
@@ -118,23 +122,30 @@ def _packages(fmt):
     return [name for extra in fmt.extra.split(",") for name in PACKAGES[extra]]
 
 
-def require_packages(fmt):
+def require_packages(fmt: Format) -> None:
     """Refuses a format that cannot be made here, before long work.
 
     Raises:
         ImportError: If a package is missing; the message says how to install it.
     """
-    advice = None
+    advice: str | None = None
     if fmt.name == "tensorrt":
-        from keras_ghostnet.export.tensorrt.dependencies import INSTALL as advice
+        from keras_ghostnet.export.tensorrt.dependencies import INSTALL
+
+        advice = INSTALL
     extras.require(*_packages(fmt), purpose=fmt.name, extra=fmt.extra, advice=advice)
 
 
-def export_model(model, fmt, directory, calibration=None, **options):
+def export_model(
+    model: keras.Model,
+    fmt: Format,
+    directory: str | os.PathLike[str],
+    calibration: np.ndarray | None = None,
+    **options,
+) -> pathlib.Path:
     """Exports a model in its deployment form. The artifact appears whole or not at all.
 
-    It is not verified: `keras_ghostnet.export.verification.verify` does that, and
-    `keras_ghostnet.export.artifacts.export_artifacts` both.
+    It is not verified: `keras_ghostnet.export.export` does that too.
 
     Args:
         model: A Keras model with one input of a fixed image size.

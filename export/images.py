@@ -32,7 +32,7 @@ class Images:
     origin: dict = dataclasses.field(default_factory=dict)
 
     @property
-    def normalised(self):
+    def normalized(self):
         """The networks' input, float32."""
         return normalize(self.pixels)
 
@@ -43,7 +43,7 @@ class Images:
 
 
 def from_source(data, split, size, *, crop, seed, count):
-    """Images from all over one split of a labelled source, not augmented.
+    """Images from all over one split of a labeled source, not augmented.
 
     Args:
         data: As `keras_ghostnet.training.data.open_source`.
@@ -103,7 +103,7 @@ def from_files(path, size, *, crop):
     path = pathlib.Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There are no calibration images at {path}. Check the path.")
-    origin = dict(unlabelled=str(path), crop=crop)
+    origin = dict(unlabeled=str(path), crop=crop)
     if path.is_file():
         pixels = np.load(path, allow_pickle=False)
         return Images(str(path), _require_pixels(pixels, size, path), origin=origin)
@@ -168,15 +168,15 @@ def reopen(origin, size, *, crop, data=None):
         FileNotFoundError, ValueError: If the source is not there any more.
     """
     try:
-        if "unlabelled" in origin and data is None:
-            images = from_files(origin["unlabelled"], size, crop=origin["crop"])
+        if "unlabeled" in origin and data is None:
+            images = from_files(origin["unlabeled"], size, crop=origin["crop"])
             return split_in_halves(images)[1]
         if isinstance(data, tuple):
             return from_arrays(*data, size)
         if not origin and data is None:
             raise FileNotFoundError("They were arrays in memory.")
         settings = {"split": "val", "seed": 0, "count": HELD_OUT, "crop": crop, **origin}
-        settings.pop("unlabelled", None)
+        settings.pop("unlabeled", None)
         text, split = settings.pop("data", None), settings.pop("split")
         return from_source(text if data is None else data, split, size, **settings)
     except FileNotFoundError as error:
@@ -207,10 +207,10 @@ def require_trained(model, images):
         images: `Images`.
 
     Raises:
-        ValueError: If it recognises labelled images no better than by chance, or sees the same
+        ValueError: If it recognizes labeled images no better than by chance, or sees the same
             class in all.
     """
-    chosen = model.predict(images.normalised, batch_size=32, verbose=0).argmax(axis=-1)
+    chosen = model.predict(images.normalized, batch_size=32, verbose=0).argmax(axis=-1)
     advice = (
         "Its int8 form would be meaningless. Train it first, check that the images are what it was "
         "trained on, or insist with --allow-untrained."
@@ -220,7 +220,7 @@ def require_trained(model, images):
         right, chance = int((chosen == images.labels).sum()), count / classes
         if right <= chance + 3 * np.sqrt(chance * (1 - 1 / classes)):  # three deviations of guesses
             raise ValueError(
-                f"{model.name} seems to be untrained: it recognises {right} of {count} images of "
+                f"{model.name} seems to be untrained: it recognizes {right} of {count} images of "
                 f"{images.name}, which guessing does as well. {advice}"
             )
     elif len(set(chosen)) == 1:

@@ -153,7 +153,7 @@ def _artifact(path):
     runner = formats.load(path, fmt)
 
     def run(pixels):
-        is_folded = prepared["normalisation_in_artifact"]
+        is_folded = prepared["normalization_in_artifact"]
         outputs = runner(pixels if is_folded else normalize(pixels))
         return outputs if content["outputs_are"] == "probabilities" else softmax(outputs)
 

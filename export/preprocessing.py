@@ -6,24 +6,24 @@ from keras_ghostnet.preprocessing import scale_and_offset
 
 
 def fold(model):
-    """A model of raw pixels, that normalises them in a layer of its own.
+    """A model of raw pixels, that normalizes them in a layer of its own.
 
     The layer is a depthwise 1x1 convolution: in int8, with a scale for every channel, it is
-    exact but for the rounding that any normalised int8 input takes. Folded into the first
-    convolution it would be wrong at the borders, which are padded with the normalised zero.
+    exact but for the rounding that any normalized int8 input takes. Folded into the first
+    convolution it would be wrong at the borders, which are padded with the normalized zero.
 
     Args:
-        model: A Keras model of normalised images `(height, width, 3)`.
+        model: A Keras model of normalized images `(height, width, 3)`.
 
     Raises:
         ValueError: If the model's images have not 3 channels.
     """
     if model.input_shape[-1] != 3:
         raise ValueError(
-            "Only the normalisation of RGB images can be folded in. Received a model with the "
+            "Only the normalization of RGB images can be folded in. Received a model with the "
             f"input shape {model.input_shape}."
         )
-    layer = keras.layers.DepthwiseConv2D(1, name="normalise")
+    layer = keras.layers.DepthwiseConv2D(1, name="normalize")
     pixels = keras.Input(model.input_shape[1:], name="pixels")
     folded = keras.Model(pixels, model(layer(pixels)), name=model.name)
     scale, offset = scale_and_offset()
@@ -35,17 +35,17 @@ def describe(model, crop, folded):
     """What a device must do to an image, for a sidecar.
 
     Args:
-        model: The model of normalised images.
+        model: The model of normalized images.
         crop: The part of the resized image's shorter side that is kept; None if not known.
-        folded: Whether the artifact normalises itself.
+        folded: Whether the artifact normalizes itself.
     """
     scale, offset = scale_and_offset()
     return {
         "size": list(model.input_shape[1:3]),
         "crop": crop,
-        "resize": "bicubic: the shorter side to the size divided by the crop, then the centre",
+        "resize": "bicubic: the shorter side to the size divided by the crop, then the center",
         "channels": "RGB",
-        "normalisation_in_artifact": folded,
+        "normalization_in_artifact": folded,
         "mean": (-offset / scale / 255).round(6).tolist(),
         "std": (1 / (scale * 255)).round(6).tolist(),
         "formula": "pixels, 0 to 255" if folded else "(pixels / 255 - mean) / std",

@@ -41,7 +41,7 @@ def stock_layers(operation, args, outputs):
     Args:
         operation: A `keras.Operation` that is not a layer.
         args: What it was called with, by position.
-        outputs: List of the Keras tensors it puts out.
+        outputs: List of the Keras tensors it outputs.
 
     Returns:
         A list of (class, arguments), one for every output, each to be called with all tensors

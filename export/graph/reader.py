@@ -56,7 +56,7 @@ class Reader:
         self.seen = set()  # ids of the weights that nodes hold
 
     def know(self, tensor, node):
-        """Says which node puts out a Keras tensor."""
+        """Says which node outputs a Keras tensor."""
         self.nodes[id(tensor)] = node
         self.tensors.append(tensor)
 

@@ -22,7 +22,7 @@ EXIF = (
 
 
 def evaluation_image(encoded, size, crop=0.875, max_pixels=MAX_PIXELS):
-    """Decodes, crops and normalises an image, or says why that is impossible.
+    """Decodes, crops and normalizes an image, or says why that is impossible.
 
     Args:
         encoded: A JPEG's or PNG's bytes, a scalar string tensor.

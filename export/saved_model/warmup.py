@@ -1,6 +1,6 @@
 """Requests that TensorFlow Serving sends to a model before it is ready, in the model's folder.
 
-A model's first run is slow: the graph is optimised, memory is taken. The records make the server
+A model's first run is slow: the graph is optimized, memory is taken. The records make the server
 do that before it announces the version.
 """
 
@@ -18,7 +18,7 @@ PHOTO = (480, 640, 3)
 
 
 def write(folder, model):
-    """Adds warm-up records, one a signature, to a SavedModel.
+    """Adds warm-up records, one per signature, to a SavedModel.
 
     Args:
         folder: The SavedModel's.
@@ -55,7 +55,7 @@ def _requests(folder, model):
             {key: _example(info) for key, info in signature.inputs.items()}, name, model
         )
         for name, signature in sorted(graph.signature_def.items())
-        if signature.inputs  # not so of the one that initialises
+        if signature.inputs  # not so of the one that initializes
     ]
 
 

@@ -36,11 +36,11 @@ def export(
         dtype: `"float32"`; `"float16"` for weights of half the size that are computed with in
             float32; or `"int8"` for weights, activations, inputs and outputs of 8 bits, a scale
             for every output channel of a kernel.
-        calibration: Images `(n, height, width, 3)`, normalised, for the ranges of the int8
+        calibration: Images `(n, height, width, 3)`, normalized, for the ranges of the int8
             activations.
         io: Type of an int8 file's input and output: `"int8"` or `"uint8"`.
         fold_preprocessing: Whether the file takes raw RGB pixels, uint8 `(1, height, width, 3)`
-            in [0, 255], and normalises them itself. An int8 file then has the `io` `"uint8"`.
+            in [0, 255], and normalizes them itself. An int8 file then has the `io` `"uint8"`.
         one_partition: Whether a network that XNNPACK does not run as a whole is refused. Models
             in their deployment form pass; others need not, and can be measured nevertheless.
 
@@ -121,7 +121,7 @@ def _function(model):
 
 
 def _full_range(calibration):
-    """The images as pixels, one of which is black and one white: a step is then one grey level."""
+    """The images as pixels, one of which is black and one white: a step is then one gray level."""
     result = to_pixels(calibration).astype("float32")
     result[0, 0, 0], result[0, -1, -1] = 0, 255
     return result

@@ -63,7 +63,7 @@ def check_partition(path):
 
 
 def check_pixels(path):
-    """Refuses a file one step of whose input is not one grey level.
+    """Refuses a file one step of whose input is not one gray level.
 
     Raises:
         ValueError: If the input's scale is not 1 or its zero point not 0.

@@ -38,7 +38,7 @@ def _doubled(intrinsic, ghost):
         depthwise.kind is not keras.layers.DepthwiseConv2D
         or depthwise.inputs[0] is not intrinsic
         or depthwise.shape != intrinsic.shape
-        or not _is_centred(depthwise)
+        or not _is_centered(depthwise)
         or not is_convolution(convolution)
         or (relu and relu.config) != (ghost_relu and ghost_relu.config)
     ):
@@ -62,7 +62,7 @@ def _doubled(intrinsic, ghost):
     return activate(whole, ghost_relu)
 
 
-def _is_centred(depthwise):
+def _is_centered(depthwise):
     config = depthwise.config
     return (
         config["padding"] == "same"

@@ -1,9 +1,9 @@
 """Convolutions of several pixels at once, for kernels that take many values at a time.
 
-Channels last, neighbours in a row lie side by side in memory: a reshape makes maps of a half or a
+Channels last, neighbors in a row lie side by side in memory: a reshape makes maps of a half or a
 quarter of the width with twice or four times the channels. A matrix unit multiplies 16 rows of 64
 values with 64 filters at once, however few of them there are. Kernels without one take eight
-inputs at a time, of which the three colours of a pixel leave five unused.
+inputs at a time, of which the three colors of a pixel leave five unused.
 """
 
 import keras
@@ -17,7 +17,7 @@ BLOCKS = 5  # of `values` inputs: a row may take so many, as zeros cost little t
 
 
 def pack_pixels(graph, values):
-    """Packs neighbouring pixels for 1x1 convolutions.
+    """Packs neighboring pixels for 1x1 convolutions.
 
     The kernel of several pixels has that of one along its diagonal and zeros elsewhere: exact.
     Changes and returns the graph.
@@ -33,7 +33,7 @@ def pack_pixels(graph, values):
 
 
 def pack_stem(graph, values):
-    """Packs neighbouring pixels of the images for a stem of 3x3 and stride 2.
+    """Packs neighboring pixels of the images for a stem of 3x3 and stride 2.
 
     An output sees two pairs of pixels in each of three rows, which are six positions of six values
     instead of nine of three. Exact: what an output does not see has zeros in its kernel. Changes

@@ -36,7 +36,7 @@ def fold_batch_norms(graph):
 
 
 def _fits(node, norm):
-    """Whether a node is linear along the axis that a batch norm normalises."""
+    """Whether a node is linear along the axis that a batch norm normalizes."""
     return node and is_linear(node) and channel_axis(node) == norm.axis(norm.config["axis"])
 
 

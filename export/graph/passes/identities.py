@@ -25,7 +25,7 @@ KINDS = tuple(
 
 
 def remove_identities(graph):
-    """Removes layers that put out their input at inference. Changes and returns the graph."""
+    """Removes layers that output their input at inference. Changes and returns the graph."""
     for node in graph.nodes():
         if node.kind in KINDS:
             graph.replace(node, node.inputs[0])
