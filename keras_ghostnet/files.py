@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all."""
 
+import codecs
 import contextlib
 import os
 import pathlib
@@ -109,3 +110,31 @@ def _is_alive(process):
     except PermissionError:  # it is somebody else's
         return True
     return True
+
+
+def printable(path):
+    """A path as text that any terminal and file takes: bytes that are no UTF-8 as `\\xe9`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def read_text(path):
+    """The text of a file that a person may have written, with whatever editor.
+
+    UTF-8 with or without a byte-order mark, UTF-16 with one, and what is none of these as
+    Windows-1252, which is Latin-1 and more.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is no text.
+    """
+    content = pathlib.Path(path).read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encodings = ("utf-16",)
+    else:
+        encodings = ("utf-8-sig", "cp1252", "latin-1")
+    for encoding in encodings:
+        with contextlib.suppress(UnicodeDecodeError):
+            text = content.decode(encoding)
+            if "\0" not in text:
+                return text
+    raise ValueError(f"{printable(path)} is no text file: it holds bytes of no known encoding.")

@@ -11,14 +11,16 @@ from keras_ghostnet.training.data import decoding, images
 MAX_PIXELS = 50_000_000  # 150 MB decoded; a PNG of a few kilobytes can hold a thousand times that
 PNG = b"\x89PNG\r\n\x1a\n"
 # The orientation among the entries, of 12 bytes each, of the Exif directory that follows its
-# header at once, as cameras write it; in either byte order.
+# header at once, as cameras write it, in a JPEG or a PNG and in either byte order.
 ENTRIES = r"\C\C(?:\C{12}){0,40}?"
 EXIF = (
-    r"(?s)\C*?Exif\x00\x00(?:"
-    rf"II\*\x00\x08\x00\x00\x00{ENTRIES}\x12\x01\x03\x00\x01\x00\x00\x00([\x01-\x08])\x00"
-    rf"|MM\x00\*\x00\x00\x00\x08{ENTRIES}\x01\x12\x00\x03\x00\x00\x00\x01\x00([\x01-\x08])"
+    r"(?s)\C*?(?:Exif\x00\x00|eXIf)(?:"
+    rf"II\*\x00\x08\x00\x00\x00{ENTRIES}\x12\x01[\x03\x04]\x00\x01\x00\x00\x00([\x01-\x08])\x00"
+    rf"|MM\x00\*\x00\x00\x00\x08{ENTRIES}\x01\x12\x00[\x03\x04]\x00\x00\x00\x01(?:\x00\x00)?\x00([\x01-\x08])"
     r")\C*"
 )
+XMP = r"(?s)\C*?tiff:Orientation(?:=\"|>)([1-8])\C*"
+DIGIT = 0x0F  # the bits of an ASCII digit that are its value
 
 
 def evaluation_image(encoded, size, crop=0.875, max_pixels=MAX_PIXELS):
@@ -39,7 +41,8 @@ def evaluation_image(encoded, size, crop=0.875, max_pixels=MAX_PIXELS):
         return tf.zeros((*size, images.CHANNELS)), error
 
     def usable(encoded):
-        return images.normalize(images.center_crop(_decode(encoded), size, crop)), ""
+        picture = turn(decoding.decode_plain(encoded), orientation(encoded))
+        return images.normalize(images.center_crop(picture, size, crop)), ""
 
     def attempt(encoded):
         error = _error(encoded, max_pixels)
@@ -60,28 +63,35 @@ def evaluation_image(encoded, size, crop=0.875, max_pixels=MAX_PIXELS):
 
 
 def orientation(encoded):
-    """A JPEG's Exif orientation, an int32 scalar from 1 to 8; 1 if there is none."""
-    header = tf.strings.substr(encoded, 0, decoding.HEADER)
-    value = tf.strings.regex_replace(header, EXIF, r"\1\2")
-    value = tf.where(tf.strings.regex_full_match(header, EXIF), value, b"\x01")
-    return tf.cast(tf.io.decode_raw(value, tf.uint8)[0], tf.int32)
+    """The orientation that an image's metadata tell, an int32 scalar from 1 to 8; 1 if none.
+
+    Exif counts, and XMP where that has none, as with Pillow.
+    """
+    metadata = tf.cond(
+        decoding.is_jpeg(encoded),
+        lambda: decoding.jpeg_metadata(encoded),
+        lambda: decoding.png_metadata(encoded),
+    )
+
+    def told():
+        value = tf.constant(b"\x01")
+        for pattern, groups in ((XMP, r"\1"), (EXIF, r"\1\2")):
+            found = tf.strings.regex_replace(metadata, pattern, groups)
+            value = tf.where(tf.strings.regex_full_match(metadata, pattern), found, value)
+        return tf.cast(tf.io.decode_raw(value, tf.uint8)[0], tf.int32) & DIGIT
+
+    # To extract takes longer than to see that most have none.
+    turned = tf.strings.regex_full_match(metadata, decoding.TURNED)
+    return tf.cond(turned, told, lambda: tf.constant(1))
 
 
 def turn(image, orientation):
-    """Turns an image `(height, width, channels)` as its Exif orientation says."""
+    """Turns an image `(height, width, channels)` as its orientation says."""
     image = tf.cond(orientation > 4, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
     for axis, orientations in ((0, (3, 4, 7, 8)), (1, (2, 3, 6, 7))):
         mirrored = tf.reduce_any(orientation == orientations)
         image = tf.cond(mirrored, lambda i=image, a=axis: tf.reverse(i, [a]), lambda i=image: i)
     return image
-
-
-def _decode(encoded):
-    return tf.cond(
-        decoding.is_jpeg(encoded),
-        lambda: turn(decoding.decode_plain(encoded), orientation(encoded)),
-        lambda: decoding.decode_plain(encoded),
-    )
 
 
 def _error(encoded, max_pixels):

@@ -127,7 +127,7 @@ def test_labels_begin_where_the_class_list_says(tmp_path, first_label):
 
 
 def test_offsets_are_those_of_the_records(records):
-    paths = shards.shard_paths(records, "train")
+    paths = shards.find_records(records)["train"]
     number, offsets = shards.record_offsets(paths)
     for index, path in enumerate(paths):
         lengths = [len(record) + 16 for record in tf.data.TFRecordDataset(path).as_numpy_iterator()]
@@ -135,7 +135,7 @@ def test_offsets_are_those_of_the_records(records):
 
 
 def test_offsets_are_kept_until_a_file_changes(records, monkeypatch):
-    paths = shards.shard_paths(records, "train")
+    paths = shards.find_records(records)["train"]
     first = shards.record_offsets(paths)
     with monkeypatch.context() as patch:
         patch.setattr(shards, "_scan", lambda path: 1 / 0)
@@ -222,20 +222,117 @@ def test_tfds(records, monkeypatch):
 
 
 def test_what_is_missing_is_said(folder, tmp_path):
-    with pytest.raises(ValueError, match="`split` must be one of"):
+    with pytest.raises(ValueError, match="`split` must be one of train, val, test, all"):
+        open_source(folder, "everything")
+    with pytest.raises(ValueError, match=r"no split 'test'\. Found: train, val"):
         open_source(folder, "test")
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         open_source(tmp_path / "nowhere", "train")
-    with pytest.raises(ValueError, match="at least two classes"):
-        open_source(tmp_path, "train")
-    shutil.copytree(folder / "train", tmp_path / "train")
-    with pytest.raises(ValueError, match=r"no split 'val'\. Found: train"):
-        open_source(tmp_path, "val")
-    (tmp_path / "train" / "cow").mkdir()
-    with pytest.raises(ValueError, match="without images: cow"):
-        open_source(tmp_path, "train")
+    with pytest.raises(ValueError, match="gs://bucket/photos is no local folder"):
+        open_source("gs://bucket/photos", "train")
     with pytest.raises(ValueError, match="held_out=1"):
         open_source(folder, "train", held_out=1)
+
+
+def test_every_example_is_a_split_of_its_own(folder, records):
+    for source in (folder, folder / "train", records):
+        found = contents(open_source(source, "all"))
+        parts = [contents(open_source(source, split)) for split in ("train", "val")]
+        assert sorted(found) == sorted(parts[0] + parts[1])
+
+
+# TFRecords of others.
+
+
+def write_records(path, labels=(0, 1), keys=("image", "label"), compression=None):
+    """A TFRecord file whose images are called by their labels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path), compression) as writer:
+        for label in labels:
+            content = tf.train.BytesList(value=[b"image %d" % label])
+            feature = {
+                keys[0]: tf.train.Feature(bytes_list=content),
+                keys[1]: tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+            }
+            example = tf.train.Example(features=tf.train.Features(feature=feature))
+            writer.write(example.SerializeToString())
+
+
+def write_class_list(folder):
+    content = {"first_label": 0, "class_names": ["ant", "bee"]}
+    (folder / "classes.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("train", "val"),
+    [
+        ("train.tfrecord", "valid.tfrecord"),
+        ("photos_train-0.tfrecords", "photos_dev-0.tfrecords"),
+        ("a-train.tfrecord-00000-of-00001", "a-validation.tfrecord-00000-of-00001"),
+        ("train-00000-of-00001.tfrecord", "val-00000-of-00001.tfrecord"),
+        ("training/part-0.tfrec", "val_set/part-0.tfrec"),
+        ("Train/train-00000-of-00001", "Val/validation-00000-of-00001"),
+    ],
+)
+def test_usual_names_of_records_are_found(tmp_path, train, val):
+    write_records(tmp_path / train, (0, 1))
+    write_records(tmp_path / val, (1,))
+    write_class_list(tmp_path)
+    found = {split: contents(open_source(tmp_path, split)) for split in ("train", "val")}
+    assert [each[1:] for each in found["train"]] == [(b"image 0", 0), (b"image 1", 1)]
+    assert [each[1:] for each in found["val"]] == [(b"image 1", 1)]
+
+
+def test_records_of_no_split_or_of_two_sets_are_refused(tmp_path):
+    write_class_list(tmp_path)
+    write_records(tmp_path / "photos.tfrecord")
+    with pytest.raises(ValueError, match=r"photos\.tfrecord must tell its split .* Found: none"):
+        open_source(tmp_path, "train")
+    (tmp_path / "photos.tfrecord").rename(tmp_path / "a-train-00000-of-00001")
+    write_records(tmp_path / "b-train-00000-of-00001")
+    with pytest.raises(ValueError, match="no other set beside them; found 2"):
+        open_source(tmp_path, "train")
+
+
+def test_records_of_other_features_are_refused_by_name(tmp_path):
+    write_class_list(tmp_path)
+    write_records(tmp_path / "train.tfrecord", keys=("jpeg", "label"))
+    with pytest.raises(ValueError, match=r"Found: jpeg: bytes_list, label: int64_list"):
+        open_source(tmp_path, "train")
+
+
+def test_a_class_may_be_called_as_records_are(folder, tmp_path):
+    shutil.copytree(folder / "train" / "ant", tmp_path / "man-of-war")
+    shutil.copytree(folder / "train" / "bee", tmp_path / "bee")
+    assert open_source(tmp_path, "train").class_names == ("bee", "man-of-war")
+
+
+@pytest.mark.parametrize("compression", ["GZIP", "ZLIB"])
+def test_compressed_records_are_read(tmp_path, monkeypatch, compression):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = tmp_path / "data" / "train-00000-of-00001"
+    write_records(path, (1, 0, 1), compression=compression)
+    write_class_list(tmp_path / "data")
+    source = open_source(tmp_path / "data", "train")
+    assert source.key(2) == f"{path}:2"
+    assert [label for _, _, label in contents(source)] == [1, 0, 1]
+    (copy,) = [
+        file for file in (tmp_path / "cache").rglob("*") if file.is_file() and "." not in file.name
+    ]
+    changed = copy.stat().st_mtime_ns
+    open_source(tmp_path / "data", "train")
+    assert copy.stat().st_mtime_ns == changed
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match="is compressed and damaged"):
+        open_source(tmp_path / "data", "train")
+
+
+def test_a_folder_of_tensorflow_datasets_needs_no_class_list(tmp_path):
+    write_records(tmp_path / "flowers-train.tfrecord-00000-of-00001")
+    (tmp_path / "label.labels.txt").write_text("rose\ntulip\n")
+    source = open_source(tmp_path, "train")
+    assert source.class_names == ("rose", "tulip")
+    assert [label for _, _, label in contents(source)] == [0, 1]
 
 
 def test_a_file_that_vanished(folder, tmp_path):

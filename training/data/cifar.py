@@ -107,7 +107,7 @@ class CifarReader:
     Args:
         folder: A `pathlib.Path`.
         version: Of `detect_version`.
-        split: `"train"` or `"val"`.
+        files: Names of the split's files.
         classes: How many there are.
 
     Raises:
@@ -115,8 +115,8 @@ class CifarReader:
         ValueError: If a file is cut off, empty, or holds a label out of range.
     """
 
-    def __init__(self, folder, version, split, classes):
-        self.paths = [folder / name for name in version.files[split]]
+    def __init__(self, folder, version, files, classes):
+        self.paths = [folder / name for name in files]
         parts = [_read(path, version, classes) for path in self.paths]
         self.ends = np.cumsum([len(labels) for _, labels in parts])
         with tf.device("CPU:0"):

@@ -5,16 +5,25 @@ import io
 import numpy as np
 import tensorflow as tf
 
-from keras_ghostnet import extras
+from keras_ghostnet.training.data import image_formats
 
 ACCURATE = "INTEGER_ACCURATE"  # TensorFlow's default differs from other decoders by a few levels
-HEADER = 1024  # bytes that are searched for an orientation: Exif data come first in a file
-# The orientation tag with a value from 2 to 8, in either byte order. By its bytes alone: to be
-# wrong here only sends an image the slow way.
+HEAD_BYTES = 1024  # of a JPEG: enough to see whether it has metadata
+METADATA_BYTES = 1 << 20  # from the start, that are searched for metadata
+TAIL_BYTES = 1 << 16  # at the end, of a PNG, whose metadata may follow the pixels
+# TensorFlow's expressions are over UTF-8: a byte above 0x7f can only be written as \C, any byte.
+# A frame header of 8 bits with one or three components, and what metadata begin with.
+FRAME = r"(?s)\C*(?:\x00\x0b\x08\C{4}\x01|\x00\x11\x08\C{4}\x03)\C*"
+METADATA = r"(?s)\C*(?:Exif|http:|Photoshop|ICC_PROFILE|MPF)\C*"
+# An orientation from 2 to 8: the Exif tag of any integer type in either byte order, or XMP's
+# attribute or element. By its bytes alone: to be wrong only sends an image the slow way.
 TURNED = (
-    r"(?s)\C*(\x01\x12\x00\x03\x00\x00\x00\x01\x00[\x02-\x08]"
-    r"|\x12\x01\x03\x00\x01\x00\x00\x00[\x02-\x08]\x00)\C*"
+    r"(?s)\C*(?:\x01\x12\x00[\x01-\x0d]\x00\x00\x00\x01\x00{0,3}[\x02-\x08]"
+    r"|\x12\x01[\x01-\x0d]\x00\x01\x00\x00\x00[\x02-\x08]\x00"
+    r"|tiff:Orientation(?:=\"|>)[2-8])\C*"
 )
+# The places of a PNG where Pillow finds an orientation; the last two may be compressed.
+PNG_METADATA = r"(?s)\C*(?:eXIf|XML:com\.adobe\.xmp|Raw profile type exif)\C*"
 INKS = 4  # channels of a CMYK image
 # Pillow's modes of more than 8 bits, which its own conversion to RGB would clip instead of scale.
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -28,8 +37,8 @@ def is_jpeg(encoded):
 def is_plain(encoded):
     """Whether TensorFlow decodes an image as everybody else does.
 
-    It does not turn photographs as their Exif orientation says, refuses JPEGs of four inks, and
-    does not know WebP in every version.
+    It does not turn photographs as their metadata say, refuses JPEGs of four inks, and does not
+    know WebP in every version.
 
     Args:
         encoded: The image file's bytes, a scalar string tensor.
@@ -47,7 +56,11 @@ def is_plain(encoded):
             tf.strings.substr(encoded, 0, 2) == b"BM",
         ]
     )
-    return tf.cond(is_jpeg(encoded), lambda: is_plain_jpeg(encoded), lambda: known)
+    return tf.cond(
+        is_jpeg(encoded),
+        lambda: is_plain_jpeg(encoded),
+        lambda: known & ~tf.strings.regex_full_match(png_metadata(encoded), PNG_METADATA),
+    )
 
 
 def is_plain_jpeg(encoded):
@@ -62,8 +75,24 @@ def is_plain_jpeg(encoded):
     Raises:
         tf.errors.InvalidArgumentError: If it is no JPEG, or its header is damaged.
     """
-    turned = tf.strings.regex_full_match(tf.strings.substr(encoded, 0, HEADER), TURNED)
-    return ~turned & (tf.io.extract_jpeg_shape(encoded)[2] != INKS)
+    # TensorFlow would print a line for every file that is none.
+    with tf.control_dependencies([tf.debugging.Assert(is_jpeg(encoded), ["not a JPEG"])]):
+        turned = tf.strings.regex_full_match(jpeg_metadata(encoded), TURNED)
+        return ~turned & (tf.io.extract_jpeg_shape(encoded)[2] != INKS)
+
+
+def jpeg_metadata(encoded):
+    """The part of a JPEG that can hold its orientation, a scalar string: of most little."""
+    head = tf.strings.substr(encoded, 0, HEAD_BYTES)
+    bare = tf.strings.regex_full_match(head, FRAME) & ~tf.strings.regex_full_match(head, METADATA)
+    return tf.strings.substr(encoded, 0, tf.where(bare, HEAD_BYTES, METADATA_BYTES))
+
+
+def png_metadata(encoded):
+    """The parts of a PNG, or of another bitmap, that can hold its orientation, a scalar string."""
+    rest = tf.maximum(tf.strings.length(encoded) - TAIL_BYTES, 0)
+    parts = (0, METADATA_BYTES), (rest, TAIL_BYTES)
+    return tf.strings.join([tf.strings.substr(encoded, *part) for part in parts])
 
 
 def decode_plain(encoded):
@@ -97,33 +126,54 @@ def decode_bitmap(encoded):
 
 
 def decode(encoded):
-    """Decodes any image file that Pillow knows, as a viewer would show it.
+    """Decodes an image file of `image_formats.IMAGE_FORMATS`, as a viewer would show it.
 
     Args:
         encoded: The file's bytes.
 
     Returns:
-        RGB, a uint8 array `(height, width, 3)`: turned as its Exif orientation says, inks
-        converted, transparency dropped, of an animation the first frame, of 16 bits the upper 8.
+        RGB, a uint8 array `(height, width, 3)`: turned as its metadata say, inks converted,
+        transparency dropped, of an animation the first frame, of 16 bits the upper 8.
 
     Raises:
         ImportError: If Pillow is missing.
         ValueError: If it cannot be decoded; says why.
     """
-    extras.require("PIL", purpose="Decoding images", extra="train")
+    formats = image_formats.readable_formats()
     import PIL.Image
-    import PIL.ImageOps
 
     if not encoded:
         raise ValueError("the file is empty")
     try:
-        with PIL.Image.open(io.BytesIO(encoded)) as image:
-            image = PIL.ImageOps.exif_transpose(image)
-            if image.mode in DEEP:
-                upper = (np.asarray(image).astype(np.int64) >> 8).astype(np.uint8)
-                return np.stack([upper] * 3, axis=-1)
-            return np.asarray(image.convert("RGB"))
+        with PIL.Image.open(io.BytesIO(encoded), formats=formats) as image:
+            image.load()
+            return _to_rgb(_turn(image))
     except PIL.UnidentifiedImageError as error:
+        found = image_formats.recognize(encoded[: image_formats.HEAD_BYTES])
+        if found and found.name not in formats:
+            raise ValueError(f"to read {found.name}, pip install {found.package}") from error
         raise ValueError(f"not an image: begins with {encoded[:8]!r}") from error
     except Exception as error:  # damaged files make Pillow's plugins raise anything
         raise ValueError(f"cannot be decoded: {error}") from error
+
+
+def _turn(image):
+    """A Pillow image turned as its metadata say."""
+    import PIL.ImageOps
+
+    try:
+        return PIL.ImageOps.exif_transpose(image)
+    except Exception:  # of damaged metadata, whose pixels are whole: viewers show them as they are
+        return image
+
+
+def _to_rgb(image):
+    """The pixels of a Pillow image, uint8."""
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers, whose range is not known")
+    if image.mode not in DEEP:
+        return np.asarray(image.convert("RGB"))
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise ValueError(f"its pixels have more than 16 bits: {values.min()} to {values.max()}")
+    return np.stack([(values >> 8).astype(np.uint8)] * 3, axis=-1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import traceback
 
 import numpy as np
 import tensorflow as tf
@@ -32,8 +33,9 @@ class Pipeline:
         augmentation: An `Augmentation`; None takes its defaults. Training only.
         seed: An integer from 0.
         crop: Evaluation only: the fraction of the resized image's shorter side that is kept.
-        bad_limit: The fraction of the examples that may be unusable, in [0, 1]. Those have
-            weight 0; one more than that stops the reading.
+        bad_limit: The fraction of the examples that may be unusable, in [0, 1]; None
+            takes a thousandth, or five examples if that is more. Those have weight 0; one more
+            than that stops the reading.
         bad_examples: A CSV file that names them, path and reason; None writes none. Every process
             counts the ones it meets.
         threads: How many groups of examples are prepared at once; None takes one a core.
@@ -57,7 +59,7 @@ class Pipeline:
         augmentation=None,
         seed=0,
         crop=0.875,
-        bad_limit=0.001,
+        bad_limit=None,
         bad_examples=None,
         threads=None,
     ):
@@ -66,7 +68,7 @@ class Pipeline:
             ("image_size", image_size, len(size) == 2 and min(size) > 0),
             ("seed", seed, seed >= 0),
             ("crop", crop, 0 < crop <= 1),
-            ("bad_limit", bad_limit, 0 <= bad_limit <= 1),
+            ("bad_limit", bad_limit, bad_limit is None or 0 <= bad_limit <= 1),
         ):
             if not fits:
                 raise ValueError(f"`{name}` is out of range. Received: {name}={value!r}.")
@@ -185,16 +187,19 @@ class Pipeline:
     def explained(self):
         """Makes errors of reading this pipeline's batches the ValueError that they began as.
 
-        TensorFlow wraps what Python raises within tf.data.
+        TensorFlow wraps what Python raises within tf.data. And an error keeps the frames that it
+        passed, these an iterator, and that its threads: so they are let go before anything is
+        raised, or threads would read on, print on, and outlive the interpreter.
 
         Raises:
             ValueError: If more examples are bad than `bad_limit` allows.
         """
         try:
             yield
-        except tf.errors.OpError:
-            if self.bad.error:
-                raise self.bad.error from None
+        except tf.errors.OpError as error:
+            traceback.clear_frames(error.__traceback__)
+            if self.bad.too_many:
+                raise ValueError(self.bad.too_many) from None
             raise
 
     def _make_group(self, indices, keys):

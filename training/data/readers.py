@@ -6,7 +6,12 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from keras_ghostnet.files import printable
 from keras_ghostnet.training.data import shards
+
+# What the features of image classification are called, by those who write TFRecords.
+ENCODED_KEYS = ("image/encoded", "image", "image_raw", "encoded")
+LABEL_KEYS = ("image/class/label", "label", "class", "target")
 
 
 class Reader(Protocol):
@@ -40,13 +45,14 @@ class FileReader:
         self.paths = tuple(os.path.join(str(root), path) for path, _ in images)
         self.labels = np.array([label for _, label in images], np.int32)
         with tf.device("CPU:0"):
-            self._tensors = tf.constant(self.paths), tf.constant(self.labels)
+            paths = tf.constant([os.fsencode(path) for path in self.paths], tf.string)
+            self._tensors = paths, tf.constant(self.labels)
 
     def __len__(self):
         return len(self.paths)
 
     def key(self, index):
-        return self.paths[index]
+        return printable(self.paths[index])
 
     def load(self, index):
         paths, labels = self._tensors
@@ -69,26 +75,33 @@ class RecordReader:
     """TFRecords, read by position.
 
     Args:
-        paths: The files.
-        encoded: The key of the image's bytes.
-        label: The key of the label.
+        paths: The files; compressed ones are decompressed into the user's cache first.
+        encoded: The key of the image's bytes; None finds the usual ones in the first record.
+        label: The key of the label; None finds the usual ones likewise.
         first_label: The label of the first class.
     """
 
-    def __init__(self, paths, encoded="image/encoded", label="image/class/label", first_label=0):
-        self.paths = tuple(paths)
-        self.encoded, self.label, self.first_label = encoded, label, first_label
-        self.shard, self.offset = shards.record_offsets(self.paths)
+    def __init__(self, paths, encoded=None, label=None, first_label=0):
+        self.paths, self.first_label = tuple(paths), first_label
+        self._plain = tuple(map(shards.decompressed, self.paths))
+        self.shard, self.offset = shards.record_offsets(self._plain)
         # Numbers of records within their files: there is no record before a file's first.
         self.number = np.arange(len(self.shard)) - np.searchsorted(self.shard, self.shard)
         with tf.device("CPU:0"):
-            self._tensors = [tf.constant(x) for x in (self.paths, self.shard, self.offset)]
+            plain = [os.fsencode(path) for path in self._plain]
+            self._tensors = [
+                tf.constant(x, dtype)
+                for x, dtype in ((plain, tf.string), (self.shard, None), (self.offset, None))
+            ]
+        self.encoded, self.label = encoded, label
+        if encoded is None or label is None:
+            self.encoded, self.label = self._find_keys()
 
     def __len__(self):
         return len(self.offset)
 
     def key(self, index):
-        return f"{self.paths[self.shard[index]]}:{self.number[index]}"
+        return f"{printable(self.paths[self.shard[index]])}:{self.number[index]}"
 
     def load(self, index):
         paths, shard, offset = self._tensors
@@ -106,14 +119,34 @@ class RecordReader:
         Raises:
             ValueError: If the record is damaged, or holds no image or no label.
         """
-        path, offset = self.paths[self.shard[index]], self.offset[index]
         try:
-            record = shards.read_record(path, offset).numpy()
-        except tf.errors.OpError as error:
-            raise ValueError("the record is damaged: its CRC does not match") from error
-        try:
-            feature = tf.train.Example.FromString(record).features.feature
+            feature = self._features(index)
             encoded, label = feature[self.encoded].bytes_list, feature[self.label].int64_list
             return encoded.value[0], label.value[0] - self.first_label
+        except tf.errors.OpError as error:
+            raise ValueError("the record is damaged: its CRC does not match") from error
         except Exception as error:  # what protobuf raises differs between its implementations
             raise ValueError(f"the record does not hold {self.encoded} and {self.label}") from error
+
+    def _features(self, index):
+        path = os.fsencode(self._plain[self.shard[index]])
+        record = shards.read_record(path, self.offset[index]).numpy()
+        return tf.train.Example.FromString(record).features.feature
+
+    def _find_keys(self):
+        """The keys of image and label; the standard ones if the first record cannot be read."""
+        try:
+            kinds = {key: value.WhichOneof("kind") for key, value in self._features(0).items()}
+        except Exception:  # it is reported when it is read
+            return ENCODED_KEYS[0], LABEL_KEYS[0]
+        found = [
+            next((key for key in keys if kinds.get(key) == kind), None)
+            for keys, kind in ((ENCODED_KEYS, "bytes_list"), (LABEL_KEYS, "int64_list"))
+        ]
+        if None in found:
+            raise ValueError(
+                f"{self.key(0)} must hold an encoded image ({', '.join(ENCODED_KEYS)}: bytes) and "
+                f"its label ({', '.join(LABEL_KEYS)}: int64). Found: "
+                f"{', '.join(f'{key}: {kind}' for key, kind in sorted(kinds.items())) or 'none'}."
+            )
+        return found

@@ -21,7 +21,11 @@ from keras_ghostnet.training.data.manifest import Manifest
 FORMAT = 1  # of what a record holds
 FIRST_LABEL = 1  # TensorFlow's ImageNet layout keeps 0 for the background
 SHARD_BYTES = 128 << 20  # aimed at
-FILE_NAMES = {"train": "train", "val": "validation"}  # as TensorFlow's ImageNet layout has it
+FILE_NAMES = {
+    "train": "train",
+    "val": "validation",
+    "test": "test",
+}  # as TensorFlow's ImageNet layout has it
 LINE_SECONDS = 10  # between lines where there is no terminal
 
 
@@ -78,7 +82,9 @@ def make_records(
         if value is not None and value < 1:
             raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}.")
     output = pathlib.Path(output)
-    images = listing.list_images(input, seed=seed, held_out=held_out)
+    images = listing.list_images(pathlib.Path(input).expanduser(), seed=seed, held_out=held_out)
+    if console is not None:
+        console.print(images.describe(), soft_wrap=True, markup=False)
     stats = _stats(images)
     plan = _plan(images, stats, shards, seed)
     manifest = Manifest(output, _settings(images, stats, plan, seed))
@@ -125,7 +131,7 @@ def _settings(images, stats, plan, seed):
     content = hashlib.sha256()
     for split, examples in images.splits.items():
         for path, label in examples:
-            content.update(f"{split}\0{path}\0{label}\0{stats[path]}\n".encode())
+            content.update(os.fsencode(f"{split}\0{path}\0{label}\0{stats[path]}\n"))
     return {
         "format": FORMAT,
         "seed": seed,
@@ -154,7 +160,7 @@ def _record(images, path, label):
             int64_list=tf.train.Int64List(value=[label + FIRST_LABEL])
         ),
         "image/class/text": _bytes(images.class_names[label].encode()),
-        "image/filename": _bytes(path.encode()),
+        "image/filename": _bytes(os.fsencode(path)),
     }
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return example.SerializeToString(deterministic=True)
@@ -170,7 +176,7 @@ def _check(shard, stats, output):
     try:
         for record in tf.data.TFRecordDataset(str(output / shard.name)).as_numpy_iterator():
             feature = tf.train.Example.FromString(record).features.feature
-            path = feature["image/filename"].bytes_list.value[0].decode()
+            path = os.fsdecode(feature["image/filename"].bytes_list.value[0])
             label = feature["image/class/label"].int64_list.value[0] - FIRST_LABEL
             found.append((path, label, len(feature["image/encoded"].bytes_list.value[0])))
     except tf.errors.DataLossError as error:

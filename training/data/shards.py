@@ -1,47 +1,141 @@
 """TFRecord files read by position: where every record begins, and one record at a time."""
 
-import glob
+from __future__ import annotations
+
+import hashlib
 import os
 import pathlib
 import re
 import struct
 import zipfile
+import zlib
 
 import numpy as np
 import tensorflow as tf
 
+from keras_ghostnet import files
+from keras_ghostnet.files import printable
+from keras_ghostnet.training.data import image_files, listing
+
+CHUNK = 1 << 20  # bytes read at a time
 HEADER = struct.Struct("<QI")  # length of the record, masked CRC of these eight bytes
 AROUND = HEADER.size + 4  # bytes of a record that are not its content
 POLYNOMIAL = 0x82F63B78  # of CRC-32C, bits reversed
-NAMES = {"train": ("train",), "val": ("validation", "val")}  # splits in the files' names
+NUMBERED = re.compile(r"(.*)-(\d+)-of-(\d+)(.*)")  # what stands before, number, count, after
+RECORDS = re.compile(  # `-00000-of-00008`, or `.tfrecord`, or both
+    r".*(?:-\d+-of-\d+(?:\.tfrec(?:ords?)?)?|\.tfrec(?:ords?)?)(?:\.(?:gz|gzip|zlib|zz))?",
+    re.IGNORECASE,
+)
+# How files begin that are compressed as TensorFlow writes them.
+GZIP, ZLIB = b"\x1f\x8b", (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 
 
-def shard_paths(directory, split):
-    """The files `SPLIT-00000-of-00008` of a folder, all of them, in order.
+def find_records(directory: str | os.PathLike[str]) -> dict[str, tuple[str, ...]]:
+    """The TFRecord files of a folder, by split.
+
+    They are called `SPLIT-00000-of-00008`, `NAME-SPLIT.tfrecord-00000-of-00008`,
+    `SPLIT.tfrecord` or alike, or lie in a folder of that name: a split is told by a word of
+    `listing.SPLITS` in the file's name, else in its folder's.
 
     Args:
         directory: The folder.
-        split: `"train"` or `"val"`, which is also found as `validation`.
 
     Returns:
-        A tuple of paths as strings, empty if the folder holds none.
+        From a split's name to paths in order; empty if the folder holds no such files.
 
     Raises:
-        ValueError: If some of the files are missing, or two sets of them lie side by side.
+        ValueError: If a file is of no split or of several, some of a set are missing, or two
+            sets of one split lie side by side.
     """
-    for name in NAMES.get(split, (split,)):
-        stem = glob.escape(os.path.join(str(directory), name))
-        paths = sorted(glob.glob(f"{stem}-?????-of-?????"))
-        if not paths:
-            continue
-        counts = {int(re.search(r"-of-(\d+)$", path).group(1)) for path in paths}
-        if len(counts) > 1 or len(paths) != counts.pop():
-            raise ValueError(
-                f"{directory} must hold every {name} file exactly once; found {len(paths)}: "
-                f"{os.path.basename(paths[0])} to {os.path.basename(paths[-1])}."
-            )
-        return tuple(paths)
-    return ()
+    directory = pathlib.Path(directory)
+    if not directory.is_dir():
+        return {}
+    folders = [directory, *(directory / name for name in image_files.subfolders(directory))]
+    folders = [each for each in folders if each == directory or _splits(each.name)]
+    found = {}
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            if RECORDS.fullmatch(path.name) and path.name[0] != "." and path.is_file():
+                splits = _splits(path.name) or _splits(folder.relative_to(directory).name)
+                if len(splits) != 1:
+                    raise ValueError(
+                        f"{printable(path)} must tell its split by a word in its name or its "
+                        f"folder's: train, val, test, as in train-00000-of-00008 or "
+                        f"val.tfrecord. Found: {', '.join(sorted(splits)) or 'none'}."
+                    )
+                found.setdefault(splits.pop(), []).append(str(path))
+    for split, paths in found.items():
+        _require_whole_set(directory, split, paths)
+    return {split: tuple(paths) for split, paths in found.items()}
+
+
+def _splits(name):
+    """The splits that the words of a name tell."""
+    words = re.findall(r"[a-z]+", name.lower())
+    return {listing.WORDS[word] for word in words if word in listing.WORDS}
+
+
+def _require_whole_set(directory, split, paths):
+    matches = [NUMBERED.fullmatch(path) for path in paths]
+    sets = {match and (match[1], match[3], match[4]) for match in matches}
+    count = matches[0] and int(matches[0][3])
+    if len(sets) > 1 or (count and len(paths) != count):
+        raise ValueError(
+            f"{printable(directory)} must hold every file of {split!r} exactly once, and no other "
+            f"set beside them; found {len(paths)}: {os.path.basename(paths[0])} to "
+            f"{os.path.basename(paths[-1])}."
+        )
+
+
+def decompressed(path: str | os.PathLike[str]) -> str:
+    """A TFRecord file that can be read by position: itself, or if compressed a copy in the cache.
+
+    Args:
+        path: The file; plain, or GZIP or ZLIB.
+
+    Returns:
+        The path of the file to read.
+
+    Raises:
+        ValueError: If the compression is damaged.
+        OSError: If there is no space for the copy.
+    """
+    with open(path, "rb") as file:
+        head = file.read(HEADER.size)
+    is_plain = len(head) < HEADER.size or _has_length(head)
+    if is_plain or not head.startswith((GZIP, *ZLIB)):
+        return os.fspath(path)
+    status = os.stat(path)
+    state = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
+    name = hashlib.sha256(os.fsencode(state)).hexdigest()[:32]
+    copy = files.cache("records") / name
+    if not copy.exists():
+        try:
+            with (
+                files.replacing(copy) as partial,
+                open(path, "rb") as source,
+                open(partial, "wb") as target,
+            ):
+                _decompress(source, target)
+        except (zlib.error, EOFError) as error:
+            raise ValueError(f"{printable(path)} is compressed and damaged: {error}.") from error
+        except OSError as error:
+            raise OSError(
+                f"{printable(path)} is compressed, and cannot be decompressed to {copy}: {error}."
+            ) from error
+    return str(copy)
+
+
+def _decompress(source, target):
+    """Copies a file without its GZIP or ZLIB compression, of which there may be several streams."""
+    data = source.read(CHUNK)
+    while data:
+        stream = zlib.decompressobj(zlib.MAX_WBITS | 32)  # either, by its header
+        while not stream.eof:
+            if not data:
+                raise EOFError("it ends within its compression")
+            target.write(stream.decompress(data))
+            data = stream.unused_data or source.read(CHUNK)
 
 
 def record_offsets(paths):
@@ -113,9 +207,9 @@ def _scan(path):
     with open(path, "rb") as file:
         while position < size:
             header = os.pread(file.fileno(), HEADER.size, position)
-            length, crc = HEADER.unpack(header) if len(header) == HEADER.size else (size, 0)
+            length, _ = HEADER.unpack(header) if len(header) == HEADER.size else (size, 0)
             following = position + length + AROUND
-            if following > size or crc != _masked_crc(header[:8]):
+            if following > size or not _has_length(header):
                 raise ValueError(
                     f"{path} is damaged at byte {position} of {size}: the records after it cannot "
                     "be found. Copy the file again, or make the records again."
@@ -123,6 +217,11 @@ def _scan(path):
             offsets.append(position)
             position = following
     return np.array(offsets, np.int64)
+
+
+def _has_length(header):
+    """Whether the first bytes of a record hold its length, by their CRC."""
+    return len(header) == HEADER.size and HEADER.unpack(header)[1] == _masked_crc(header[:8])
 
 
 def _masked_crc(data):

@@ -1,17 +1,24 @@
 """Where labeled images come from, each source by one string."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import os
 import pathlib
+import re
 
 import keras
 
 from keras_ghostnet import extras, files, model_reference
+from keras_ghostnet.files import printable
 from keras_ghostnet.training.data import cifar, digits, listing, readers, shards
 from keras_ghostnet.training.data.readers import Reader
 
 CLASSES_FILE = "classes.json"
+TFDS_LABELS = "label.labels.txt"  # beside the TFRecords of tensorflow-datasets, one name a line
+EVERY = "all"  # the split of all examples
+TFDS_SPLITS = {"train": ("train",), "val": ("validation", "test"), "test": ("test",)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,11 +29,16 @@ class ImageSource:
         name: What was opened, and the split: `"photos/train"`.
         class_names: The classes in the order of the labels.
         reader: As `readers` describes them: reads example i's bytes and label.
+        description: What was found there in all splits, and what was left out, in a line.
+        is_held_out: Whether the validation images are a fraction of the training images, as
+            the source has no split of its own for them.
     """
 
     name: str
     class_names: tuple[str, ...]
     reader: Reader
+    description: str
+    is_held_out: bool = False
 
     @property
     def examples(self) -> int:
@@ -39,18 +51,18 @@ class ImageSource:
 
 
 def open_source(
-    text: str | os.PathLike, split: str, *, seed: int = 0, held_out: float = 0.1
+    text: str | os.PathLike[str], split: str, *, seed: int = 0, held_out: float = 0.1
 ) -> ImageSource:
     """Opens one split of a source.
 
     Args:
-        text: A folder of images (`train/CLASS/*` and `val/CLASS/*`, or `CLASS/*`, or ImageNet
-            as Kaggle lays it out); a folder of TFRecords in TensorFlow's ImageNet layout
-            (`train-00000-of-00008`, with `classes.json` beside them); the folder of CIFAR-10 or
-            CIFAR-100 in their binary version; `"tfds:NAME"`; or `"digits"`, the handwritten
-            digits that scikit-learn carries.
-        split: `"train"` or `"val"`.
-        seed: Decides which images are held out, for a folder without splits of its own.
+        text: A folder of images (`train/CLASS/*`, `val/CLASS/*` and `test/CLASS/*`, or
+            `CLASS/*`, or ImageNet as Kaggle lays it out); a folder of TFRecords, e.g. in
+            TensorFlow's ImageNet layout (`train-00000-of-00008`), with `classes.json` beside
+            them; the folder of CIFAR-10 or CIFAR-100 in their binary version; `"tfds:NAME"`;
+            or `"digits"`, the handwritten digits that scikit-learn carries.
+        split: `"train"`, `"val"`, `"test"` or `"all"`.
+        seed: Decides which images are held out, for a folder without a `val` of its own.
         held_out: The fraction of every class that is held out then, in (0, 1).
 
     Returns:
@@ -61,28 +73,41 @@ def open_source(
         ImportError: If `tfds:` or `digits` need a package that is missing.
         ValueError: If the split is unknown or missing, or the folder holds none of these.
     """
-    text = str(text)
-    if split not in listing.SPLITS:
-        raise ValueError(f"`split` must be one of {tuple(listing.SPLITS)}. Received: {split!r}.")
+    text = os.fspath(text)
+    if split not in (*listing.SPLITS, EVERY):
+        known = ", ".join((*listing.SPLITS, EVERY))
+        raise ValueError(f"`split` must be one of {known}. Received: {split!r}.")
     if text.startswith("tfds:"):
         return _tfds(text.removeprefix("tfds:"), split)
+    if re.match(r"\w+://", text):
+        raise ValueError(f"{text} is no local folder. Copy it or mount it, and name its folder.")
     if text == "digits" and not pathlib.Path(text).is_dir():
         text = digits.write_digits(files.cache("digits"))
-    folder = pathlib.Path(text)
-    if any(folder.glob("*-of-*")):
-        return _records(folder, split)
-    if version := cifar.detect_version(folder):
+    folder = pathlib.Path(text).expanduser()
+    if found := shards.find_records(folder):
+        return _records(folder, found, split)
+    if folder.is_dir() and (version := cifar.detect_version(folder)):
         return _cifar(folder, version, split)
     images = listing.list_images(folder, seed=seed, held_out=held_out)
-    if split not in images.splits:
-        raise _missing(folder, split, images.splits)
-    reader = readers.FileReader(images.root, images.splits[split])
-    return ImageSource(f"{folder}/{split}", images.class_names, reader)
+    reader = readers.FileReader(images.root, _select(folder, images.splits, split))
+    name = f"{printable(folder)}/{split}"
+    return ImageSource(name, images.class_names, reader, images.describe(), images.is_held_out)
+
+
+def _select(what, splits, split):
+    """What a source has of one split, or of all of them."""
+    chosen = splits.values() if split == EVERY else [splits.get(split, ())]
+    joined = tuple(item for items in chosen for item in items)
+    if not joined:
+        raise ValueError(
+            f"{printable(what)} has no split {split!r}. Found: {', '.join(splits) or 'none'}."
+        )
+    return joined
 
 
 def require_same_classes(
     network: keras.Model,
-    images: "ImageSource",
+    images: ImageSource,
     reference: model_reference.ModelReference | None = None,
 ) -> None:
     """Refuses images of other classes than a classifier's.
@@ -132,8 +157,11 @@ def read_class_list(directory):
         ValueError: If there is none, or it cannot be understood.
     """
     path = pathlib.Path(directory) / CLASSES_FILE
+    labels = path.with_name(TFDS_LABELS)
+    if labels.is_file() and not path.exists():
+        return tuple(files.read_text(labels).splitlines()), 0
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(files.read_text(path))
         return tuple(map(str, content["class_names"])), int(content["first_label"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         example = '{"first_label": 1, "class_names": ["tench", "goldfish"]}'
@@ -148,20 +176,21 @@ def _abridged(names):
     return f"{', '.join(names[:5])} ... ({len(names)})"
 
 
-def _records(folder, split):
+def _records(folder, found, split):
     class_names, first_label = read_class_list(folder)
-    paths = shards.shard_paths(folder, split)
-    if not paths:
-        found = (name for name in listing.SPLITS if shards.shard_paths(folder, name))
-        raise _missing(folder, split, found)
-    reader = readers.RecordReader(paths, first_label=first_label)
-    return ImageSource(f"{folder}/{split}", class_names, reader)
+    reader = readers.RecordReader(_select(folder, found, split), first_label=first_label)
+    counts = ", ".join(f"{each} in {len(paths)} files" for each, paths in found.items())
+    description = f"{len(class_names)} classes in TFRecords in {printable(folder)} ({counts})"
+    return ImageSource(f"{printable(folder)}/{split}", class_names, reader, description)
 
 
 def _cifar(folder, version, split):
     class_names = cifar.read_class_names(folder, version)
-    reader = cifar.CifarReader(folder, version, split, len(class_names))
-    return ImageSource(f"{folder}/{split}", class_names, reader)
+    # Its authors' test images are what everybody validates on.
+    chosen = _select(folder, version.files, "val" if split == "test" else split)
+    reader = cifar.CifarReader(folder, version, chosen, len(class_names))
+    description = f"{version.title} in {folder}"
+    return ImageSource(f"{folder}/{split}", class_names, reader, description)
 
 
 def _tfds(name, split):
@@ -180,19 +209,20 @@ def _tfds(name, split):
             f"classification have. Found: {', '.join(builder.info.features)}."
         )
     builder.download_and_prepare()
-    names = {"train": ("train",), "val": ("validation", "test")}[split]
-    found = next((each for each in names if each in builder.info.splits), None)
-    if found is None:
-        raise _missing(f"tfds:{name}", split, builder.info.splits)
-    paths = tuple(map(str, builder.info.splits[found].filepaths))
+    splits = {
+        ours: tuple(map(str, builder.info.splits[theirs].filepaths))
+        for ours, names in TFDS_SPLITS.items()
+        for theirs in [name for name in names if name in builder.info.splits][:1]
+    }
+    if split == EVERY and splits.get("val") == splits.get("test"):
+        splits.pop("test", None)
+    paths = _select(f"tfds:{name}", splits, split)
     if not all(".tfrecord" in path for path in paths):
         raise ValueError(
             f"tfds:{name} is prepared in another format than TFRecord. Prepare it with "
             "file_format='tfrecord'."
         )
+    class_names = tuple(builder.info.features["label"].names)
+    description = f"{len(class_names)} classes in tfds:{name}"
     reader = readers.RecordReader(paths, "image", "label")
-    return ImageSource(f"tfds:{name}/{split}", tuple(builder.info.features["label"].names), reader)
-
-
-def _missing(what, split, found):
-    return ValueError(f"{what} has no split {split!r}. Found: {', '.join(found) or 'none'}.")
+    return ImageSource(f"tfds:{name}/{split}", class_names, reader, description)

@@ -1,0 +1,139 @@
+"""Which files below a folder are images: by their contents, whatever they are called."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import re
+from collections.abc import Iterator
+
+from keras_ghostnet.training.data import image_formats
+
+# What systems and tools leave beside images, in any case; hidden files are ignored as well.
+CLUTTER = frozenset(
+    ("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin")
+    + ("system volume information", "lost+found", "__pycache__")
+)
+# Folders that this package wrote hold pictures of their own. One entry tells each.
+PRODUCTS = {
+    "folder of a run": re.compile(
+        r"checkpoints|tensorboard|(?:bad_examples|not_finite)\.csv|"
+        r"(?:learning_curve|training_batch)\.png"
+    ),
+    "folder of a model": re.compile(r"(?s:saved_model\.pb|.*\.(?:keras|tflite|onnx|weights\.h5))"),
+    "folder of TFRecords": re.compile(r"(?s:.*-\d{5,}-of-\d{5,}(?:\.\w+)?|.*\.tfrec(?:ords?)?)"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFiles:
+    """The images below a folder, and what is no image there.
+
+    Attributes:
+        formats: The format of each, by Pillow's name and as far as its name or first bytes tell,
+            by its path: relative to the folder, with slashes, sorted.
+        skipped: Pairs of the path of a file or folder that is left out, and the reason: a
+            file's suffix, or more. Hidden files and clutter are not among them.
+    """
+
+    formats: dict[str, str]
+    skipped: tuple[tuple[str, str], ...]
+
+
+def list_image_files(folder: str | os.PathLike[str]) -> ImageFiles:
+    """Lists the images below a folder, of any depth.
+
+    Files with the usual suffix of an image are taken as they are; of all others the first bytes
+    decide. Links to folders are followed, but no folder is entered twice, nor is one that holds
+    `folder`. Folders below it that hold a run, a model or TFRecords are left out.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        `ImageFiles`.
+
+    Raises:
+        ImportError: If Pillow is missing, and whether it can read a file matters.
+        OSError: If a folder cannot be read.
+    """
+    formats, skipped = {}, []
+    for path, entry in _walk(pathlib.Path(folder)):
+        format_name, reason = _examine(entry) if isinstance(entry, os.DirEntry) else (None, entry)
+        if format_name:
+            formats[path] = format_name
+        else:
+            skipped.append((path, reason))
+    return ImageFiles(dict(sorted(formats.items())), tuple(skipped))
+
+
+def subfolders(folder: str | os.PathLike[str]) -> list[str]:
+    """The names of a folder's folders, sorted, but for hidden ones and clutter."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and not _is_ignored(entry))
+
+
+def _is_ignored(entry: os.DirEntry[str]) -> bool:
+    return entry.name.startswith(".") or entry.name.lower() in CLUTTER
+
+
+def _walk(folder: pathlib.Path) -> Iterator[tuple[str, os.DirEntry[str] | str]]:
+    """Pairs of a relative path and a file's entry, or the reason why a folder is left out."""
+    folders, links = [("", str(folder))], []
+    entered = {_identity(parent) for parent in folder.resolve().parents}
+    while folders or links:
+        # Links last: where a folder is also linked to, its own place counts.
+        path, location = folders.pop() if folders else links.pop(0)
+        if (identity := _identity(location)) in entered:
+            yield path, "link to a folder that is read already"
+            continue
+        entered.add(identity)
+        with os.scandir(location) as scan:
+            entries = sorted(
+                (entry for entry in scan if not _is_ignored(entry)), key=lambda entry: entry.name
+            )
+        if path and (product := _product(entries)):
+            yield path, product
+            continue
+        for entry in entries:
+            inner = f"{path}/{entry.name}" if path else entry.name
+            if entry.is_dir():
+                (links if entry.is_symlink() else folders).append((inner, entry.path))
+            else:
+                yield inner, entry
+
+
+def _identity(path: str | pathlib.Path) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+def _product(entries: list[os.DirEntry[str]]) -> str | None:
+    """What a folder of these entries is, if it is one that this package wrote."""
+    return next(
+        (kind for kind, mark in PRODUCTS.items() for each in entries if mark.fullmatch(each.name)),
+        None,
+    )
+
+
+def _examine(entry: os.DirEntry[str]) -> tuple[str | None, str]:
+    """The format of an image, or None and the reason why a file is none that can be read."""
+    suffix = os.path.splitext(entry.name)[1].lower()
+    called = suffix or "without suffix"
+    if not entry.is_file() and (os.path.exists(entry.path) or not entry.is_symlink()):
+        return None, "no regular file"  # to read a pipe would wait for ever
+    if suffix in image_formats.SUFFIXES:  # of a broken link, too: it is reported when it is read
+        return image_formats.SUFFIXES[suffix], ""
+    if image_formats.CAMERA_RAW.fullmatch(suffix):
+        return None, f"{called} (camera raw)"
+    try:
+        with open(entry.path, "rb") as file:
+            found = image_formats.recognize(file.read(image_formats.HEAD_BYTES))
+    except OSError as error:
+        return None, f"{called} ({error.strerror})"
+    if found is None:
+        return None, called
+    if found.name not in image_formats.readable_formats():
+        return None, f"{called} (install {found.package})"
+    return found.name, ""
