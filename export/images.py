@@ -3,14 +3,16 @@
 import dataclasses
 import hashlib
 import pathlib
+import zipfile
 
 import numpy as np
 
+from keras_ghostnet.files import printable
 from keras_ghostnet.preprocessing import normalize
 
 LEAST = 32  # images that ranges can be taken from
 CALIBRATION, HELD_OUT = 200, 400  # how many are taken at most
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+ARRAYS = ("images", "pixels", "x")  # names of the pixels among several arrays of an .npz file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +88,7 @@ def from_files(path, size, *, crop):
 
     Args:
         path: A folder of images, of any depth; or pixels of the model's size, uint8
-            `(n, height, width, 3)`, an array or a `.npy` file of one.
+            `(n, height, width, 3)`, an array or a `.npy` or `.npz` file of one.
         size: `(height, width)` in pixels.
         crop: The fraction of a file's shorter side that is kept when it is resized, in (0, 1].
 
@@ -95,8 +97,8 @@ def from_files(path, size, *, crop):
 
     Raises:
         FileNotFoundError: If there is none.
-        ValueError: If the folder holds no images, one cannot be decoded, or the array does not
-            fit.
+        ValueError: If the folder holds no images, too many cannot be decoded, or the array does
+            not fit.
     """
     if isinstance(path, np.ndarray):
         return from_arrays(path, None, size)
@@ -105,12 +107,45 @@ def from_files(path, size, *, crop):
         raise FileNotFoundError(f"There are no calibration images at {path}. Check the path.")
     origin = dict(unlabeled=str(path), crop=crop)
     if path.is_file():
-        pixels = np.load(path, allow_pickle=False)
-        return Images(str(path), _require_pixels(pixels, size, path), origin=origin)
+        return Images(str(path), _require_pixels(_load(path), size, path), origin=origin)
+    from keras_ghostnet.training.data.bad_examples import BadExamples
+
     files = list_files(path)
-    every = max(1, len(files) // (CALIBRATION + HELD_OUT))
-    pixels = np.stack([read_file(file, size, crop) for file in files[::every]])
-    return Images(str(path), pixels, origin=origin)
+    chosen = _spread(len(files), CALIBRATION + HELD_OUT)
+    bad, pixels = BadExamples(len(chosen), None), []
+    for index in chosen:
+        try:
+            pixels.append(read_file(files[index], size, crop))
+        except ValueError as error:
+            bad.report(printable(files[index]), str(error))
+    return Images(str(path), np.stack(pixels), origin=origin)
+
+
+def _load(path):
+    """The array of a file of NumPy's."""
+    try:
+        content = np.load(path, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return content
+        with content:
+            names = [name for name in ARRAYS if name in content.files] or content.files
+            if len(content.files) == 1 or names is not content.files:
+                return content[names[0]]
+            found = f"arrays {', '.join(names)}, none of them called {' or '.join(ARRAYS)}"
+    except (ValueError, EOFError, zipfile.BadZipFile):
+        found = "another kind of file"
+    raise ValueError(
+        f"{path} must be a folder of images, or pixels in an .npy or .npz file. Found: {found}."
+    )
+
+
+def _spread(count, chosen):
+    """Indices from all over, sorted: one at random of each of `chosen` equal stretches.
+
+    At random, as a fixed distance would see one class alone where two alternate.
+    """
+    edges = np.linspace(0, count, min(count, chosen) + 1).astype(int)
+    return np.random.default_rng(0).integers(edges[:-1], edges[1:])
 
 
 def from_arrays(pixels, labels, size):
@@ -139,15 +174,21 @@ def from_arrays(pixels, labels, size):
 
 
 def split_in_halves(images):
-    """Splits images in two: for calibration, and for verification."""
+    """Splits images in two: for calibration, and for verification; of neighbors one each."""
+    count = len(images.pixels)
+    first = np.arange(0, count, 2)
+    first = np.minimum(first + np.random.default_rng(0).integers(2, size=len(first)), count - 1)
     return tuple(
         dataclasses.replace(
             images,
-            name=f"{images.name}, {part}",
-            pixels=images.pixels[start::2],
-            labels=None if images.labels is None else images.labels[start::2],
+            name=f"{images.name}, {half} half",
+            pixels=images.pixels[indices],
+            labels=None if images.labels is None else images.labels[indices],
         )
-        for start, part in enumerate(("every second", "the others"))
+        for half, indices in (
+            ("one", first),
+            ("the other", np.setdiff1d(np.arange(count), first)),
+        )
     )
 
 
@@ -251,10 +292,15 @@ def list_files(path):
         raise FileNotFoundError(f"There is no image and no folder {path}. Check the path.")
     if path.is_file():
         return [path]
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise ValueError(f"{path} holds no images. Known: {', '.join(SUFFIXES)}.")
-    return files
+    from keras_ghostnet.training.data.image_files import list_image_files
+
+    found = list_image_files(path)
+    if not found.formats:
+        reasons = sorted({reason for _, reason in found.skipped})
+        raise ValueError(
+            f"{printable(path)} holds no images. Found: {', '.join(reasons) or 'nothing'}."
+        )
+    return [path / name for name in found.formats]
 
 
 def read_file(path, size, crop):
@@ -266,7 +312,7 @@ def read_file(path, size, crop):
     try:
         return _evaluated(path.read_bytes(), size, crop)
     except ValueError as error:
-        raise ValueError(f"{path} cannot be used: {error}.") from error
+        raise ValueError(f"{printable(path)} cannot be used: {error}.") from error
 
 
 def _evaluated(encoded, size, crop):

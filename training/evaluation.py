@@ -85,7 +85,7 @@ def evaluate(
     crop: float | None = None,
     seed: int | None = None,
     strategy: str = "auto",
-    bad_limit: float = 0.001,
+    bad_limit: float | None = None,
     console: Console | None = None,
 ) -> Evaluation:
     """Evaluates a classifier on a source of labeled images, every image once.
@@ -94,13 +94,13 @@ def evaluate(
         model: A Keras classifier, which ends in logits or a softmax; a run's folder (its best
             model); a `.keras` file; or a name of `list_models()`, with its ImageNet weights.
         data: As `keras_ghostnet.training.data.open_source`.
-        split: `"train"` or `"val"`.
+        split: `"train"`, `"val"`, `"test"` or `"all"`.
         batch_size: Images at a time; it does not change the result.
         crop: Fraction of the resized image's shorter side that is kept, in (0, 1]; None takes
             the run's, or 0.875.
         seed: Of the split, for a source without splits; None takes the run's, or 0.
         strategy: A name of `keras_ghostnet.training.distribution.STRATEGIES`.
-        bad_limit: Fraction of the images that may be unusable, in [0, 1].
+        bad_limit: As `keras_ghostnet.training.data.Pipeline`.
         console: Where to show progress; None prints nothing.
 
     Returns:
@@ -118,6 +118,8 @@ def evaluate(
         seed = reference.seed if seed is None else seed
     placement = distribution.strategy(strategy)
     source = open_source(data, split, seed=seed or 0)
+    if console is not None:
+        console.print(source.description, soft_wrap=True, markup=False)
     with placement.scope():
         network = reference.load() if reference else classifiers.copy_model(model)
     _, *size, channels = network.input_shape

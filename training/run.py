@@ -41,7 +41,7 @@ def train(
     checkpoint_steps: int = 1000,
     checkpoint_minutes: float = 15.0,
     keep: int = 3,
-    bad_limit: float = 0.001,
+    bad_limit: float | None = None,
     console: Console | None = None,
 ) -> dict[str, dict[str, float]]:
     """Trains a network by a recipe, or resumes where the same call stopped.
@@ -61,7 +61,7 @@ def train(
         checkpoint_steps: Steps between checkpoints, beside those at the end of every epoch.
         checkpoint_minutes: Minutes after which there is a checkpoint at the latest.
         keep: How many of the last checkpoints are kept, beside the best one.
-        bad_limit: The fraction of the images that may be unusable, in [0, 1].
+        bad_limit: As `keras_ghostnet.training.data.Pipeline`.
         console: Where the chief worker shows progress and results; None prints nothing.
 
     Returns:
@@ -118,7 +118,7 @@ class Run:
         checkpoint_steps: int = 1000,
         checkpoint_minutes: float = 15.0,
         keep: int = 3,
-        bad_limit: float = 0.001,
+        bad_limit: float | None = None,
         console: Console | None = None,
     ):
         extras.require("matplotlib", "PIL", "tensorboard", purpose="Training", extra="train")
@@ -141,6 +141,7 @@ class Run:
         self.state = self.checkpoints.latest(self.described)  # refused now, before long work
         self.folder = run_folder.RunFolder(folder, self.chief)
         self.train, self.held_out = (self._pipeline(data, split) for split in SPLITS)
+        self._say(self.train.source.description)
         self.steps = self.train.steps_per_epoch(recipe.batch_size)
         self.loop = Loop(recipe, self._build, self.steps, self.strategy, self._teacher(teacher))
         self.evaluator = Evaluator(self.loop.model, self.strategy)
@@ -311,7 +312,7 @@ class Run:
 
     def _say(self, text):
         if self.chief:
-            self.console.print(text, soft_wrap=True)
+            self.console.print(text, soft_wrap=True, markup=False)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from keras_ghostnet.quiet import quiet
 def arguments(parser):
     parser.add_argument("model", metavar="MODEL", help="what to evaluate, see above")
     parser.add_argument("--data", required=True, metavar="SOURCE", help="images, see above")
-    parser.add_argument("--split", default="val", help="train or val (default: val)")
+    parser.add_argument("--split", default="val", help="train, val, test or all (default: val)")
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="default: 64")
     parser.add_argument(
         "--crop",
@@ -26,7 +26,7 @@ def arguments(parser):
     parser.add_argument("--seed", type=int, help="of the split (default: the run's, or 0)")
     parser.add_argument("--strategy", default="auto", help="as for `ghostnet train`")
     parser.add_argument(
-        "--bad-limit", type=float, default=0.001, metavar="PART", help="as for `ghostnet train`"
+        "--bad-limit", type=float, metavar="FRACTION", help="as for `ghostnet train`"
     )
     parser.add_argument("--output", metavar="FILE", help="JSON file to write the figures to")
     parser.add_argument(

@@ -53,9 +53,9 @@ def arguments(parser):
     parser.add_argument(
         "--bad-limit",
         type=float,
-        default=0.001,
-        metavar="PART",
-        help="part of the images that may be unusable before the run stops (default: 0.001)",
+        metavar="FRACTION",
+        help="fraction of the images that may be unusable before the run stops (default: 0.001, "
+        "or five images if that is more)",
     )
 
 

@@ -58,7 +58,8 @@ def list_image_files(folder: str | os.PathLike[str]) -> ImageFiles:
         ImportError: If Pillow is missing, and whether it can read a file matters.
         OSError: If a folder cannot be read.
     """
-    formats, skipped = {}, []
+    formats: dict[str, str] = {}
+    skipped: list[tuple[str, str]] = []
     for path, entry in _walk(pathlib.Path(folder)):
         format_name, reason = _examine(entry) if isinstance(entry, os.DirEntry) else (None, entry)
         if format_name:
@@ -80,7 +81,8 @@ def _is_ignored(entry: os.DirEntry[str]) -> bool:
 
 def _walk(folder: pathlib.Path) -> Iterator[tuple[str, os.DirEntry[str] | str]]:
     """Pairs of a relative path and a file's entry, or the reason why a folder is left out."""
-    folders, links = [("", str(folder))], []
+    folders: list[tuple[str, str]] = [("", str(folder))]
+    links: list[tuple[str, str]] = []
     entered = {_identity(parent) for parent in folder.resolve().parents}
     while folders or links:
         # Links last: where a folder is also linked to, its own place counts.

@@ -116,7 +116,9 @@ def list_images(
             f"{printable(root)} must hold a subfolder of images for each of at least two classes. "
             f"Found: {_names(class_names) or 'none'}."
         )
-    skipped = sum((classes.skipped for classes in found.values()), collections.Counter())
+    skipped: collections.Counter[str] = sum(
+        (classes.skipped for classes in found.values()), collections.Counter()
+    )
     for name in set(image_files.subfolders(root)) - set(folders.values()) if folders else ():
         skipped[f"folder {name}, which is no split"] += 1
     if "test" in found and not found["test"].images.keys() <= set(class_names):

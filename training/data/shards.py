@@ -52,7 +52,7 @@ def find_records(directory: str | os.PathLike[str]) -> dict[str, tuple[str, ...]
         return {}
     folders = [directory, *(directory / name for name in image_files.subfolders(directory))]
     folders = [each for each in folders if each == directory or _splits(each.name)]
-    found = {}
+    found: dict[str, list[str]] = {}
     for folder in folders:
         for path in sorted(folder.iterdir()):
             if RECORDS.fullmatch(path.name) and path.name[0] != "." and path.is_file():

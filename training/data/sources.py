@@ -37,7 +37,7 @@ class ImageSource:
     name: str
     class_names: tuple[str, ...]
     reader: Reader
-    description: str
+    description: str = ""
     is_held_out: bool = False
 
     @property

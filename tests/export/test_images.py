@@ -1,0 +1,72 @@
+"""Images for calibration: which files, which of them, and which half."""
+
+import numpy as np
+import pytest
+
+from keras_ghostnet.export import images
+from keras_ghostnet.export.images import Images, from_files, list_files, split_in_halves
+from tests.training.photographs import encode, picture, turned
+
+SIZE = (8, 8)
+
+
+def test_a_folder_is_listed_as_training_lists_it(tmp_path):
+    for name in ("b.JPG", "sub/a", "._b.jpg", ".ipynb_checkpoints/b.jpg", "__MACOSX/b.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(encode(picture(16, 16)))
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "broken.png").write_bytes(b"<html>")  # one of few: left out
+    assert list_files(tmp_path) == [tmp_path / name for name in ("b.JPG", "broken.png", "sub/a")]
+    assert from_files(tmp_path, SIZE, crop=1.0).pixels.shape == (2, *SIZE, 3)
+
+
+def test_too_many_broken_files_are_refused(tmp_path):
+    for number in range(6):
+        (tmp_path / f"{number}.jpg").write_bytes(b"<html>")
+    with pytest.raises(ValueError, match=r"6 of 6 examples cannot be used"):
+        from_files(tmp_path, SIZE, crop=1.0)
+
+
+def test_photographs_are_turned(tmp_path):
+    (tmp_path / "upright.jpg").write_bytes(encode(picture(16, 16)))
+    (tmp_path / "turned.jpg").write_bytes(turned(picture(16, 16), 3))
+    rotated, upright = from_files(tmp_path, (16, 16), crop=1.0).pixels
+    np.testing.assert_array_equal(rotated, upright[::-1, ::-1])
+
+
+@pytest.mark.parametrize("count", [40, 41])
+def test_halves_hold_both_of_two_classes_that_alternate(count):
+    pixels = np.arange(count, dtype="uint8")
+    halves = split_in_halves(Images("alternating", pixels, pixels % 2))
+    assert sorted(np.concatenate([half.pixels for half in halves])) == list(range(count))
+    for half in halves:
+        assert len(half.pixels) in (count // 2, count - count // 2)
+        assert 0.2 < half.labels.mean() < 0.8
+
+
+def test_a_sample_of_a_large_folder_holds_both_of_two_classes_that_alternate(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "CALIBRATION", 10)
+    monkeypatch.setattr(images, "HELD_OUT", 10)
+    colors = {"cat": 0, "dog": 255}
+    for number in range(40):
+        name = ("cat", "dog")[number % 2]
+        color = np.full((8, 8, 3), colors[name], "uint8")
+        (tmp_path / f"{number:02}_{name}.png").write_bytes(encode(color, "PNG"))
+    pixels = from_files(tmp_path, SIZE, crop=1.0).pixels
+    assert len(pixels) == 20
+    assert 0.2 < (pixels == 255).mean() < 0.8
+
+
+def test_arrays_of_pixels_in_files(tmp_path):
+    pixels = np.zeros((3, *SIZE, 3), "uint8")
+    np.save(tmp_path / "one.npy", pixels)
+    np.savez(tmp_path / "one.npz", anything=pixels)
+    np.savez(tmp_path / "named.npz", labels=np.zeros(3), images=pixels)
+    for name in ("one.npy", "one.npz", "named.npz"):
+        np.testing.assert_array_equal(from_files(tmp_path / name, SIZE, crop=1.0).pixels, pixels)
+    np.savez(tmp_path / "two.npz", a=pixels, b=pixels)
+    (tmp_path / "photo.jpg").write_bytes(encode(picture(8, 8)))
+    for name, found in (("two.npz", "arrays a, b"), ("photo.jpg", "another kind of file")):
+        with pytest.raises(ValueError, match=f"must be a folder of images.* Found: {found}"):
+            from_files(tmp_path / name, SIZE, crop=1.0)
