@@ -2,10 +2,10 @@
 
 import json
 import os
-import pathlib
 
 import keras
 
+from keras_ghostnet import files
 from keras_ghostnet.preprocessing import CLASSES, imagenet_classes
 
 
@@ -17,11 +17,11 @@ def read_labels(path):
 
     Raises:
         OSError: If a file cannot be read.
-        ValueError: If it is neither.
+        ValueError: If it is neither, or no text.
     """
     if not isinstance(path, str | os.PathLike):
         return tuple(map(str, path))
-    text = pathlib.Path(path).read_text("utf-8")
+    text = files.read_text(path)
     if not text.lstrip().startswith("["):
         return tuple(line.strip() for line in text.splitlines() if line.strip())
     labels = json.loads(text)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from keras_ghostnet.files import replacing, size
+from keras_ghostnet.files import printable, read_text, replacing, size
 
 
 def write(path, text, folder):
@@ -106,3 +106,24 @@ def test_size(tmp_path):
     (tmp_path / "b" / "c").write_text("sixsix")
     assert size(tmp_path) == 10
     assert size(tmp_path / "a") == 4
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252", "latin-1"]
+)
+def test_text_of_any_editor(tmp_path, encoding):
+    text = "café\nÜbel\n"
+    mark = b"\xff\xfe" if encoding == "utf-16-le" else b""
+    (tmp_path / "names.txt").write_bytes(mark + text.encode(encoding))
+    assert read_text(tmp_path / "names.txt") == text
+
+
+@pytest.mark.parametrize("content", [b"PK\3\4\0\0", b"\xff\xfea"])
+def test_what_is_no_text_is_refused(tmp_path, content):
+    (tmp_path / "names.zip").write_bytes(content)
+    with pytest.raises(ValueError, match=r"names\.zip is no text file"):
+        read_text(tmp_path / "names.zip")
+
+
+def test_a_printable_path():
+    assert printable(os.fsdecode(b"photos/caf\xe9 caf\xc3\xa9")) == r"photos/caf\xe9 café"

@@ -11,6 +11,8 @@ import struct
 import numpy as np
 import tensorflow as tf
 
+from keras_ghostnet import files
+
 SIDE, CHANNELS = 32, 3
 PIXELS = CHANNELS * SIDE * SIDE  # bytes: all of red, then green, then blue, row by row
 # A bitmap is this in front of blue, green, red of each pixel, the lowest row first: so the pixels
@@ -98,7 +100,7 @@ def read_class_names(folder, version):
             f"{folder} holds {version.title}, but not {version.classes}, which names its classes. "
             "Unpack the archive again."
         )
-    return tuple(line.strip() for line in path.read_text("utf-8").splitlines() if line.strip())
+    return tuple(line.strip() for line in files.read_text(path).splitlines() if line.strip())
 
 
 class CifarReader:
@@ -107,7 +109,7 @@ class CifarReader:
     Args:
         folder: A `pathlib.Path`.
         version: Of `detect_version`.
-        files: Names of the split's files.
+        names: Names of the split's files.
         classes: How many there are.
 
     Raises:
@@ -115,8 +117,8 @@ class CifarReader:
         ValueError: If a file is cut off, empty, or holds a label out of range.
     """
 
-    def __init__(self, folder, version, files, classes):
-        self.paths = [folder / name for name in files]
+    def __init__(self, folder, version, names, classes):
+        self.paths = [folder / name for name in names]
         parts = [_read(path, version, classes) for path in self.paths]
         self.ends = np.cumsum([len(labels) for _, labels in parts])
         with tf.device("CPU:0"):
