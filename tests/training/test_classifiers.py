@@ -11,7 +11,9 @@ MODEL = "ghostnet_050"
 
 def build(classes, weights="none", model=MODEL):
     settings = [f"model={model}", "image_size=32", f"weights={weights}"]
-    return classifiers.build(recipes.override(recipes.find("smoke"), settings), classes)
+    return classifiers.build_classifier(
+        recipes.override(recipes.get_recipe("smoke"), settings), classes
+    )
 
 
 @pytest.fixture(scope="module")
