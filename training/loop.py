@@ -29,13 +29,16 @@ class Loop:
         strategy: A `tf.distribute.Strategy`.
         teacher: Function without arguments that gives the Keras model to distill from, or None.
             It takes the same images and has the same classes.
+        class_weights: Float array `(classes,)`: the cross-entropy of an image is multiplied by its
+            class' weight, a mixed image's by their mean over its parts; the distance to a teacher,
+            which has no class, is not. None for 1.
 
     Raises:
         ValueError: If the teacher's images or classes differ from the model's.
     """
 
-    def __init__(self, recipe, build, steps_per_epoch, strategy, teacher=None):
-        self.recipe, self.strategy = recipe, strategy
+    def __init__(self, recipe, build, steps_per_epoch, strategy, teacher=None, class_weights=None):
+        self.recipe, self.strategy, self.class_weights = recipe, strategy, class_weights
         with strategy.scope():
             self.model = build()
             self.teacher = teacher and teacher()
@@ -109,6 +112,8 @@ class Loop:
         losses = keras.losses.categorical_crossentropy(
             targets, outputs, from_logits=True, label_smoothing=self.recipe.label_smoothing
         )
+        if self.class_weights is not None:
+            losses *= tf.linalg.matvec(targets, tf.constant(self.class_weights, "float32"))
         if not self.teacher:
             return losses
         share, temperature = self.recipe.distillation, self.recipe.temperature

@@ -7,6 +7,11 @@ from collections.abc import Iterable
 
 from keras_ghostnet import specs
 from keras_ghostnet.training.data import Augmentation
+from keras_ghostnet.training.recipes.class_weights import (
+    ClassWeights,
+    parse_class_weights,
+    validated,
+)
 
 SCHEDULES = ("cosine", "step", "constant")
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -51,6 +56,9 @@ class Recipe:
             distill from, which takes the same images and has the same classes; None for none.
         distillation: The distance to the teacher as a fraction of the loss, in [0, 1].
         temperature: By which both networks' logits are divided there.
+        class_weights: By which an image's loss is multiplied: `"balanced"` by the number of
+            training images of its class (`class_weights.weights_of_classes`), one number for each
+            class, or numbers by name; None for the same weight.
         augmentation: What is done to training images.
         seed: Of initial weights, order, augmentation and dropout.
     """
@@ -82,10 +90,12 @@ class Recipe:
     teacher: str | None = None
     distillation: float = 0.5
     temperature: float = 1.0
+    class_weights: ClassWeights = None
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     seed: int = 0
 
     def __post_init__(self):
+        object.__setattr__(self, "class_weights", validated(self.class_weights))
         for name, allowed in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(
@@ -137,6 +147,8 @@ def _value(settings, key, text):
     if key not in types_of or key == "augmentation":
         known = [name for name in types_of if name != "augmentation"]
         raise ValueError(f"There is no setting {key!r}.{specs.suggest(key, known)}")
+    if key == "class_weights":
+        return parse_class_weights(text)
     kind = types_of[key]
     if isinstance(kind, types.UnionType):  # something or None
         if text.lower() == "none":
