@@ -9,6 +9,7 @@ from rich.console import Console
 
 from keras_ghostnet import files
 from keras_ghostnet.console import step
+from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.export import formats, images, sidecar
 from keras_ghostnet.export.artifacts import (
     ArtifactError,
@@ -23,6 +24,7 @@ FAILED = ".failed"
 VERIFIED = "verification"  # a key of the sidecars of artifacts that were verified before
 
 
+@keras_defaults()
 def verify(
     directory: str | os.PathLike[str],
     *,

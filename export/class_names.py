@@ -69,6 +69,7 @@ def require_classifier(model):
             "An export needs a classifier of RGB images of a fixed size: one input "
             "(height, width, 3) and one output (classes,). Received a model with inputs and "
             f"outputs {shapes}: build it with `input_shape=(height, width, 3)`."
+            + (" Or give the size of the images: --image-size." if None in shapes[0] else "")
         )
     for weight in model.weights:
         if not keras.ops.all(keras.ops.isfinite(weight)):

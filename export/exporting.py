@@ -7,8 +7,9 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from keras_ghostnet import model_reference
+from keras_ghostnet import builder, model_reference
 from keras_ghostnet.console import step
+from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.export import class_names, destination, images
 from keras_ghostnet.export.artifacts import (
     ArtifactError,
@@ -27,6 +28,7 @@ ALL = "all"
 Path = str | os.PathLike[str]
 
 
+@keras_defaults()
 def export(
     model: keras.Model | Path,
     directory: Path,
@@ -36,6 +38,7 @@ def export(
     calibration: Path | np.ndarray | None = None,
     labels: Path | Sequence[str] | None = None,
     crop: float | None = None,
+    image_size: int | None = None,
     version: int | None = None,
     allow_untrained: bool = False,
     console: Console | None = None,
@@ -66,6 +69,8 @@ def export(
             a JSON list; None takes those of the run or of `data`.
         crop: The fraction of a resized image's shorter side that the model is to see, in (0, 1];
             None takes that of the run, or 0.875.
+        image_size: Side of the images that the model is to take, pixels, for one whose size is open
+            or to be another; None takes the model's, or the run's.
         version: The version of a SavedModel, from 1; None takes the next one.
         allow_untrained: Whether a model that seems untrained may become int8.
         console: Shows progress; None prints nothing.
@@ -101,7 +106,10 @@ def export(
             )
         destination.check_writable(directory)
         with step(console, "Loading the model") as done:
-            network = model if isinstance(model, keras.Model) else source.load()
+            if not isinstance(model, keras.Model):
+                network = source.load(image_size)
+            else:
+                network = builder.with_image_size(model, image_size) if image_size else model
             class_names.require_classifier(network)
             if any(fmt.name == "saved_model" for fmt in fmts):
                 destination.check_version(directory, network.name, version)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from keras_ghostnet import model_reference
+from keras_ghostnet import builder, model_reference
+from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.export import class_names, formats, images, sidecar
 from keras_ghostnet.preprocessing import normalize
 from keras_ghostnet.quiet import quiet
@@ -51,8 +52,13 @@ class _Classifier:
     labels: tuple[str, ...]
 
 
+@keras_defaults()
 def predict(
-    model: keras.Model | Path, images: Path | np.ndarray | Sequence[Path], top: int = 5
+    model: keras.Model | Path,
+    images: Path | np.ndarray | Sequence[Path],
+    top: int = 5,
+    *,
+    image_size: int | None = None,
 ) -> list[Prediction]:
     """Classifies images.
 
@@ -67,6 +73,8 @@ def predict(
         images: An image file, a folder of them (of any depth), or a sequence of such; or pixels,
             uint8 `(height, width, 3)` or `(n, height, width, 3)` of any size, RGB.
         top: The number of classes to name for each image, at least 1; all if there are fewer.
+        image_size: Side of the images that the model is to take, pixels, for one whose size is open
+            or to be another; None takes the model's, or the run's.
 
     Returns:
         One `Prediction` per image, in the order given; those of a folder sorted by path.
@@ -81,7 +89,7 @@ def predict(
         raise ValueError(f"`top` must be at least 1. Received: top={top}.")
     named = _named_images(images)  # what is missing is reported before a model loads
     with quiet(unless=()):
-        classifier = _classifier(model)
+        classifier = _classifier(model, image_size)
         predictions = []
         for start in range(0, len(named), BATCH_SIZE):
             batch = named[start : start + BATCH_SIZE]
@@ -124,13 +132,15 @@ def _best(probabilities, labels, top):
     return tuple((labels[index], float(probabilities[index])) for index in indices)
 
 
-def _classifier(model):
+def _classifier(model, image_size):
     if not isinstance(model, keras.Model):
         path = pathlib.Path(model)
         if path.suffix in formats.SUFFIXES or (path / "saved_model.pb").is_file():
             return _artifact(path)
         reference = model_reference.resolve_model(model)
-        return _network(reference.load(), reference.labels, reference.crop)
+        return _network(reference.load(image_size), reference.labels, reference.crop)
+    if image_size:
+        model = builder.with_image_size(model, image_size)
     return _network(model, None, Transform().crop)
 
 

@@ -276,9 +276,8 @@ def with_image_size(model: keras.Model, size: int) -> keras.Model:
     if tuple(shape) == resized:
         return model
     try:
-        inputs = keras.tree.map_structure(
-            lambda x: keras.Input(resized, dtype=x.dtype), model.input
-        )
+        given = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+        inputs = keras.tree.map_structure(lambda x: keras.Input(resized, dtype=x.dtype), given)
         copy = keras.models.clone_model(model, inputs)
         copy.set_weights(model.get_weights())
     except (ValueError, TypeError) as error:  # a Flatten, a subclass without a graph

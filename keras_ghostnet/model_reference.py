@@ -6,6 +6,8 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 from keras_ghostnet import specs
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     import keras
 
 BEST, CONFIG = "model.keras", "config.json"  # in a run's folder
+REASON = 300  # characters of a message of Keras' that are shown
 TAG = "imagenet"  # of a published model's weights
 
 
@@ -49,26 +52,33 @@ class ModelReference:
         """The images that it was trained on, as `open_source` takes them; None if not known."""
         return self.recipe.get("data")
 
-    def load(self) -> keras.Model:
-        """Loads the model; a published one for images of the size that it was published with.
+    def load(self, image_size: int | None = None) -> keras.Model:
+        """Loads the model.
+
+        Args:
+            image_size: Side of the images that it is to take, pixels. None leaves it at the file's,
+                or if that is open at the run's; a published model's is the one it was published
+                with.
 
         Raises:
             OSError: If weights cannot be downloaded.
-            ValueError: If a file is not a Keras model, or one of unknown layers.
+            ValueError: If a file is not a Keras model, or one of unknown layers, or cannot take
+                images of the size.
         """
         import keras
 
         from keras_ghostnet import builder, registry
 
         if not is_path(self.text):
-            shape = builder.square(3, self.transform.size)
+            shape = builder.square(3, image_size or self.transform.size)
             return registry.create_model(self.text, weights=TAG, input_shape=shape)
         try:
-            return keras.models.load_model(_file(self.text), compile=False)
-        except TypeError as error:  # Keras' message has the whole configuration in it
-            raise ValueError(
-                f"{self.text} has layers that are not known here: {str(error).splitlines()[-1]}"
-            ) from error
+            model = keras.models.load_model(_file(self.text), compile=False)
+        except (TypeError, ValueError, AttributeError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(_unloadable(_file(self.text), error)) from error
+        if image_size is None and any(None in tensor.shape[1:] for tensor in model.inputs):
+            image_size = self.recipe.get("image_size")
+        return model if image_size is None else builder.with_image_size(model, image_size)
 
 
 def resolve_model(text: str | os.PathLike[str]) -> ModelReference:
@@ -110,6 +120,35 @@ def resolve_model(text: str | os.PathLike[str]) -> ModelReference:
         return ModelReference(text)
     content = json.loads(config.read_text())
     return ModelReference(text, tuple(content["classes"]), content["run"])
+
+
+def _unloadable(path, error):
+    """Why Keras cannot load a file, in a few lines: its own messages hold whole configurations."""
+    import keras
+
+    lines = str(error).strip().splitlines()
+    reason = lines[-1].removeprefix("Exception encountered: ").partition(" Full object config")[0]
+    text = f"{path} cannot be loaded: {reason[:REASON]}"
+    written = _keras_version(path)
+    if written is None:
+        return f"{text}\nIt is not a file that Keras 3 wrote with `model.save`, or is damaged."
+    text += f"\nIt was written by Keras {written}; this is Keras {keras.__version__}."
+    if _numbers(written) > _numbers(keras.__version__):
+        return f'{text} Install the newer one: pip install "keras>={written}"'
+    return f"{text} If it has layers of another package, load it in Python after importing that."
+
+
+def _keras_version(path):
+    """The version of Keras that wrote a file; None if it does not say."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return str(json.loads(archive.read("metadata.json"))["keras_version"])
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError):
+        return None
+
+
+def _numbers(version):
+    return [int(part) for part in re.findall(r"\d+", version)[:3]]
 
 
 def is_path(text: str) -> bool:

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
+from keras_ghostnet import builder, model_reference
 from keras_ghostnet import console as terminal
-from keras_ghostnet import model_reference
+from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.training import classifiers, distribution
 from keras_ghostnet.training.data import (
     ImageSource,
@@ -76,6 +77,7 @@ class Evaluation:
         return wrong[np.argsort(-self.confidence[wrong], kind="stable")][:count]
 
 
+@keras_defaults()
 def evaluate(
     model: keras.Model | str | os.PathLike,
     data: str | os.PathLike,
@@ -83,6 +85,7 @@ def evaluate(
     split: str = "val",
     batch_size: int = 64,
     crop: float | None = None,
+    image_size: int | None = None,
     seed: int | None = None,
     strategy: str = "auto",
     bad_limit: float | None = None,
@@ -98,6 +101,8 @@ def evaluate(
         batch_size: Images at a time; it does not change the result.
         crop: Fraction of the resized image's shorter side that is kept, in (0, 1]; None takes
             the run's, or 0.875.
+        image_size: Side of the images that the model is to take, pixels, for one whose size is open
+            or to be another; None takes the model's, or the run's.
         seed: Of the split, for a source without splits; None takes the run's, or 0.
         strategy: A name of `keras_ghostnet.training.distribution.STRATEGIES`.
         bad_limit: As `keras_ghostnet.training.data.Pipeline`.
@@ -121,12 +126,15 @@ def evaluate(
     if console is not None:
         console.print(source.description, soft_wrap=True, markup=False)
     with placement.scope():
-        network = reference.load() if reference else classifiers.copy_model(model)
+        network = reference.load(image_size) if reference else classifiers.copy_model(model)
+        if image_size:
+            network = builder.with_image_size(network, image_size)
     _, *size, channels = network.input_shape
     if None in size or channels != 3:
         raise ValueError(
             f"Evaluation needs a model of RGB images of a fixed size. {network.name!r} takes "
             f"{network.input_shape}."
+            + (" Give the size of the images: --image-size." if None in size else "")
         )
     require_same_classes(network, source, reference)
     pipeline = Pipeline(

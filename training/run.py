@@ -15,21 +15,25 @@ import tensorflow as tf
 from rich.console import Console
 
 from keras_ghostnet import extras, model_reference
+from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.training import classifiers, distribution, recipes, run_folder
 from keras_ghostnet.training.checkpoints import Checkpoints, State
 from keras_ghostnet.training.data import Pipeline, open_source
 from keras_ghostnet.training.evaluation import Evaluator
 from keras_ghostnet.training.loop import Loop
 from keras_ghostnet.training.progress import TrainingProgress
+from keras_ghostnet.training.recipes.class_weights import weights_of_classes
 from keras_ghostnet.training.step_monitor import NO_SUMS, StepMonitor
 
 SPLITS = ("train", "val")
+SHOWN = 10  # classes, with their weights
 
 
 class Stopped(Exception):
     """The run was interrupted by a signal; its state is saved."""
 
 
+@keras_defaults()
 def train(
     recipe: recipes.Recipe | str,
     data: str | os.PathLike,
@@ -143,7 +147,13 @@ class Run:
         self.train, self.held_out = (self._pipeline(data, split) for split in SPLITS)
         self._say(self.train.source.description)
         self.steps = self.train.steps_per_epoch(recipe.batch_size)
-        self.loop = Loop(recipe, self._build, self.steps, self.strategy, self._teacher(teacher))
+        weights = weights_of_classes(recipe.class_weights, self.train.source)
+        if weights is not None:
+            shown = [f"{n} {w:.3g}" for n, w in zip(self.train.class_names, weights, strict=True)]
+            self._say(f"Class weights: {', '.join(shown[:SHOWN])}{', ...' * (len(shown) > SHOWN)}")
+        self.loop = Loop(
+            recipe, self._build, self.steps, self.strategy, self._teacher(teacher), weights
+        )
         self.evaluator = Evaluator(self.loop.model, self.strategy)
         self.step, self.sums = 0, dict(NO_SUMS)
         self.history: list[dict[str, float]] = []
@@ -154,6 +164,7 @@ class Run:
             "replicas": self.strategy.num_replicas_in_sync,
             "deterministic": deterministic,
             "classes": list(self.train.class_names),
+            "class_weights": weights if weights is None else weights.tolist(),
             "examples": {"train": self.train.examples, "val": self.held_out.examples},
         }
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_ghostnet import environment, files, model_reference
 from keras_ghostnet.console import step
+from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.export import sidecar, tflite
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.quantization import arguments
@@ -55,6 +56,7 @@ class Comparison:
     bytes: int
 
 
+@keras_defaults()
 def quantize_run(
     run: Path,
     data: Path,
@@ -66,6 +68,7 @@ def quantize_run(
     learning_rate: float = 1e-4,
     distillation: float = 1.0,
     io: str = "int8",
+    image_size: int | None = None,
     seed: int | None = None,
     console: "Console | None" = None,
 ) -> tuple[pathlib.Path, list[Comparison]]:
@@ -80,6 +83,7 @@ def quantize_run(
         out: The file to write; None takes `model_int8_qat.tflite` in the model's folder.
         epochs, steps, learning_rate, distillation, io: As `quantize_aware`.
         batch_size: Images at a time.
+        image_size: As `keras_ghostnet.export.export`.
         seed: Of the split, for a source without splits; None takes the run's, or 0.
         console: Shows progress; None prints nothing.
 
@@ -96,7 +100,7 @@ def quantize_run(
         console.file = console.file  # standard output as it is now: below it is held back
     with quiet(unless=()):
         reference = model_reference.resolve_model(run)
-        model = reference.load()
+        model = reference.load(image_size)
         arguments.validate_arguments(model, learning_rate, distillation)
         seed = reference.seed if seed is None else seed
         training, calibration, held_out = _pipelines(model, reference, data, seed)

@@ -23,6 +23,12 @@ def arguments(parser):
         metavar="PART",
         help="part of the scaled image's shorter side that is seen (default: the run's, or 0.875)",
     )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        metavar="N",
+        help="side of the images in pixels (default: the model's, or the run's)",
+    )
     parser.add_argument("--seed", type=int, help="of the split (default: the run's, or 0)")
     parser.add_argument("--strategy", default="auto", help="as for `ghostnet train`")
     parser.add_argument(
@@ -53,6 +59,7 @@ def run(args):
             split=args.split,
             batch_size=args.batch_size,
             crop=args.crop,
+            image_size=args.image_size,
             seed=args.seed,
             strategy=args.strategy,
             bad_limit=args.bad_limit,

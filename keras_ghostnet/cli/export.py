@@ -23,6 +23,12 @@ def arguments(parser):
         help="a folder of images without classes, or a .npy file of pixels, for the ranges of int8",
     )
     parser.add_argument(
+        "--image-size",
+        type=int,
+        metavar="N",
+        help="side of the images in pixels (default: the model's, or the run's)",
+    )
+    parser.add_argument(
         "--labels", metavar="FILE", help="the classes' names, one a line (default: the run's)"
     )
     parser.add_argument(
@@ -72,6 +78,7 @@ def run(args):
             data=args.data,
             calibration=args.calibration,
             labels=args.labels,
+            image_size=args.image_size,
             version=args.version,
             allow_untrained=args.allow_untrained,
             console=console,

@@ -15,6 +15,12 @@ def arguments(parser):
         "--top", type=int, default=5, metavar="N", help="classes for each image (default: 5)"
     )
     parser.add_argument(
+        "--image-size",
+        type=int,
+        metavar="N",
+        help="side of the images in pixels (default: the model's, or the run's)",
+    )
+    parser.add_argument(
         "--out",
         metavar="FILE",
         help="write all to a .csv file, or to an .html page with thumbnails, on which those come "
@@ -32,7 +38,7 @@ def run(args):
 
     if args.out:
         prediction_report.require_writable(args.out)
-    predictions = predict(args.model, args.images, args.top)
+    predictions = predict(args.model, args.images, args.top, image_size=args.image_size)
     if args.out:
         prediction_report.write_report(args.out, predictions)
     table = new_table(texts=("image", "class"), figures=("probability",))

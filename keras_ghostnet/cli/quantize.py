@@ -35,6 +35,12 @@ def arguments(parser):
     parser.add_argument(
         "--io", choices=("int8", "uint8"), default="int8", help="input and output (default: int8)"
     )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        metavar="N",
+        help="side of the images in pixels (default: the model's, or the run's)",
+    )
     parser.add_argument("--seed", type=int, help="of the split (default: the run's, or 0)")
 
 
@@ -55,6 +61,7 @@ def run(args):
         learning_rate=args.learning_rate,
         distillation=args.distillation,
         io=args.io,
+        image_size=args.image_size,
         seed=args.seed,
         console=console,
     )
