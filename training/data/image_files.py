@@ -15,15 +15,19 @@ CLUTTER = frozenset(
     ("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin")
     + ("system volume information", "lost+found", "__pycache__")
 )
-# Folders that this package wrote hold pictures of their own. One entry tells each.
+# Folders that this package wrote hold pictures of their own. The name of one entry tells each.
 PRODUCTS = {
-    "folder of a run": re.compile(
-        r"checkpoints|tensorboard|(?:bad_examples|not_finite)\.csv|"
-        r"(?:learning_curve|training_batch)\.png"
-    ),
-    "folder of a model": re.compile(r"(?s:saved_model\.pb|.*\.(?:keras|tflite|onnx|weights\.h5))"),
-    "folder of TFRecords": re.compile(r"(?s:.*-\d{5,}-of-\d{5,}(?:\.\w+)?|.*\.tfrec(?:ords?)?)"),
+    "run": "folder of a run",
+    "model": "folder of a model",
+    "records": "folder of TFRecords",
 }
+PRODUCT = re.compile(
+    r"(?P<run>checkpoints|tensorboard|(?:bad_examples|not_finite)\.csv"
+    r"|(?:learning_curve|training_batch)\.png)"
+    r"|(?P<model>saved_model\.pb|.*\.(?:keras|tflite|onnx|weights\.h5))"
+    r"|(?P<records>.*(?:-\d{5,}-of-\d{5,}(?:\.\w+)?|\.tfrec(?:ords?)?))",
+    re.DOTALL,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,10 +117,8 @@ def _identity(path: str | pathlib.Path) -> tuple[int, int]:
 
 def _product(entries: list[os.DirEntry[str]]) -> str | None:
     """What a folder of these entries is, if it is one that this package wrote."""
-    return next(
-        (kind for kind, mark in PRODUCTS.items() for each in entries if mark.fullmatch(each.name)),
-        None,
-    )
+    marks = filter(None, (PRODUCT.fullmatch(entry.name) for entry in entries))
+    return next((PRODUCTS[mark.lastgroup or ""] for mark in marks), None)
 
 
 def _examine(entry: os.DirEntry[str]) -> tuple[str | None, str]:

@@ -176,31 +176,32 @@ def _classes(root, name=""):
     """The `_Classes` of `root/name`."""
     folder, prefix = root / name, f"{name}/" if name else ""
     files = image_files.list_image_files(folder)
-    images = {}
-    for subfolder in image_files.subfolders(folder):
-        class_name = _class_name(folder, subfolder)
-        if class_name in images:
-            raise ValueError(
-                f"{printable(folder)} holds two folders {class_name}, which differ only in how "
-                "accents are written in Unicode. Put their images in one."
-            )
-        images[class_name] = []
-    images = dict(sorted(images.items()))
+    names = {each: _class_name(folder, each) for each in image_files.subfolders(folder)}
+    images = {class_name: [] for class_name in sorted(names.values())}
+    if len(images) < len(names):
+        twice = next(
+            name for name, count in collections.Counter(names.values()).items() if count > 1
+        )
+        raise ValueError(
+            f"{printable(folder)} holds two folders {twice}, which differ only in how accents are "
+            "written in Unicode. Put their images in one."
+        )
     formats, skipped = collections.Counter(), collections.Counter()
     for path, format_name in files.formats.items():
         subfolder, slash, _ = path.partition("/")
         if slash:
-            images[_class_name(folder, subfolder)].append(prefix + path)
+            images[names[subfolder]].append(prefix + path)
             formats[format_name] += 1
         else:
             skipped["image outside of the classes' folders"] += 1
     reasons = {class_name: collections.Counter() for class_name in images}
     for path, reason in files.skipped:
         skipped[reason] += 1
-        if (class_name := unicodedata.normalize("NFC", path.partition("/")[0])) in images:
-            reasons[class_name][reason] += 1
+        subfolder = path.partition("/")[0]
+        if subfolder in names:
+            reasons[names[subfolder]][reason] += 1
     for class_name, found in reasons.items():
-        if not images[class_name] and found.keys() & image_files.PRODUCTS.keys():
+        if not images[class_name] and found.keys() & set(image_files.PRODUCTS.values()):
             del images[class_name]  # no class, but what this package wrote
     return _Classes(folder, images, formats, skipped, reasons)
 
