@@ -126,7 +126,9 @@ def test_command_takes_crop_and_classes_of_a_run(source, tmp_path, capsys):
     assert wanted != pytest.approx(expected(classifier(), source, 1.0), rel=1e-3)
     output, errors = capsys.readouterr()
     assert errors == ""
-    assert len(output.strip().splitlines()) == 3
+    found, table = output.split("\n", 1)
+    assert found.startswith(f"350 images of 10 classes in {source} (280 train, 70 val; 350 PNG)")
+    assert len(table.strip().splitlines()) == 3
     for text in ("70", f"{wanted['accuracy']:.2%}", f"{wanted['top5']:.2%}"):
         assert text in output
     config["classes"][3] = "three"
