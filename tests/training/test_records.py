@@ -102,6 +102,25 @@ def finished(output):
         return {}
 
 
+def test_names_that_are_no_text_and_what_was_skipped(tmp_path, monkeypatch):
+    folder = write_folder(tmp_path / "photographs", per_class=1)
+    (folder / "val" / "bee" / "notes.txt").write_text("no image")
+    path = os.fsencode(folder / "val" / "ant" / "000.jpg")
+    os.rename(path, path.replace(b"000", b"caf\xe9"))
+    console = rich.console.Console(record=True, width=200)
+    monkeypatch.chdir(folder)
+    assert make_records(".", tmp_path / "out", console=console) == {"train": 2, "val": 2}
+    found = "4 images of 2 classes in . (2 train, 2 val; 4 JPEG; skipped: 1 .txt)"
+    assert found in console.export_text()
+    records = tf.data.TFRecordDataset(str(tmp_path / "out" / "validation-00000-of-00001"))
+    features = [
+        tf.train.Example.FromString(record).features.feature
+        for record in records.as_numpy_iterator()
+    ]
+    names = [feature["image/filename"].bytes_list.value[0] for feature in features]
+    assert sorted(names) == [b"val/ant/caf\xe9.jpg", b"val/bee/000.jpg"]
+
+
 def test_another_input_or_setting_is_refused(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     output = tmp_path / "out"
