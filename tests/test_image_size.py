@@ -8,6 +8,7 @@ import pytest
 
 from keras_ghostnet import builder, model_reference, predict
 from keras_ghostnet.export import export, sidecar
+from keras_ghostnet.export.quantization.run import quantize_run
 from keras_ghostnet.layers import GhostModule
 from keras_ghostnet.training import evaluate
 from tests.keras_state import image_data_format
@@ -111,6 +112,10 @@ def test_an_open_size_is_refused_with_the_option_that_gives_one(saved, photos, t
         evaluate(path, photos)
     with pytest.raises(ValueError, match="give the size of the images: --image-size"):
         export(path, tmp_path, "tflite_fp32", data=photos)
+    with pytest.raises(ValueError, match="give the size of the images: --image-size"):
+        predict(path, photos)
+    with pytest.raises(ValueError, match="give the size of the images: --image-size"):
+        quantize_run(path, photos)
 
 
 @pytest.mark.parametrize("floatx", ["float16", "float64"])

@@ -13,7 +13,7 @@ import numpy as np
 from keras_ghostnet import environment, files, model_reference
 from keras_ghostnet.console import step
 from keras_ghostnet.defaults import keras_defaults
-from keras_ghostnet.export import sidecar, tflite
+from keras_ghostnet.export import class_names, sidecar, tflite
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.quantization import arguments
 from keras_ghostnet.export.quantization.quantize_aware import quantize_aware
@@ -101,6 +101,7 @@ def quantize_run(
     with quiet(unless=()):
         reference = model_reference.resolve_model(run)
         model = reference.load(image_size)
+        class_names.require_classifier(model)
         arguments.validate_arguments(model, learning_rate, distillation)
         seed = reference.seed if seed is None else seed
         training, calibration, held_out = _pipelines(model, reference, data, seed)
