@@ -2,14 +2,16 @@
 
 import inspect
 import numbers
+import os
 import textwrap
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import keras
 
 from keras_ghostnet import specs
 from keras_ghostnet.layers.convolution import batch_norm, channel_axis, convolution
+from keras_ghostnet.layers.types import Activation, Shape, Tensor
 from keras_ghostnet.weights import transfer
 
 MIN_SIZE = 32  # five strides of 2 leave one pixel
@@ -55,20 +57,20 @@ Raises:
 
 
 def build(
-    spec,
-    backbone,
-    head,
+    spec: specs.Spec,
+    backbone: Callable[[Tensor, Any], Tensor],
+    head: Callable[[Tensor, Any], Tensor],
     *,
-    include_top,
-    weights,
-    input_tensor,
-    input_shape,
-    pooling,
-    classes,
-    classifier_activation,
-    dropout_rate,
-    name,
-):
+    include_top: bool,
+    weights: str | os.PathLike[str] | None,
+    input_tensor: Tensor | None,
+    input_shape: Shape | None,
+    pooling: str | None,
+    classes: int,
+    classifier_activation: Activation,
+    dropout_rate: float,
+    name: str | None,
+) -> keras.Model:
     """Checks the arguments of a model's constructor and builds the model.
 
     Args:
@@ -141,7 +143,7 @@ def build(
     return model
 
 
-def conv_bn_relu(x, filters, kernel_size, name, strides=1):
+def conv_bn_relu(x: Tensor, filters: int, kernel_size: int, name: str, strides: int = 1) -> Tensor:
     """Convolution, batch norm and ReLU, named `NAME_conv`, `NAME_bn`, `NAME_relu`."""
     part = dict(data_format=keras.config.image_data_format(), dtype=keras.config.dtype_policy())
     layers = convolution(filters, kernel_size, f"{name}_conv", strides=strides, **part)
@@ -245,7 +247,7 @@ def _input(input_tensor, input_shape, include_top, size):
     return keras.Input(input_shape) if input_tensor is None else input_tensor
 
 
-def square(channels, size):
+def square(channels: int, size: int | None) -> Shape:
     """The shape of a square image of that size in pixels (or None) in Keras' data format."""
     if keras.config.image_data_format() == "channels_first":
         return (channels, size, size)

@@ -15,7 +15,6 @@ figures:
 """
 
 import os
-import warnings
 
 import keras
 
@@ -25,10 +24,10 @@ from keras_ghostnet.layers.basic_block import GhostBasicBlock
 from keras_ghostnet.layers.convolution import batch_norm, kernel_initializer
 from keras_ghostnet.layers.types import Activation, Shape, Tensor
 
-WEIGHTS = (".weights.h5", ".keras")
 OWN_WEIGHTS = """\
-None (random), or the path of a file that the same network was saved to,
-    `.weights.h5` or `.keras`. There are no published weights."""
+None (random), the path of a Keras 3 file of the same network, `.weights.h5` or `.keras`,
+    or a training run's folder; there are no published weights. `classifier_activation` can only
+    be None or `"softmax"` then."""
 
 
 @builder.document(features=512, weights=OWN_WEIGHTS, image_size=specs.CIFAR_SIZE)
@@ -67,7 +66,7 @@ def GhostVGG16(
 
     {results}
     """
-    return _build(
+    return builder.build(
         specs.ghost_vgg16(ratio, cheap_kernel_size),
         _vgg_backbone,
         _vgg_head,
@@ -138,7 +137,7 @@ def GhostResNet56(
 
     {results}
     """
-    return _build(
+    return builder.build(
         specs.ghost_resnet56(ratio, cheap_kernel_size),
         _resnet_backbone,
         lambda x, spec: x,
@@ -166,31 +165,3 @@ def _resnet_backbone(x, spec):
                 name=f"stage{stage}_block{number}",
             )(x)
     return x
-
-
-def _build(spec, backbone, head, *, weights, **arguments):
-    """`builder.build` with weights from files of this package alone."""
-    path = None if weights is None else _weights_path(weights)
-    model = builder.build(spec, backbone, head, weights=None, **arguments)
-    if path is not None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of what it skips before it raises
-                model.load_weights(path)
-        except Exception as error:  # Keras raises what its layers and h5py raise
-            raise ValueError(f"The weights in {path} do not fit {model.name}: {error}") from error
-    return model
-
-
-def _weights_path(weights):
-    """The path of a file of weights, if it is one that Keras can tell by its name."""
-    if not isinstance(weights, (str, os.PathLike)) or not os.fspath(weights).endswith(WEIGHTS):
-        raise ValueError(
-            "`weights` must be None or the path of a file that ends in "
-            f"{' or '.join(WEIGHTS)}. Received: weights={weights!r}. There are no published "
-            "weights of this network."
-        )
-    path = os.path.expanduser(os.fspath(weights))
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"`weights`: there is no file {path!r}.")
-    return path

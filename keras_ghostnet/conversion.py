@@ -17,7 +17,7 @@ def convert_weights(
 ) -> tuple[keras.Model, list[transfer.Assignment]]:
     """Converts a checkpoint to a Keras 3 file, which any Keras 3 installation reads fast.
 
-    The network is told by the checkpoint's content: family, width or size, classes.
+    The network is detected from the file's contents: family, width or size, classes.
 
     Args:
         path: A checkpoint in any format that `weights=` takes.
@@ -29,7 +29,8 @@ def convert_weights(
         the `Assignment` that says which tensor it came from.
 
     Raises:
-        ValueError: If `output` ends otherwise, or as `read` and `assign`.
+        ValueError: If `output` ends otherwise, or as `weights.identify_checkpoint` and
+            `weights.assign_weights`.
         OSError: If a file cannot be read or written.
     """
     output = os.fspath(output)

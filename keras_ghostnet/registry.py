@@ -39,7 +39,7 @@ def create_model(name: str, **kwargs: Any) -> keras.Model:
     return from_spec(specs.get_spec(name), **kwargs)
 
 
-def from_spec(spec, **kwargs):
+def from_spec(spec: specs.Spec, **kwargs: Any) -> keras.Model:
     """Builds the model of a specification.
 
     Args:
@@ -49,8 +49,8 @@ def from_spec(spec, **kwargs):
     Returns:
         A `keras.Model`.
     """
-    if spec.family == "ghostnet":
+    if isinstance(spec, specs.GhostNetSpec):
         return GhostNet(spec.width, **kwargs)
-    if spec.family in CIFAR:
+    if isinstance(spec, specs.CifarSpec):
         return CIFAR[spec.family](spec.ratio, spec.cheap_kernel_size, **kwargs)
     return getattr(g_ghostnet, f"GGhostRegNetX{spec.size}")(**kwargs)

@@ -15,6 +15,7 @@ import difflib
 import functools
 import math
 import numbers
+from collections.abc import Iterable
 from typing import ClassVar
 
 # Side of the square images that a family was published for, pixels: `image_size` of its models.
@@ -61,7 +62,7 @@ GHOSTNET_HEAD = 1280  # 1x1 convolution after the pooling; does not scale with t
 GHOSTNET_DIVISOR = 4  # channels are multiples of this
 
 
-def make_divisible(value, divisor=GHOSTNET_DIVISOR):
+def make_divisible(value: float, divisor: int = GHOSTNET_DIVISOR) -> int:
     """Rounds `value` to a multiple of `divisor`, to no less than 90 % of `value`.
 
     The rounding of MobileNet and of the GhostNet authors' code.
@@ -94,14 +95,14 @@ class GhostNetSpec:
     name: str = dataclasses.field(compare=False)
     width: float = dataclasses.field(compare=False)
     stem: int
-    stages: tuple
+    stages: tuple[tuple[GhostBlock, ...], ...]
     final: int
     head: int = GHOSTNET_HEAD
     family: ClassVar[str] = "ghostnet"
     image_size: ClassVar[int] = IMAGENET_SIZE
 
 
-def ghostnet(width):
+def ghostnet(width: float) -> GhostNetSpec:
     """The specification of C-GhostNet at any width.
 
     Args:
@@ -147,7 +148,7 @@ def ghostnet(width):
 # --------------------------------------------------------------------------- G-GhostNet
 
 REGNET_STEM = 32  # 3x3 convolution of stride 2
-CHEAP_RATIO = 0.5  # the part of a stage's channels that cheap operations make
+CHEAP_RATIO = 0.5  # the fraction of a stage's channels that cheap operations make
 RAW_GROUP_RATIO = 0.75  # group width of the raw half over the stage's own
 
 
@@ -168,18 +169,18 @@ class GGhostStageSpec:
     ghost: bool
 
     @property
-    def raw_group_width(self):
+    def raw_group_width(self) -> int:
         """Channels per group in the raw half."""
         return int(self.group_width * RAW_GROUP_RATIO)
 
     @property
-    def raw_width(self):
+    def raw_width(self) -> int:
         """Channels of the half that runs through the stage's blocks."""
         groups = int(self.width * (1 - CHEAP_RATIO) / self.raw_group_width)
         return groups * self.raw_group_width
 
     @property
-    def cheap_width(self):
+    def cheap_width(self) -> int:
         """Channels of the half that cheap operations make."""
         return self.width - self.raw_width
 
@@ -197,7 +198,7 @@ class GGhostSpec:
 
     name: str
     size: str
-    stages: tuple
+    stages: tuple[GGhostStageSpec, ...]
     stem: int = REGNET_STEM
     family: ClassVar[str] = "g_ghost_regnetx"
     image_size: ClassVar[int] = IMAGENET_SIZE
@@ -222,7 +223,7 @@ REGNETX = {
 # fmt: on
 
 
-def is_ghost_stage(stage, depth):
+def is_ghost_stage(stage: int, depth: int) -> bool:
     """Whether stage 1-4 of a RegNetX of that depth becomes a G-Ghost stage.
 
     A stage needs a block before and a block after the split, so more than two; stage 1 is
@@ -232,7 +233,7 @@ def is_ghost_stage(stage, depth):
 
 
 @functools.cache
-def g_ghost_regnetx(size):
+def g_ghost_regnetx(size: str) -> GGhostSpec:
     """The specification of G-GhostNet on RegNetX of a size.
 
     Args:
@@ -286,25 +287,32 @@ class CifarSpec:
         name: The model's name, e.g. `"ghost_vgg16"`; with a ratio of 1 it is the plain network.
         family: `"ghost_vgg"` or `"ghost_resnet"`.
         stages: `VGG16_STAGES` or `RESNET56_STAGES`.
-        ratio: How many maps come of one intrinsic map, `s` in the paper.
-        cheap_kernel_size: Size of the depthwise convolutions that make them, `d` in the paper.
+        ratio: Feature maps per intrinsic map, `s` in the paper.
+        cheap_kernel_size: Size of the depthwise convolutions that make them, `d` in the paper;
+            without any, with a ratio of 1, networks of all sizes compare equal.
     """
 
     name: str
     family: str
-    stages: tuple
+    stages: tuple[tuple[int, ...], ...]
     ratio: int
-    cheap_kernel_size: int
+    cheap_kernel_size: int = dataclasses.field(compare=False)
     image_size: ClassVar[int] = CIFAR_SIZE
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CifarSpec):
+            return NotImplemented
+        same_kernels = self.ratio == 1 or self.cheap_kernel_size == other.cheap_kernel_size
+        return same_kernels and (self.name, self.ratio) == (other.name, other.ratio)
 
-def ghost_vgg16(ratio=2, cheap_kernel_size=3):
+
+def ghost_vgg16(ratio: int = 2, cheap_kernel_size: int = 3) -> CifarSpec:
     """The specification of Ghost-VGG-16; the defaults are the paper's."""
     name = "vgg16" if ratio == 1 else "ghost_vgg16"
     return CifarSpec(name, "ghost_vgg", VGG16_STAGES, ratio, cheap_kernel_size)
 
 
-def ghost_resnet56(ratio=2, cheap_kernel_size=1):
+def ghost_resnet56(ratio: int = 2, cheap_kernel_size: int = 1) -> CifarSpec:
     """The specification of Ghost-ResNet-56; the defaults have the paper's size and cost."""
     name = "resnet56" if ratio == 1 else "ghost_resnet56"
     return CifarSpec(name, "ghost_resnet", RESNET56_STAGES, ratio, cheap_kernel_size)
@@ -312,18 +320,18 @@ def ghost_resnet56(ratio=2, cheap_kernel_size=1):
 
 # ------------------------------------------------------------------- name -> specification
 
-SPECS = {
-    spec.name: spec
-    for spec in (
-        *(ghostnet(width) for width in (0.5, 1.0, 1.3)),
-        *(g_ghost_regnetx(size) for size in REGNETX),
-        ghost_vgg16(),
-        ghost_resnet56(),
-    )
-}
+Spec = GhostNetSpec | GGhostSpec | CifarSpec
+
+MODELS: tuple[Spec, ...] = (
+    *(ghostnet(width) for width in (0.5, 1.0, 1.3)),
+    *(g_ghost_regnetx(size) for size in REGNETX),
+    ghost_vgg16(),
+    ghost_resnet56(),
+)
+SPECS = {spec.name: spec for spec in MODELS}
 
 
-def get_spec(name):
+def get_spec(name: str) -> Spec:
     """The specification that bears a name.
 
     Args:
@@ -340,10 +348,9 @@ def get_spec(name):
     return SPECS[name]
 
 
-def suggest(given, known):
+def suggest(given: object, known: Iterable[str]) -> str:
     """The tail of an error message about an unknown name: the nearest name and all of them."""
-    known = sorted(known)
     likeness = {name: difflib.SequenceMatcher(None, str(given), name).ratio() for name in known}
-    near = max(known, key=likeness.get, default="")
+    near = max(sorted(likeness), key=likeness.__getitem__, default="")
     hint = f" Did you mean {near!r}?" if likeness.get(near, 0) > 0.4 else ""
-    return f"{hint} Known: {', '.join(known)}."
+    return f"{hint} Known: {', '.join(sorted(likeness))}."

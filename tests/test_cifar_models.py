@@ -191,8 +191,8 @@ def test_other_sizes_classes_and_channels(build):
         (dict(classes=0), "`classes` must be a positive integer"),
         (dict(ratio=0), "`ratio` must be a positive integer"),
         (dict(cheap_kernel_size=2), "odd `cheap_kernel_size`"),
-        (dict(weights="imagenet"), "There are no published weights"),
-        (dict(weights="model.pth"), r"ends in .weights.h5 or .keras. Received: .*model.pth"),
+        (dict(weights="imagenet"), "neither a file nor weights of .* no registered weights"),
+        (dict(weights=5), "`weights` must be None, .* or the path of a file. Received: 5"),
     ],
     ids=str,
 )
@@ -225,14 +225,47 @@ def test_weights_are_those_that_were_saved(build, suffix, tmp_path):
 def test_weights_of_another_network_are_refused(tmp_path):
     path = tmp_path / "saved.weights.h5"
     GhostVGG16(classes=4).save_weights(path)
-    for options in (dict(classes=5), dict(ratio=3), dict(ratio=1), dict(cheap_kernel_size=5)):
-        with pytest.raises(ValueError, match=r"saved\.weights\.h5 do not fit (ghost_)?vgg16"):
+    ours = r"saved\.weights\.h5 are of ghost_vgg16 \(ratio 2, cheap kernel 3\) \(Keras 3\), but "
+    for options, model in (
+        (dict(ratio=3), r"ghost_vgg16 \(ratio 3, cheap kernel 3\)"),
+        (dict(cheap_kernel_size=5), r"ghost_vgg16 \(ratio 2, cheap kernel 5\)"),
+        (dict(ratio=1), "vgg16"),
+    ):
+        with pytest.raises(ValueError, match=rf"{ours}the model is {model}\. .*GhostVGG16\(2, 3,"):
             GhostVGG16(**{"classes": 4, "weights": path, **options})
-    with pytest.raises(ValueError, match="do not fit ghost_resnet56"):
+    with pytest.raises(ValueError, match=rf"{ours}the model is ghost_resnet56"):
         GhostResNet56(classes=4, weights=path)
+    with pytest.raises(ValueError, match=r"are for 4 classes, but the model has classes=5"):
+        GhostVGG16(classes=5, weights=path)
     GhostVGG16(include_top=False).save_weights(path)
-    with pytest.raises(ValueError, match="do not fit ghost_vgg16"):
+    with pytest.raises(ValueError, match=r"saved\.weights\.h5 have no classifier"):
         GhostVGG16(weights=path)
+
+
+def test_any_ratio_is_recognized_and_converted(tmp_path):
+    for model in (GhostVGG16(4, 5, classes=3), GhostResNet56(1, 3, include_top=False)):
+        model.save_weights(tmp_path / "saved.weights.h5")
+        converted, assignments = keras_ghostnet.convert_weights(
+            tmp_path / "saved.weights.h5", tmp_path / "whole.keras"
+        )
+        assert converted.name == model.name
+        assert len(assignments) == len(model.weights)
+        np.testing.assert_array_equal(converted(PICTURES), model(PICTURES))
+
+
+def test_backbone_of_a_fine_tuned_vgg(tmp_path):
+    backbone = GhostVGG16(include_top=False, pooling="avg")
+    keras.Model(backbone.input, keras.layers.Dense(7)(backbone.output)).save(tmp_path / "ft.keras")
+    loaded = GhostVGG16(include_top=False, pooling="avg", weights=tmp_path / "ft.keras")
+    np.testing.assert_array_equal(loaded(PICTURES), backbone(PICTURES))
+    with pytest.raises(ValueError, match=r"classifier in .* is not that of ghost_vgg16"):
+        GhostVGG16(classes=7, weights=tmp_path / "ft.keras")
+
+
+def test_weights_of_a_network_of_imagenet(tmp_path):
+    keras_ghostnet.GhostNet(0.25, classes=4).save_weights(tmp_path / "saved.weights.h5")
+    with pytest.raises(ValueError, match=r"of ghostnet_025 .* but the model is ghost_resnet56"):
+        GhostResNet56(classes=4, weights=tmp_path / "saved.weights.h5")
 
 
 def test_missing_file_of_weights(build, tmp_path):

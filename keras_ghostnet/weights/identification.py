@@ -36,7 +36,7 @@ class IdentifiedCheckpoint:
         format: File format: `"safetensors"`, `"torch"`, `"paddle"`, `"keras2_h5"`,
             `"keras3_h5"` or `"keras3_archive"`.
         layout: The `Layout` of its names, or None for Keras 3's own.
-        spec: The `GhostNetSpec` or `GGhostSpec` that it holds the weights of.
+        spec: The `GhostNetSpec`, `GGhostSpec` or `CifarSpec` that it holds the weights of.
         classes: Classes of its classifier, or None if it has no classifier.
         channels: Channels of its input.
         tensors: Dictionary of arrays, by the layout's own names of them.
@@ -47,7 +47,7 @@ class IdentifiedCheckpoint:
     path: str
     format: str
     layout: layouts.Layout | None
-    spec: specs.GhostNetSpec | specs.GGhostSpec
+    spec: specs.Spec
     classes: int | None
     channels: int
     tensors: dict
@@ -188,10 +188,10 @@ def _is_counter(name, array):
 
 
 def _check_floating(tensors, path):
-    """Refuses what a cast would turn into weights without a word: quantised values, masks."""
+    """Refuses what a cast would turn into weights without a word: quantized values, masks."""
     odd = [f"{name} ({a.dtype})" for name, a in tensors.items() if not is_floating(a.dtype)]
     if odd:
         raise ValueError(
             f"{path}: {len(odd)} tensor(s) are no floating-point numbers: {', '.join(odd[:4])}. A "
-            "quantised network must be saved in floating point first."
+            "quantized network must be saved in floating point first."
         )

@@ -1,10 +1,11 @@
-"""Files of Keras 3: told apart by their shapes here, read by Keras itself.
+"""Files of Keras 3: identified by their names and shapes here, read by Keras itself.
 
 Keras names a file's groups after the classes and attributes of the layers; that is its own
 business and changes with it. So a model of the file's kind is built, Keras loads the file into
 it, and the weights are handed on by the variables' paths.
 """
 
+import math
 import os
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from keras_ghostnet import specs
 from keras_ghostnet.weights import layouts
 
 SUFFIX = {"keras3_h5": ".weights.h5", "keras3_archive": ".keras"}
+HEADED = ("ghostnet", "ghost_vgg")  # families with a dense layer in front of their classifier
 
 
 def describe(path, tensors):
@@ -30,76 +32,97 @@ def describe(path, tensors):
     Raises:
         ValueError: If it is no file of one of our models.
     """
-    stem = tensors.get("layers/conv2d/vars/0")
+    first = "layers/conv2d/vars/0"
+    stem = tensors.get(first, tensors.get("layers/ghost_module/primary/conv2d/vars/0"))
     spec = _find_spec(tensors) if stem is not None and stem.ndim == 4 else None
     if spec is None:
         raise ValueError(
             f"{path}: a Keras 3 file, but not of one of this package's models alone. If it holds "
             "a network that contains one, load it with `keras.models.load_model`."
         )
-    bias = tensors.get(f"layers/{'dense_1' if spec.family == 'ghostnet' else 'dense'}/vars/1")
+    bias = tensors.get(f"layers/{'dense_1' if spec.family in HEADED else 'dense'}/vars/1")
     return spec, None if bias is None else bias.size, stem.shape[2]
 
 
 def foreign_classes(checkpoint):
-    """How many classes a classifier that is not GhostNet's tells apart, or None if there is none.
+    """The number of classes of a classifier that is not the network's own; None without one.
 
-    It is what fine-tuning puts on a backbone: a dense layer without GhostNet's head before it.
+    It is what fine-tuning puts on a backbone: a dense layer without the network's head before it.
 
     Args:
         checkpoint: An `IdentifiedCheckpoint`.
     """
     kernel = checkpoint.tensors.get("layers/dense/vars/0")
-    if checkpoint.layout is not None or checkpoint.spec.family != "ghostnet" or kernel is None:
+    spec = checkpoint.spec
+    if checkpoint.layout is not None or spec.family not in HEADED or kernel is None:
         return None
+    features = spec.final if spec.family == "ghostnet" else spec.stages[-1][-1]
     alone = "layers/dense_1/vars/0" not in checkpoint.tensors
-    return kernel.shape[1] if alone and kernel.shape[:-1] == (checkpoint.spec.final,) else None
+    return kernel.shape[1] if alone and kernel.shape[:-1] == (features,) else None
 
 
 def _find_spec(tensors):
-    if "layers/ghost_bottleneck/residual/ghost_module/primary/conv2d/vars/0" in tensors:
-        final = tensors.get("layers/conv2d_1/vars/0")
-        if final is None or final.ndim != 4:
-            return None
-        return next(
-            (
-                spec
-                for spec in layouts.ghostnets_ending_in(final.shape[-1])
-                if _same_blocks(tensors, spec)
-            ),
-            None,
-        )
-    for size in specs.REGNETX:
-        spec = specs.g_ghost_regnetx(size)
-        depth = sum(name.startswith("layers/g_ghost_stage") for name in tensors)
-        if depth and _same_stages(tensors, spec):
+    for spec in _candidates(tensors):
+        same = _same_stages if spec.family == "g_ghost_regnetx" else _same_modules
+        if same(tensors, spec):
             return spec
     return None
 
 
-def _same_blocks(tensors, spec):
-    blocks = [block for stage in spec.stages for block in stage]
-    for number, block in enumerate(blocks):
-        name = "ghost_bottleneck" + (f"_{number}" if number else "")
-        for module, channels in (
-            ("ghost_module", block.expansion),
-            ("ghost_module_1", block.output),
-        ):
-            scale = tensors.get(
-                f"layers/{name}/residual/{module}/primary/batch_normalization/vars/0"
-            )
-            if scale is None or scale.shape != (-(-channels // 2),):
-                return False
+def _candidates(tensors):
+    """Specifications that agree with the shapes of a few of the arrays."""
+    final = tensors.get("layers/conv2d_1/vars/0")
+    if final is not None and final.ndim == 4:
+        yield from layouts.ghostnets_ending_in(final.shape[-1])
+    for make in (specs.ghost_vgg16, specs.ghost_resnet56):
+        group, _ = _ghost_modules(make())[0]
+        cheap = tensors.get(f"{group}/cheap/depthwise_conv2d/vars/0")
+        if cheap is None:
+            yield make(ratio=1)
+        elif cheap.ndim == 4:
+            yield make(ratio=cheap.shape[3] + 1, cheap_kernel_size=cheap.shape[0])
+    yield from map(specs.g_ghost_regnetx, specs.REGNETX)
+
+
+def _ghost_modules(spec):
+    """The ghost modules of a network: pairs of their group in the file and their filters."""
+    if spec.family == "ghost_vgg":
+        widths = [filters for stage in spec.stages for filters in stage]
+        return [(_numbered("ghost_module", i), filters) for i, filters in enumerate(widths)]
+    if spec.family == "ghostnet":
+        layer = "ghost_bottleneck"
+        blocks = [(block.expansion, block.output) for stage in spec.stages for block in stage]
+    else:
+        layer = "ghost_basic_block"
+        blocks = [(filters, filters) for filters, depth in spec.stages for _ in range(depth)]
+    return [
+        (f"{_numbered(layer, i)}/residual/{module}", filters)
+        for i, block in enumerate(blocks)
+        for module, filters in zip(("ghost_module", "ghost_module_1"), block, strict=True)
+    ]
+
+
+def _numbered(layer, number):
+    """The group of a layer of which the network has several, counted from 0."""
+    return f"layers/{layer}_{number}" if number else f"layers/{layer}"
+
+
+def _same_modules(tensors, spec):
+    ratio = getattr(spec, "ratio", 2)
+    for group, filters in _ghost_modules(spec):
+        scale = tensors.get(f"{group}/primary/batch_normalization/vars/0")
+        if scale is None or scale.shape != (math.ceil(filters / ratio),):
+            return False
     return True
 
 
 def _same_stages(tensors, spec):
     ghosts = [stage for stage in spec.stages if stage.ghost]
     for number, stage in enumerate(ghosts):
-        name = "g_ghost_stage" + (f"_{number}" if number else "")
-        scale = tensors.get(f"layers/{name}/base/expand/batch_normalization/vars/0")
+        group = _numbered("g_ghost_stage", number)
+        scale = tensors.get(f"{group}/base/expand/batch_normalization/vars/0")
         raw = sum(
-            key.startswith(f"layers/{name}/raw/") and key.endswith("/expand/conv2d/vars/0")
+            key.startswith(f"{group}/raw/") and key.endswith("/expand/conv2d/vars/0")
             for key in tensors
         )
         if scale is None or scale.shape != (stage.width,) or raw != stage.depth - 2:
@@ -116,7 +139,7 @@ def read_values(checkpoint, build):
             with a classifier of its classes if it has one, of any image size.
 
     Returns:
-        Dictionary: variable path -> array; without a classifier that is not GhostNet's.
+        Dictionary: variable path -> array; without a classifier that is not the network's own.
 
     Raises:
         ValueError: If the file does not hold exactly the variables of the model it was

@@ -5,10 +5,11 @@ import dataclasses
 import keras
 import numpy as np
 
+from keras_ghostnet import specs
 from keras_ghostnet.weights import catalog, identification, keras3
 
 BACKBONE = 'include_top=False, pooling="avg", weights=...'
-TOP = ("head", "predictions")  # the layers that `include_top=False` leaves out
+TOP = ("head", "head_bn", "predictions")  # the layers that `include_top=False` leaves out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +66,7 @@ def require_fit(checkpoint, spec, classes, channels):
         raise ValueError(
             f"The weights in {checkpoint.path} are of {_describe(checkpoint.spec)} "
             f"({checkpoint.title}), but the model is {_describe(spec)}. Build the model as "
-            f"{_call(checkpoint.spec)} (`--set model={checkpoint.spec.name}` on the command line), "
-            f"or use weights of {spec.name}."
+            f"{_call(checkpoint.spec)}{_setting(checkpoint.spec)}, or use weights of {spec.name}."
         )
     if checkpoint.channels != channels:
         raise ValueError(
@@ -220,10 +220,23 @@ def _shape(channels):
 def _describe(spec):
     if spec.family == "ghostnet":
         return f"{spec.name} (width {spec.width:g})"
+    if isinstance(spec, specs.CifarSpec) and spec.ratio > 1:
+        return f"{spec.name} (ratio {spec.ratio}, cheap kernel {spec.cheap_kernel_size})"
     return spec.name
+
+
+def _setting(spec):
+    """How the command line names the model, if it has a name of its own there."""
+    if specs.SPECS.get(spec.name) == spec:
+        return f" (`--set model={spec.name}` on the command line)"
+    return ""
 
 
 def _call(spec, arguments="weights=..."):
     if spec.family == "ghostnet":
         return f"keras_ghostnet.GhostNet({spec.width:g}, {arguments})"
+    if isinstance(spec, specs.CifarSpec):
+        constructor = {"ghost_vgg": "GhostVGG16", "ghost_resnet": "GhostResNet56"}[spec.family]
+        given = f"{spec.ratio}, {spec.cheap_kernel_size}, {arguments}"
+        return f"keras_ghostnet.{constructor}({given})"
     return f"keras_ghostnet.GGhostRegNetX{spec.size}({arguments})"
