@@ -6,7 +6,7 @@ import os
 import keras
 
 from keras_ghostnet import files
-from keras_ghostnet.preprocessing import CLASSES, imagenet_classes
+from keras_ghostnet.imagenet import CLASSES, imagenet_classes
 
 
 def read_labels(path):

@@ -44,7 +44,7 @@ def start_backend(*, cluster: bool = False) -> None:
 
 
 def hyphenated(arguments: Sequence[str]) -> list[str]:
-    """Spells options with hyphens: `--run_dir`, as versions before 0.2 spelled it, is `--run-dir`.
+    """Spells options with hyphens: `--run_dir`, as early versions spelled it, is `--run-dir`.
 
     Args:
         arguments: Of a command line; those after `--` are no options and stay as they are.

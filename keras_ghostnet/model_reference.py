@@ -11,6 +11,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 from keras_ghostnet import specs
+from keras_ghostnet.imagenet import imagenet_classes
 from keras_ghostnet.weights.catalog import REGISTRY, Transform
 
 if TYPE_CHECKING:
@@ -105,8 +106,6 @@ def resolve_model(text: str | os.PathLike[str]) -> ModelReference:
                 f"No weights of {text} are published, so it has to be trained first: name a run's "
                 f"folder or a .keras file. Published: {', '.join(published)}."
             )
-        from keras_ghostnet.preprocessing import imagenet_classes
-
         labels = tuple(label for _, label in imagenet_classes())
         return ModelReference(text, labels, transform=entry.transform)
     path = _file(text)

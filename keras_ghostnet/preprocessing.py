@@ -1,14 +1,11 @@
 """From images to the networks' input, and from their output to class names."""
 
-import functools
-import importlib.resources
-
 import keras
 import numpy as np
 
+from keras_ghostnet.imagenet import CLASSES, imagenet_classes
 from keras_ghostnet.layers.types import Tensor
 
-CLASSES = 1000
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of RGB in [0, 1]
 
 
@@ -63,10 +60,10 @@ def decode_predictions(preds: Tensor, top: int = 5) -> list[list[tuple[str, str,
 
     Args:
         preds: Array or tensor `(batch, 1000)`: a model's output, probabilities or logits.
-        top: How many classes to name for each image, 1 to 1000.
+        top: The number of classes to name for each image, 1 to 1000.
 
     Returns:
-        A list, one entry an image, of lists of `(WordNet id, name, score)`, best first, as
+        A list, one entry per image, of lists of `(WordNet id, name, score)`, best first, as
         `keras.applications` does.
 
     Raises:
@@ -86,16 +83,3 @@ def decode_predictions(preds: Tensor, top: int = 5) -> list[list[tuple[str, str,
         [(*classes[index], row[index]) for index in indices]
         for row, indices in zip(preds, best, strict=True)
     ]
-
-
-@functools.cache
-def imagenet_classes() -> tuple[tuple[str, str], ...]:
-    """ImageNet's classes in the order of the networks' outputs.
-
-    Returns:
-        A tuple of 1000 pairs `(WordNet id, name)`, e.g. `("n02123045", "tabby")`. Two names
-        ("crane" and "maillot") stand for two classes each; the ids are unique.
-    """
-    path = importlib.resources.files("keras_ghostnet") / "data" / "imagenet_classes.tsv"
-    pairs = (line.split("\t") for line in path.read_text("utf-8").splitlines())
-    return tuple((identifier, name) for identifier, name in pairs)

@@ -67,6 +67,14 @@ AT_ONCE = [
     (1, ["recipes", "nosuch"]),
     (1, ["train", "--recipe", "nosuch", "--data", "digits", "--run-dir", "x"]),
     (1, ["train", "--recipe", "smoke", "--data", "digits", "--run-dir", "x", "--set", "lr=1"]),
+    (1, ["evaluate", "nosuch", "--data", "digits"]),
+    (1, ["evaluate", "nosuch.keras", "--data", "digits"]),
+    (1, ["evaluate", "ghost_vgg16", "--data", "digits"]),  # no weights of it are published
+    (1, ["export", "nosuch", "--formats", "all", "--out", "x"]),
+    (1, ["predict", "nosuch", "image.png"]),
+    (1, ["predict", "nosuch.tflite", "image.png"]),
+    (1, ["quantize", "runs/nosuch", "--data", "digits"]),
+    (1, ["verify", "nosuch"]),
 ]
 PROGRAM = """
 import sys

@@ -23,7 +23,7 @@ import keras_ghostnet
 for module in pkgutil.walk_packages(keras_ghostnet.__path__, "keras_ghostnet."):
     importlib.import_module(module.name)
 print(pathlib.Path(keras_ghostnet.__file__).parent, keras_ghostnet.__version__)
-print(len(keras_ghostnet.preprocessing.imagenet_classes()))
+print(len(keras_ghostnet.imagenet.imagenet_classes()))
 assert "keras_ghostnet.training.run" in sys.modules
 assert "keras_ghostnet.export.formats" in sys.modules
 """

@@ -9,6 +9,7 @@ import sys
 
 from keras_ghostnet import extras, files
 from keras_ghostnet.command import start_backend
+from keras_ghostnet.model_reference import resolve_model
 from keras_ghostnet.quiet import quiet
 
 
@@ -47,6 +48,7 @@ def run(args):
 
     if args.picture:
         extras.require("matplotlib", "PIL", purpose="--picture", extra="train")
+    resolve_model(args.model)  # whatever is no model is refused before Keras is imported
     start_backend()
     from keras_ghostnet.cli.tables import new_table
     from keras_ghostnet.training import evaluate

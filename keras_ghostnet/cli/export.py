@@ -8,6 +8,7 @@ its training part, verification those held out. Beside every artifact a JSON fil
 import sys
 
 from keras_ghostnet.command import start_backend
+from keras_ghostnet.model_reference import resolve_model
 
 
 def arguments(parser):
@@ -64,6 +65,7 @@ OPTIONS = ("io", "fold_preprocessing", "target", "layout", "top_k")
 def run(args):
     from rich.console import Console
 
+    resolve_model(args.model)  # whatever is no model is refused before Keras is imported
     start_backend()
     from keras_ghostnet.export.exporting import export
 

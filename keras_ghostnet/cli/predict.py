@@ -5,7 +5,10 @@ taken with its ImageNet weights, or what `ghostnet export` wrote: a .tflite or .
 folder of a SavedModel's version, run in its own runtime. IMAGE is a file, or a folder of any depth.
 """
 
+import os
+
 from keras_ghostnet.command import start_backend
+from keras_ghostnet.model_reference import resolve_model
 
 
 def arguments(parser):
@@ -31,6 +34,8 @@ def arguments(parser):
 def run(args):
     from rich.console import Console
 
+    if not os.path.exists(args.model):  # else it may be an artifact
+        resolve_model(args.model)  # refuses it before Keras is imported
     start_backend()
     from keras_ghostnet.cli.tables import new_table
     from keras_ghostnet.export import prediction_report

@@ -8,6 +8,7 @@ training (PTQ) and quantization-aware training (QAT) are run on all of them.
 import sys
 
 from keras_ghostnet.command import start_backend
+from keras_ghostnet.model_reference import resolve_model
 
 
 def arguments(parser):
@@ -47,6 +48,7 @@ def arguments(parser):
 def run(args):
     from rich.console import Console
 
+    resolve_model(args.run_dir)  # whatever is no model is refused before Keras is imported
     start_backend()
     from keras_ghostnet.export.quantization.run import quantize_run
 

@@ -4,6 +4,7 @@ DIR is where `ghostnet export` put them, with their model and the JSON files bes
 run on the same held-out images, or on those of SOURCE, which is as for `ghostnet train`.
 """
 
+import os
 import sys
 
 from keras_ghostnet.cli.export import report
@@ -18,6 +19,10 @@ def arguments(parser):
 def run(args):
     from rich.console import Console
 
+    if not os.path.isdir(args.folder):
+        raise FileNotFoundError(
+            f"There is no folder {args.folder}. Name one that `ghostnet export` wrote artifacts to."
+        )
     start_backend()
     from keras_ghostnet.export.artifact_folder import verify
 

@@ -1,11 +1,15 @@
 """Weights of classes in the loss, for images of which some classes have few."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from keras_ghostnet import specs
+
+if TYPE_CHECKING:  # the command answers about recipes without it
+    import numpy as np
 
 BALANCED = "balanced"
 
@@ -60,7 +64,7 @@ def weights_of_classes(setting: ClassWeights, source) -> np.ndarray | None:
 
     Returns:
         Float32 `(classes,)`; None if all weigh the same. Balanced, class c with n_c of n images
-        weighs n / (classes * n_c): all classes have the same part of the loss, and the mean weight
+        weighs n / (classes * n_c): all classes have the same share of the loss, and the mean weight
         of an image is 1. Classes that a dictionary does not name weigh 1, as with Keras'
         `class_weight`.
 
@@ -68,6 +72,8 @@ def weights_of_classes(setting: ClassWeights, source) -> np.ndarray | None:
         ValueError: If there is no such class, weights are too few or too many, or a class to
             balance has no image.
     """
+    import numpy as np
+
     names = tuple(source.class_names)
     if setting is None:
         return None
@@ -98,6 +104,8 @@ def weights_of_classes(setting: ClassWeights, source) -> np.ndarray | None:
 
 def count_classes(source) -> np.ndarray:
     """How many images of each class a source has, int64 `(classes,)`."""
+    import numpy as np
+
     labels = getattr(source.reader, "labels", None)
     if labels is None:
         labels = list(_read_labels(source))
