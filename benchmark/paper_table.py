@@ -13,8 +13,12 @@ import csv
 import dataclasses
 import functools
 import importlib.resources
+from typing import TYPE_CHECKING
 
 from keras_ghostnet import specs
+
+if TYPE_CHECKING:
+    import keras
 
 SUITES = ("paper", "gpu")
 SIZES = {"mobilenet_v2_075": 192}  # side of the image in pixels, where it is not 224
@@ -52,11 +56,11 @@ class Row:
     note: str = ""
 
     @property
-    def is_ours(self):
+    def is_ours(self) -> bool:
         """Whether it is a C-GhostNet or a G-GhostNet."""
         return self.name.startswith(OURS)
 
-    def build(self, size=None):
+    def build(self, size: int | None = None) -> "keras.Model":
         """The network, with random weights.
 
         Args:
@@ -161,7 +165,7 @@ UNKNOWN = (None, None, None)
 
 
 @functools.cache
-def rows(suite="paper"):
+def rows(suite: str = "paper") -> tuple[Row, ...]:
     """The rows of a table in its order.
 
     Args:

@@ -40,7 +40,7 @@ class ArtifactError(ValueError):
         results: An `ArtifactResult` for every format, also for those that succeeded.
     """
 
-    def __init__(self, results: list[ArtifactResult]):
+    def __init__(self, results: list[ArtifactResult]) -> None:
         failed = [f"{result.format}: {result.error}" for result in results if result.error]
         super().__init__("\n".join(failed))
         self.results = results

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -42,7 +43,7 @@ def export(
     version: int | None = None,
     allow_untrained: bool = False,
     console: Console | None = None,
-    **options,
+    **options: Any,
 ) -> list[ArtifactResult]:
     """Exports a model to one or more formats, and verifies every artifact in its own runtime.
 

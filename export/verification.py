@@ -17,7 +17,7 @@ class VerificationError(ValueError):
         result: The `Verification` that failed; None if the outputs cannot be compared.
     """
 
-    def __init__(self, message, result=None):
+    def __init__(self, message: str, result: "Verification | None" = None) -> None:
         super().__init__(message)
         self.result = result
 

@@ -11,8 +11,12 @@ import pytest
 PACKAGES = [
     "keras_ghostnet",
     "keras_ghostnet.layers",
+    "keras_ghostnet.weights",
     "keras_ghostnet.training",
+    "keras_ghostnet.training.data",
     "keras_ghostnet.training.recipes",
+    "keras_ghostnet.export",
+    "keras_ghostnet.benchmark",
 ]
 
 

@@ -4,7 +4,8 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import Console
 
@@ -71,7 +72,7 @@ def compare(
     directory: str | os.PathLike[str] = "compare",
     *,
     console: Console | None = None,
-    **options,
+    **options: Any,
 ) -> list[results.Measurement]:
     """Measures networks side by side on this device, and writes a page and a picture.
 
@@ -111,7 +112,7 @@ def export_kit(
     directory: str | os.PathLike[str],
     *,
     console: Console | None = None,
-    **options,
+    **options: Any,
 ) -> None:
     """Makes the folder that goes to a device (`kit.write_kit`).
 
@@ -134,12 +135,17 @@ def export_kit(
         kit.write_kit(directory, litert.exports_of(chosen, found, console), chosen.target)
 
 
-def read_measurements(paths, suite):
+def read_measurements(
+    paths: Iterable[str | os.PathLike[str]], suite: str
+) -> list[results.Measurement]:
     """The measurements of devices' files.
 
     Args:
         paths: CSVs as `compare` or a device's `run.py` writes them.
         suite: Whose rows they must have.
+
+    Returns:
+        Their measurements, in the order of the files.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -160,11 +166,13 @@ def read_measurements(paths, suite):
     return measurements
 
 
-def write_report(measurements, suite, out):
+def write_report(
+    measurements: Sequence[results.Measurement], suite: str, out: str | os.PathLike[str]
+) -> list[pathlib.Path]:
     """Writes the page and the picture of measurements.
 
     Args:
-        measurements: A list of `keras_ghostnet.benchmark.comparison.results.Measurement`.
+        measurements: Of any number of devices.
         suite: Whose rows to show.
         out: The folder.
 

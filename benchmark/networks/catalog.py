@@ -30,7 +30,15 @@ def build_network(name: str, size: int = 224) -> keras.Model:
     Args:
         name: A key of `BUILDERS`, which becomes the model's name.
         size: Side of the image in pixels.
+
+    Returns:
+        A `keras.Model` of images `(batch, size, size, 3)` that outputs logits.
+
+    Raises:
+        ValueError: If there is no such network; the message suggests the nearest.
     """
+    if name not in BUILDERS:
+        raise ValueError(f"There is no network {name!r}.{specs.suggest(name, BUILDERS)}")
     return BUILDERS[name](size, name)
 
 

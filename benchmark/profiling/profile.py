@@ -33,7 +33,7 @@ class Row:
     Attributes:
         operator: `keras_ghostnet.benchmark.profiling.operators.Operator`.
         work: What XNNPACK ran for it, such as `"Fully Connected (NC, F32) GEMM"`; empty if it
-            has merged the operator into a neighbour.
+            has merged the operator into a neighbor.
         microseconds: Of a call.
     """
 
@@ -69,22 +69,22 @@ class Profile:
     machine: dict
 
     @property
-    def total(self):
+    def total(self) -> float:
         """Microseconds of all operators together."""
         return sum(row.microseconds for row in self.rows) + self.other
 
     @property
-    def is_noisy(self):
+    def is_noisy(self) -> bool:
         """Whether other work interrupted most calls: they took far longer than their operators."""
         return self.plain > NOISY * (self.total + self.resolution)
 
-    def by_type(self):
+    def by_type(self) -> "list[Sum]":
         """Operators of the same type together.
 
         Returns:
             A list of `Sum`, the slowest first.
         """
-        sums = {}
+        sums: dict[str, list[Row]] = {}
         for row in self.rows:
             sums.setdefault(row.operator.type, []).append(row)
         result = [

@@ -51,7 +51,7 @@ def _print_entry(entry):
         f"{entry.model}, weights={entry.tag!r}\n"
         f"  accuracy   top-1 {_percent(entry.top1)}, top-5 {_percent(entry.top5)} (published)\n"
         f"  source     {entry.source}\n"
-        f"  license    {entry.licence}\n"
+        f"  license    {entry.license}\n"
         f"  images     shorter side to {transform.resize}, bicubic; the center "
         f"{transform.size} x {transform.size}; normalized by preprocess_input\n"
         f"  file       {entry.url} ({entry.format})\n"

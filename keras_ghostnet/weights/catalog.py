@@ -44,7 +44,7 @@ class WeightsEntry:
             none; the SHA-256 that was received is printed then.
         format: `IdentifiedCheckpoint.format` of the file.
         top1, top5: Published accuracies in percent; None where none was published.
-        licence: Of the weights, as the source states it.
+        license: Of the weights, as the source states it.
         source: Who trained and who published it.
         transform: The preprocessing that it expects.
         classes: Of its classifier.
@@ -58,24 +58,24 @@ class WeightsEntry:
     format: str
     top1: float
     top5: float | None
-    licence: str
+    license: str
     source: str
     transform: Transform = Transform()
     classes: int = 1000
     channels: int = 3
 
     @property
-    def spec(self):
+    def spec(self) -> specs.Spec:
         """The specification of the model, as `IdentifiedCheckpoint.spec` of a file."""
         return specs.get_spec(self.model)
 
     @property
-    def path(self):
+    def path(self) -> str:
         """What a message calls the file before it is downloaded."""
         return self.url
 
     @property
-    def title(self):
+    def title(self) -> str:
         """What a message calls the entry."""
         return f"registered as {self.tag!r}"
 

@@ -55,12 +55,12 @@ class IdentifiedCheckpoint:
     files: tuple = ()
     index: str | None = None
 
-    def name(self, tensor):
+    def name(self, tensor: str) -> str:
         """What the file calls one of the `tensors`."""
         return self.names.get(tensor, tensor)
 
     @property
-    def title(self):
+    def title(self) -> str:
         """What a message calls the layout."""
         return self.layout.title if self.layout else "Keras 3"
 
@@ -105,7 +105,7 @@ def open_weights(weights, spec):
     return identify_checkpoint(path)
 
 
-def identify_checkpoint(path):
+def identify_checkpoint(path: str | os.PathLike[str]) -> IdentifiedCheckpoint:
     """Reads a checkpoint and identifies its network from its names and shapes.
 
     Args:
@@ -127,12 +127,15 @@ def identify_checkpoint(path):
     }
     _check_floating(tensors, checkpoint.path)
     if checkpoint.format in ("keras3_h5", "keras3_archive"):
+        spec, classes, channels = keras3.describe(checkpoint.path, tensors)
         return IdentifiedCheckpoint(
-            checkpoint.path,
-            checkpoint.format,
-            None,
-            *keras3.describe(checkpoint.path, tensors),
-            tensors,
+            path=checkpoint.path,
+            format=checkpoint.format,
+            layout=None,
+            spec=spec,
+            classes=classes,
+            channels=channels,
+            tensors=tensors,
             files=checkpoint.files,
             index=checkpoint.index,
         )

@@ -1,6 +1,7 @@
 """From an identified checkpoint into a model: all of it, once, or an error and nothing."""
 
 import dataclasses
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -50,7 +51,12 @@ def open_weights_for(weights, spec, classes, channels):
     return checkpoint
 
 
-def require_fit(checkpoint, spec, classes, channels):
+def require_fit(
+    checkpoint: identification.IdentifiedCheckpoint | catalog.WeightsEntry,
+    spec: specs.Spec,
+    classes: int | None,
+    channels: int,
+) -> None:
     """Raises if a checkpoint does not fit a model that is about to be built.
 
     Args:
@@ -163,7 +169,12 @@ def plan_assignments(checkpoint, model, include_top, build=None):
     return assignments
 
 
-def assign_weights(checkpoint, model, include_top, build=None):
+def assign_weights(
+    checkpoint: identification.IdentifiedCheckpoint,
+    model: keras.Model,
+    include_top: bool,
+    build: Callable[[], keras.Model] | None = None,
+) -> list[Assignment]:
     """Sets every weight of a model from a checkpoint.
 
     Args:

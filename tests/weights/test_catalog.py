@@ -79,7 +79,7 @@ def test_entry(entry):
     if "ssld" not in entry.tag and spec.name in paper:
         assert abs(entry.top1 - paper[spec.name]) < 0.7
     assert entry.top5 is None or entry.top1 < entry.top5 < 100
-    assert entry.licence == "Apache-2.0"
+    assert entry.license == "Apache-2.0"
 
 
 def test_transforms_are_those_of_the_published_accuracies():

@@ -2,8 +2,12 @@
 
 import numpy as np
 
+from keras_ghostnet.training.data.pipeline import Pipeline
 
-def to_arrays(pipeline, batch_size=64):
+
+def to_arrays(
+    pipeline: Pipeline, batch_size: int = 64
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All examples that can be used, in their order.
 
     Args:
@@ -22,4 +26,5 @@ def to_arrays(pipeline, batch_size=64):
         for batch in pipeline.batches(0, global_batch=batch_size):
             used = batch["weight"].numpy() > 0
             parts.append([batch[name].numpy()[used] for name in ("image", "label", "index")])
-    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+    images, labels, indices = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return images, labels, indices

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import traceback
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -10,11 +11,12 @@ import tensorflow as tf
 from keras_ghostnet.training.data import decoding, images, mixing, transforms
 from keras_ghostnet.training.data.augmentation import Augmentation
 from keras_ghostnet.training.data.bad_examples import BadExamples
+from keras_ghostnet.training.data.sources import ImageSource
 
 PADDING = -1  # the index of an example that only fills the last batch
 GROUP = 32  # examples that one thread makes in a row, at most
 PREFETCHED = 2  # batches that are ready, at most
-SAMPLE = 9  # examples that are looked at to tell what most are
+SAMPLE = 9  # examples that are looked at to see what most are
 VARY, MIX = (0, 1), (0, 2)  # added to an example's key for what comes after its crop
 
 
@@ -26,7 +28,7 @@ class Pipeline:
     for any number of shards and threads, whatever was read before it.
 
     Args:
-        source: A `ImageSource`.
+        source: An `ImageSource`.
         image_size: Height and width in pixels, `(height, width)` or one integer for both.
         training: Whether to shuffle and to augment. Otherwise the examples come in order, every
             one exactly once, each resized and cropped at its center.
@@ -38,11 +40,11 @@ class Pipeline:
             than that stops the reading.
         bad_examples: A CSV file that names them, path and reason; None writes none. Every process
             counts the ones it meets.
-        threads: How many groups of examples are prepared at once; None takes one a core.
+        threads: Groups of examples that are prepared at once; None takes one per core.
 
     Attributes:
         class_names: The classes in the order of the labels.
-        examples: How many examples the source has.
+        examples: The number of examples of the source.
         jpegs: Whether most of them seem to be JPEGs. It decides what is tried first, and changes no
             pixel.
 
@@ -52,17 +54,17 @@ class Pipeline:
 
     def __init__(
         self,
-        source,
+        source: ImageSource,
         *,
-        image_size,
-        training,
-        augmentation=None,
-        seed=0,
-        crop=0.875,
-        bad_limit=None,
-        bad_examples=None,
-        threads=None,
-    ):
+        image_size: int | Sequence[int],
+        training: bool,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+        crop: float = 0.875,
+        bad_limit: float | None = None,
+        bad_examples: str | os.PathLike[str] | None = None,
+        threads: int | None = None,
+    ) -> None:
         size = (image_size,) * 2 if isinstance(image_size, int) else tuple(image_size)
         for name, value, fits in (
             ("image_size", image_size, len(size) == 2 and min(size) > 0),
@@ -86,8 +88,8 @@ class Pipeline:
         self._rest = tf.function(self._make_rest, signature)
         self._group = tf.function(self._make_group, signature).get_concrete_function()
 
-    def steps_per_epoch(self, global_batch):
-        """How many batches an epoch has.
+    def steps_per_epoch(self, global_batch: int) -> int:
+        """The number of batches of an epoch.
 
         Args:
             global_batch: Examples of a step, over all shards.
@@ -107,20 +109,27 @@ class Pipeline:
             )
         return self.examples // global_batch
 
-    def order(self, epoch):
+    def order(self, epoch: int) -> np.ndarray:
         """The indices of the examples in the order of an epoch, int64 `(examples,)`."""
         if not self.training:
             return np.arange(self.examples)
         return np.random.default_rng((self.seed, epoch)).permutation(self.examples)
 
-    def keys(self, epoch):
+    def keys(self, epoch: int) -> np.ndarray:
         """What every example of an epoch is varied by, int64 `(examples, 2)`."""
         if not self.training:
             return np.zeros((self.examples, 2), np.int64)
         random = np.random.default_rng((self.seed, epoch, 1))
         return random.integers(np.iinfo(np.int64).max, size=(self.examples, 2))
 
-    def batches(self, epoch, *, global_batch, start_step=0, shard=(0, 1)):
+    def batches(
+        self,
+        epoch: int,
+        *,
+        global_batch: int,
+        start_step: int = 0,
+        shard: tuple[int, int] = (0, 1),
+    ) -> tf.data.Dataset:
         """The batches of an epoch.
 
         Args:
@@ -163,9 +172,9 @@ class Pipeline:
         batch = global_batch // count
         unit = 2 if self.mixes else 1  # neighbors are mixed within their group
         group = max(size for size in range(unit, min(batch, GROUP) + 1, unit) if batch % size == 0)
-        indices = indices.reshape(steps, count, -1)[start_step:, part].reshape(-1, group)
-        keys = self.keys(epoch)[indices]
-        dataset = tf.data.Dataset.from_tensor_slices((indices, keys)).map(
+        grouped = indices.reshape(steps, count, -1)[start_step:, part].reshape(-1, group)
+        keys = self.keys(epoch)[grouped]
+        dataset = tf.data.Dataset.from_tensor_slices((grouped, keys)).map(
             self._group, self.threads, deterministic=True
         )
         leading = 1
@@ -184,7 +193,7 @@ class Pipeline:
         return dataset.prefetch(PREFETCHED).with_options(options)
 
     @contextlib.contextmanager
-    def explained(self):
+    def explained(self) -> Iterator[None]:
         """Makes errors of reading this pipeline's batches the ValueError that they began as.
 
         TensorFlow wraps what Python raises within tf.data. And an error keeps the frames that it
