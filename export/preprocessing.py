@@ -36,7 +36,7 @@ def describe(model, crop, folded):
 
     Args:
         model: The model of normalized images.
-        crop: The part of the resized image's shorter side that is kept; None if not known.
+        crop: The fraction of the resized image's shorter side that is kept; None if not known.
         folded: Whether the artifact normalizes itself.
     """
     scale, offset = scale_and_offset()

@@ -1,4 +1,4 @@
-"""What long work shows on a terminal: a line for every step, and bars meanwhile."""
+"""What long work shows on a terminal: a line for every step, and progress bars."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _NOTHING = contextlib.nullcontext()
 
 @contextlib.contextmanager
 def step(console: Console | None, doing: str | None = None) -> Iterator[Callable[[str], None]]:
-    """Shows what is being done, and in the end what was done and how long it took.
+    """Shows what is being done, and at the end what was done and how long it took.
 
     Args:
         console: Where to print; None prints nothing.
         doing: What a terminal shows meanwhile; None if the step shows its own progress.
 
     Yields:
-        A function that takes the text for the end.
+        A function that takes the text to print at the end.
     """
     texts: list[str] = []
     start = time.perf_counter()
@@ -34,15 +34,15 @@ def step(console: Console | None, doing: str | None = None) -> Iterator[Callable
 
 @contextlib.contextmanager
 def progress(console: Console | None, doing: str, total: float) -> Iterator[Callable[..., None]]:
-    """Shows a bar with the time left, on a terminal alone.
+    """Shows a bar with the time left, on a terminal only.
 
     Args:
         console: Where to show it; None shows nothing.
         doing: The text in front of the bar.
-        total: How much there is to do.
+        total: The amount of work, in any unit.
 
     Yields:
-        A function that takes how much is done, and optionally a word on what comes next.
+        A function that takes the amount that is done, and optionally a word on what comes next.
     """
     if console is None or not console.is_terminal:
         yield lambda done, what="": None

@@ -28,7 +28,7 @@ TRANSPOSED = (
     keras.layers.Conv2DTranspose,
     keras.layers.Conv3DTranspose,
 )
-# What multiplies tensors with each other; how much is not known here.
+# These multiply tensors with each other: the formulas are not known here.
 PRODUCTS = (keras.layers.Attention, keras.layers.Dot)
 PRODUCT_OPERATIONS = {
     "Conv",
@@ -47,7 +47,7 @@ PRODUCT_OPERATIONS = {
 
 
 def count_parameters(model: keras.Model) -> int:
-    """Counts what a model learns, as papers do.
+    """Counts the parameters of a model, as papers do.
 
     Args:
         model: Any built Keras model.
@@ -71,7 +71,7 @@ def count_macs(model: keras.Model, input_shape: tuple[int, ...] | None = None) -
 
     Args:
         model: A Keras model of standard layers, nested models, this package's layers, or
-            layers of one's own that are made of such layers.
+            custom layers that are made of such layers.
         input_shape: Shape of one image, without the batch; None takes the model's own.
 
     Returns:
@@ -84,7 +84,7 @@ def count_macs(model: keras.Model, input_shape: tuple[int, ...] | None = None) -
     """
     own = getattr(model, "inputs", None) or []  # a subclassed model has none
     if input_shape is None and not own:
-        raise ValueError(f"{model.name} does not tell its input's shape: give `input_shape`.")
+        raise ValueError(f"{model.name} has no input shape of its own: give `input_shape`.")
     if input_shape is None:
         inputs = _one(own[0]) if len(own) == 1 else keras.tree.map_structure(_one, model.input)
     elif len(own) <= 1:
@@ -120,14 +120,14 @@ def count_macs(model: keras.Model, input_shape: tuple[int, ...] | None = None) -
 
 @contextlib.contextmanager
 def _no_trace(model):
-    """Takes back what calls within leave in the graph of a model's layers.
+    """Removes the nodes that calls in the body add to the graph of a model's layers.
 
     Keras keeps every call of a layer: summaries would show those of the counting, and models
     would grow.
     """
     operations = {}
     for layer in model._flatten_layers():
-        # A sequential model keeps its graph, with an input of its own, where no walk leads.
+        # A sequential model keeps its graph, with an input of its own, in a private attribute.
         for graph in (layer, getattr(layer, "_functional", None)):
             parts = [] if graph is None else [graph, *getattr(graph, "operations", [])]
             operations.update((id(part), part) for part in parts)
@@ -145,7 +145,7 @@ def _no_trace(model):
 
 
 class _Counter:
-    """Runs layers on symbolic tensors and adds up what each one multiplies."""
+    """Runs layers on symbolic tensors and adds up the multiply-adds of each."""
 
     def __init__(self):
         self.macs = 0
@@ -202,7 +202,7 @@ class _Counter:
 
 
 def _may_multiply(layer):
-    """Whether a layer that is not known here has to be looked into."""
+    """Whether the layers within an unknown layer have to be counted."""
     own = not type(layer).__module__.startswith("keras.")  # Keras' others pool, pad, ...
     return own or isinstance(layer, (keras.Model, keras.layers.Lambda)) or _has_kernel(layer)
 
@@ -249,7 +249,7 @@ def layer_macs(layer, arguments, outputs):
     Args:
         layer: A Keras layer.
         arguments: What it was called with by name, Keras tensors of known shape (batch 1).
-        outputs: What it puts out.
+        outputs: What it returned.
 
     Returns:
         An integer, or None for a layer that is not known here.
@@ -258,13 +258,13 @@ def layer_macs(layer, arguments, outputs):
         return 0
     first = next(iter(arguments.values()), None)
     if isinstance(layer, (*CONVOLUTIONS, *DEPTHWISE)) and not isinstance(layer, TRANSPOSED):
-        # Every place of the output is one application of the kernel, a group's own part of it.
-        return math.prod(layer.kernel.shape) * _places(layer, outputs)
+        # The kernel is applied once per output position; a group has a kernel of its own.
+        return math.prod(layer.kernel.shape) * _positions(layer, outputs)
     if isinstance(layer, TRANSPOSED):
-        return math.prod(layer.kernel.shape) * _places(layer, first)
+        return math.prod(layer.kernel.shape) * _positions(layer, first)
     if isinstance(layer, SEPARABLE):
         kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
-        return sum(math.prod(kernel.shape) for kernel in kernels) * _places(layer, outputs)
+        return sum(math.prod(kernel.shape) for kernel in kernels) * _positions(layer, outputs)
     if isinstance(layer, keras.layers.Dense):
         return math.prod(layer.kernel.shape) * math.prod(first.shape[:-1])
     if isinstance(layer, keras.layers.EinsumDense):
@@ -278,8 +278,8 @@ def layer_macs(layer, arguments, outputs):
     return None
 
 
-def _places(layer, tensor):
-    """How many places, over all space, a batch of one feature map has."""
+def _positions(layer, tensor):
+    """The number of spatial positions of a feature map, for a batch of one."""
     shape = tensor.shape
     return math.prod(shape[1:-1] if layer.data_format == "channels_last" else shape[2:])
 

@@ -6,15 +6,18 @@ import os
 import pathlib
 import re
 import shutil
+from collections.abc import Iterator
+
+Path = str | os.PathLike[str]
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: Path) -> Iterator[pathlib.Path]:
     """A temporary name beside `path`, renamed to `path` at the end if all went well.
 
     An earlier file or folder of that name stays untouched until then, and for good if the body
-    raises or is interrupted. What a killed process left behind goes at the next attempt. Of
-    two processes that write to the same `path`, the one that ends last wins.
+    raises or is interrupted. What a killed process left behind is removed at the next attempt. Of
+    two processes that write to the same `path`, the one that finishes last wins.
 
     Args:
         path: Where the file or folder is to be in the end; its parents are created.
@@ -40,8 +43,8 @@ def replacing(path):
         remove(partial)
 
 
-def cache(name):
-    """The folder for files of a kind that can be made again, in the user's cache.
+def cache(name: str) -> pathlib.Path:
+    """A folder in the user's cache, for files that can be recreated.
 
     Args:
         name: What they are for: a folder's name.
@@ -50,8 +53,8 @@ def cache(name):
     return pathlib.Path(base).expanduser() / "keras_ghostnet" / name
 
 
-def remove(path):
-    """Removes a file or a folder with all it holds; nothing if there is none."""
+def remove(path: Path) -> None:
+    """Removes a file, or a folder with its contents, if it exists."""
     path = pathlib.Path(path)
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -59,8 +62,8 @@ def remove(path):
         path.unlink(missing_ok=True)
 
 
-def size(path):
-    """Bytes of a file, or of all files in a folder."""
+def size(path: Path) -> int:
+    """Size in bytes of a file, or of all files in a folder."""
     path = pathlib.Path(path)
     if path.is_dir():
         return sum(part.stat().st_size for part in path.rglob("*") if part.is_file())
@@ -68,7 +71,7 @@ def size(path):
 
 
 def _swap(new, path):
-    """Puts `new` in the place of `path`, which a rename alone cannot do to a filled folder."""
+    """Replaces `path` by `new`; for a folder that holds files, one rename is not enough."""
     if not path.is_dir():
         os.replace(new, path)
         return
@@ -93,7 +96,7 @@ def _beside(role, path):
 
 
 def _clear(role, path):
-    """Removes what processes that are no more left beside `path`."""
+    """Removes what processes that have ended left beside `path`."""
     pattern = re.compile(rf"\.{role}-(\d+)-{re.escape(path.name)}")
     for entry in list(path.parent.iterdir()):
         match = pattern.fullmatch(entry.name)
@@ -107,34 +110,34 @@ def _is_alive(process):
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # it is somebody else's
+    except PermissionError:  # another user's
         return True
     return True
 
 
-def printable(path):
-    """A path as text that any terminal and file takes: bytes that are no UTF-8 as `\\xe9`."""
+def printable(path: Path) -> str:
+    """A path as text for any terminal and file: bytes that are not UTF-8 become `\\xe9`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def read_text(path):
+def read_text(path: Path) -> str:
     """The text of a file that a person may have written, with whatever editor.
 
-    UTF-8 with or without a byte-order mark, UTF-16 with one, and what is none of these as
-    Windows-1252, which is Latin-1 and more.
+    UTF-8 with or without a byte-order mark, UTF-16 with one, and anything else as Windows-1252, a
+    superset of Latin-1.
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is no text.
+        ValueError: If it is not text.
     """
     content = pathlib.Path(path).read_bytes()
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encodings = ("utf-16",)
+        encodings = ["utf-16"]
     else:
-        encodings = ("utf-8-sig", "cp1252", "latin-1")
+        encodings = ["utf-8-sig", "cp1252", "latin-1"]
     for encoding in encodings:
         with contextlib.suppress(UnicodeDecodeError):
             text = content.decode(encoding)
             if "\0" not in text:
                 return text
-    raise ValueError(f"{printable(path)} is no text file: it holds bytes of no known encoding.")
+    raise ValueError(f"{printable(path)} is not a text file: it holds bytes of no known encoding.")

@@ -1,27 +1,30 @@
-"""Holds back what libraries print, and shows it only if something goes wrong."""
+"""Captures what libraries print, and shows it only if something goes wrong."""
 
 import contextlib
 import os
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def quiet(*, unless=Exception):
-    """Keeps what the body prints, and writes it to stderr only if the body raises an exception.
+def quiet(
+    *, unless: type[BaseException] | tuple[type[BaseException], ...] = Exception
+) -> Iterator[None]:
+    """Captures what the body prints, and writes it to stderr only if the body raises.
 
     TensorFlow's C++ code writes to file descriptor 2 itself, below `sys.stderr`, and no setting
     of its loggers stops all of it: so the descriptor points to a file meanwhile. Descriptor 1
-    is left alone, only `sys.stdout` and `sys.stderr` are replaced: whoever took hold of the
-    real `sys.stdout` before, such as a progress bar, still reaches the user. Whoever takes hold of
-    the replacement, such as a logger that is made meanwhile, reaches the real one afterwards.
+    is left alone, only `sys.stdout` and `sys.stderr` are replaced: a progress bar that holds the
+    real `sys.stdout` from before still reaches the user. A logger that is created meanwhile holds
+    the replacement, which writes to the real stream afterwards.
 
     Not for several threads at once: the descriptor belongs to the whole process.
 
     Args:
-        unless: The exception, or a tuple of them, on which what was kept is written; none for
-            a body whose exceptions say all that the user needs.
+        unless: The exception, or a tuple of them, on which the captured output is written; `()`
+            for a body whose exceptions say all that the user needs.
 
     Raises:
         Exception: Whatever the body raises.
@@ -46,7 +49,7 @@ def quiet(*, unless=Exception):
 
 
 class _Stream:
-    """A text stream that passes everything on to its target."""
+    """A text stream that forwards everything to its target."""
 
     def __init__(self, target):
         self.target = target

@@ -28,7 +28,7 @@ def shape(height, width):
 
 
 def logits(model, images):
-    """What a model without activation puts out for images with channels last."""
+    """The output of a model without activation for images with channels last."""
     if keras.config.image_data_format() == "channels_first":
         images = images.transpose(0, 3, 1, 2)
     return model.predict_on_batch(images)

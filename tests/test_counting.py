@@ -211,7 +211,7 @@ class Foreign(keras.layers.Layer):
 
 
 class Unsized(keras.layers.Layer):
-    """A layer that does not tell how many places it puts out."""
+    """A layer that does not say how many positions it outputs."""
 
     def call(self, inputs):
         return inputs

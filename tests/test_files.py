@@ -121,7 +121,7 @@ def test_text_of_any_editor(tmp_path, encoding):
 @pytest.mark.parametrize("content", [b"PK\3\4\0\0", b"\xff\xfea"])
 def test_what_is_no_text_is_refused(tmp_path, content):
     (tmp_path / "names.zip").write_bytes(content)
-    with pytest.raises(ValueError, match=r"names\.zip is no text file"):
+    with pytest.raises(ValueError, match=r"names\.zip is not a text file"):
         read_text(tmp_path / "names.zip")
 
 

@@ -13,7 +13,7 @@ from tests.keras_state import dtype_policy
 SIZE = 32
 SHAPE = (SIZE, SIZE, 3)
 EPOCHS = 20
-COLOURS = np.eye(3) * 200  # red, green and blue: what the classes are told apart by
+COLORS = np.eye(3) * 200  # red, green and blue: what distinguishes the classes
 BUILDERS = {
     "ghostnet": lambda **kwargs: keras_ghostnet.GhostNet(0.25, **kwargs),
     "g_ghost": keras_ghostnet.GGhostRegNetX002,
@@ -29,12 +29,12 @@ def build(request):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Eight noisy PNG images for each of three colours, a folder a class."""
+    """Eight noisy PNG images for each of three colors, a folder a class."""
     root, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
-    for name, colour in zip(("a", "b", "c"), COLOURS, strict=True):
+    for name, color in zip(("a", "b", "c"), COLORS, strict=True):
         (root / name).mkdir()
         for number in range(8):
-            image = np.clip(colour + rng.normal(40, 30, SHAPE), 0, 255)
+            image = np.clip(color + rng.normal(40, 30, SHAPE), 0, 255)
             keras.utils.save_img(root / name / f"{number}.png", image, scale=False)
     return root
 

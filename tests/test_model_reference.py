@@ -12,7 +12,7 @@ from keras_ghostnet.model_reference import REASON, resolve_model
 
 
 def edit(path, member, change):
-    """Writes one member of a .keras file anew."""
+    """Rewrites one member of a .keras file."""
     with zipfile.ZipFile(path) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
     content[member] = change(content[member].decode()).encode()

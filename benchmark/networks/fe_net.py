@@ -104,10 +104,10 @@ def sparse_shift(x, name):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class Displacements(keras.initializers.Initializer):
-    """Depthwise 3x3 kernels with a single 1: each takes a neighbour's value, all eight in turn."""
+    """Depthwise 3x3 kernels with a single 1: each takes a neighbor's value, all eight in turn."""
 
     def __call__(self, shape, dtype=None):
-        neighbours = [place for place in range(9) if place != 4]
-        places = [neighbours[channel % 8] for channel in range(shape[2])]
+        neighbors = [place for place in range(9) if place != 4]
+        places = [neighbors[channel % 8] for channel in range(shape[2])]
         kernel = keras.ops.transpose(keras.ops.one_hot(places, 9, dtype=dtype))
         return keras.ops.reshape(kernel, shape)

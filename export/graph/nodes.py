@@ -1,7 +1,7 @@
 """A model as data: which stock layers there are, with which arguments, weights and inputs.
 
 Keras layers cannot be changed or rewired once they are built. So a model is read into this graph
-(`flatten`), changed there, and built anew from it.
+(`flatten`), changed there, and rebuilt from it.
 """
 
 import dataclasses

@@ -11,7 +11,7 @@ MERGES = {
     "Multiply": keras.layers.Multiply,
     "Subtract": keras.layers.Subtract,
 }
-# Keras does not export the classes of its operations: they are told by their names.
+# Keras does not export the classes of its operations: they are identified by their names.
 ACTIVATIONS = {
     "HardSigmoid": "hard_sigmoid",
     "HardSilu": "hard_silu",

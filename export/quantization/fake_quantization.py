@@ -24,7 +24,7 @@ KERNELS = {
     layers.DepthwiseConv2D: ("depthwise_kernel", 2),
     GroupedConv2D: ("kernel", 1),
 }
-# What gives out values that it was given, or averages of them.
+# What outputs values that it was given, or averages of them.
 KEEPS_RANGE = (
     layers.AveragePooling2D,
     layers.Cropping2D,

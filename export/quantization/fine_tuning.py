@@ -7,7 +7,7 @@ import tensorflow as tf
 import tf_keras
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-WARMUP = 0.1  # part of the steps in which the learning rate rises to its peak
+WARMUP = 0.1  # fraction of the steps in which the learning rate rises to its peak
 
 
 def fine_tune(
@@ -21,8 +21,8 @@ def fine_tune(
         teacher: A function of images that returns the same of the network as it was.
         batches: `Batches`.
         learning_rate: The peak.
-        distillation: The part of the loss, in [0, 1], that is the mean square of the distance to
-            the teacher, in units of the variance of its outputs; the rest is the labels' cross
+        distillation: The fraction of the loss, in [0, 1], that is the mean square of the distance
+            to the teacher, in units of the variance of its outputs; the rest is the labels' cross
             entropy.
         console: A `rich.console.Console`.
         before_step: Called with the number of the step before each.

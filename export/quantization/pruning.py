@@ -15,7 +15,7 @@ from keras_ghostnet.export.quantization.bridge import copy_weights, to_tf_keras
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.logits import logits
 
-RISE = 0.7  # part of the steps in which the sparsity rises
+RISE = 0.7  # fraction of the steps in which the sparsity rises
 UPDATES = 20  # how often it does, at most
 FEWEST = 10  # steps
 

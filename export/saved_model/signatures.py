@@ -31,7 +31,7 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
             output, logits or the softmax of them.
         labels: The classes' names; None takes their numbers.
         top_k: How many classes are told; of a model with less, all.
-        crop: The part of the resized image's shorter side that evaluation keeps, in (0, 1].
+        crop: The fraction of the resized image's shorter side that evaluation keeps, in (0, 1].
         max_pixels: Encoded images of more are refused.
 
     Returns:
@@ -153,7 +153,7 @@ def _not_empty(pixels):
 
 
 def _check_model(model):
-    """The size of the model's images, and how many classes it tells apart."""
+    """The size of the model's images, and its number of classes."""
     shapes = [tuple(tensor.shape[1:]) for tensor in (*model.inputs, *model.outputs)]
     fits = len(shapes) == 2 and len(shapes[0]) == 3 and len(shapes[1]) == 1
     if not fits or None in shapes[0] or shapes[0][-1] != 3:

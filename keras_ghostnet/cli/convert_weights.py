@@ -1,7 +1,7 @@
 """Convert a public checkpoint to a Keras file and print what was mapped.
 
 IN may be .safetensors, .pth, .pdparams, Keras-2 .h5, .weights.h5 or .keras; the network is
-recognized by its content. OUT ends in .keras (model and weights) or .weights.h5 (weights).
+detected from its contents. OUT ends in .keras (model and weights) or .weights.h5 (weights).
 """
 
 from keras_ghostnet.command import start_backend

@@ -21,8 +21,8 @@ def arguments(parser):
     parser.add_argument(
         "--crop",
         type=float,
-        metavar="PART",
-        help="part of the scaled image's shorter side that is seen (default: the run's, or 0.875)",
+        metavar="FRACTION",
+        help="fraction of the resized image's shorter side to keep (default: the run's, or 0.875)",
     )
     parser.add_argument(
         "--image-size",

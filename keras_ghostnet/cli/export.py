@@ -2,7 +2,7 @@
 
 MODEL is a run's folder (its best model), a .keras file, or a name of `ghostnet models`, which is
 taken with its ImageNet weights. SOURCE is as for `ghostnet train`: calibration takes images of
-its training part, verification those held out. Beside every artifact a JSON file says what it is.
+its training split, verification those held out. Beside every artifact a JSON file says what it is.
 """
 
 import sys
@@ -14,7 +14,10 @@ from keras_ghostnet.model_reference import resolve_model
 def arguments(parser):
     parser.add_argument("model", metavar="MODEL", help="what to export, see above")
     parser.add_argument(
-        "--formats", required=True, metavar="A,B,...", help="which ones; all: what can be made here"
+        "--formats",
+        required=True,
+        metavar="A,B,...",
+        help="names; all: those whose packages are installed",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the artifacts")
     parser.add_argument("--data", metavar="SOURCE", help="images (default: the run's own)")
@@ -30,7 +33,7 @@ def arguments(parser):
         help="side of the images in pixels (default: the model's, or the run's)",
     )
     parser.add_argument(
-        "--labels", metavar="FILE", help="the classes' names, one a line (default: the run's)"
+        "--labels", metavar="FILE", help="the classes' names, one per line (default: the run's)"
     )
     parser.add_argument(
         "--io", choices=("int8", "uint8"), help="input and output of int8 TFLite (default: int8)"
@@ -45,17 +48,19 @@ def arguments(parser):
         "--target",
         metavar="NAME",
         help="the processor that TFLite is written for: arm (default), avx2, avx512, amx, none; "
-        "host for this machine's, measured for what is fastest on it (a minute)",
+        "host is this machine's; measured tries which is fastest here (a minute)",
     )
     parser.add_argument(
         "--layout", choices=("NHWC", "NCHW"), help="input of ONNX and TensorRT (default: NHWC)"
     )
-    parser.add_argument("--top-k", type=int, metavar="N", help="classes a SavedModel tells")
+    parser.add_argument("--top-k", type=int, metavar="N", help="classes that a SavedModel returns")
     parser.add_argument(
         "--version", type=int, metavar="N", help="of a SavedModel (default: the next)"
     )
     parser.add_argument(
-        "--allow-untrained", action="store_true", help="int8 of a model that seems untrained"
+        "--allow-untrained",
+        action="store_true",
+        help="export a model to int8 though it seems untrained",
     )
 
 

@@ -1,4 +1,4 @@
-"""Turn an image folder into sharded TFRecords, checked in the end; the same command resumes.
+"""Turn an image folder into sharded TFRecords, checked at the end; the same command resumes.
 
 IN holds train/CLASS/* and, maybe, val/CLASS/*; or CLASS/*; or ImageNet as Kaggle lays it out
 (ILSVRC/, LOC_synset_mapping.txt, LOC_val_solution.csv). OUT gets train-00000-of-00008 and so on,
@@ -21,7 +21,7 @@ def arguments(parser):
         "--held-out",
         type=float,
         default=0.1,
-        help="part of every class for validation, if IN has no splits (default: 0.1)",
+        help="fraction of every class for validation, if IN has no splits (default: 0.1)",
     )
 
 
@@ -43,4 +43,4 @@ def run(args):
             console=console,
         )
     counts = ", ".join(f"{count} for {split}" for split, count in counts.items())
-    print(f"{args.output}: {counts}; all read back and right")
+    print(f"{args.output}: {counts}; all read back and correct")

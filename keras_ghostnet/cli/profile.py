@@ -1,8 +1,8 @@
 """Time the operators of a TFLite file one by one, as they run under XNNPACK.
 
-MODEL is a .tflite file, or what becomes one: a network of `ghostnet compare`, with random weights,
-a run's folder (its best model), or a .keras file. LiteRT's own profiler times the operators. With
---out the figures go to DIR as well: a CSV of all layers, and a chart.
+MODEL is a .tflite file, or what is exported to one: a network of `ghostnet compare`, with random
+weights, a run's folder (its best model), or a .keras file. LiteRT's own profiler times the
+operators. With --out the figures go to DIR as well: a CSV of all layers, and a chart.
 """
 
 import pathlib
@@ -45,7 +45,7 @@ def run(args):
     console.print(show.types(found))
     console.print(
         f"LiteRT reports whole microseconds: the sum may lack {found.resolution:.0f} of them. "
-        "Layers that are merged run within a neighbour.",
+        "Layers that are merged run within a neighbor.",
         soft_wrap=True,
     )
     if found.is_noisy:

@@ -1,7 +1,7 @@
-"""Train a network on with int8 rounding in it, and write a full-integer TFLite file.
+"""Fine-tune a network with int8 rounding in it, and write a full-integer TFLite file.
 
 RUN is a run's folder (its best model) or a .keras file, in one or anywhere. SOURCE is as for
-`ghostnet train`; its held-out images tell what quantization costs: the float model, int8 after
+`ghostnet train`; its held-out images show what quantization costs: the float model, int8 after
 training (PTQ) and quantization-aware training (QAT) are run on all of them.
 """
 
@@ -20,7 +20,9 @@ def arguments(parser):
         help="file to write (default: model_int8_qat.tflite beside the model)",
     )
     parser.add_argument("--epochs", type=int, default=3, metavar="N", help="default: 3")
-    parser.add_argument("--steps", type=int, metavar="N", help="batches in all, instead of epochs")
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="batches in total, instead of epochs"
+    )
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="default: 32")
     parser.add_argument(
         "--learning-rate", type=float, default=1e-4, metavar="RATE", help="default: 1e-4"
@@ -29,9 +31,9 @@ def arguments(parser):
         "--distillation",
         type=float,
         default=1.0,
-        metavar="PART",
-        help="of the loss that is the distance to the float model's logits, not the labels "
-        "(default: 1)",
+        metavar="FRACTION",
+        help="fraction of the loss that is the distance to the float model's logits, not to the "
+        "labels (default: 1)",
     )
     parser.add_argument(
         "--io", choices=("int8", "uint8"), default="int8", help="input and output (default: int8)"

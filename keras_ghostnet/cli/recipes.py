@@ -2,7 +2,7 @@
 
 
 def arguments(parser):
-    parser.add_argument("name", nargs="?", metavar="NAME", help="recipe to show whole")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="recipe to show in full")
 
 
 def run(args):

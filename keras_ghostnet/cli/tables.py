@@ -54,8 +54,8 @@ def verification_table(results: Iterable[ArtifactResult]) -> Table:
 
 
 def _cells(result: ArtifactResult) -> list[str]:
-    exists = result.path is not None and result.path.exists()
-    size = f"{files.size(result.path) / 1e6:.2f} MB" if exists else "-"
+    path = result.path
+    size = f"{files.size(path) / 1e6:.2f} MB" if path is not None and path.exists() else "-"
     figures = result.verification
     if figures is None:
         return [size, "-", "-", "-", "-"]

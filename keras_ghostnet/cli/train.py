@@ -1,7 +1,7 @@
-"""Train a network by a recipe, or continue where the same command stopped.
+"""Train a network by a recipe; the same command resumes a run that was interrupted.
 
-SOURCE is a folder of images (train/CLASS/*, val/CLASS/*; or CLASS/*, a part of which is held out),
-a folder of TFRecords that `ghostnet make-records` wrote, tfds:NAME, or digits.
+SOURCE is a folder of images (train/CLASS/*, val/CLASS/*; or CLASS/*, a fraction of which is held
+out), a folder of TFRecords that `ghostnet make-records` wrote, tfds:NAME, or digits.
 """
 
 import sys
@@ -34,21 +34,21 @@ def arguments(parser):
         type=int,
         default=1000,
         metavar="N",
-        help="steps between checkpoints, beside those after every epoch (default: 1000)",
+        help="steps between checkpoints, besides those after every epoch (default: 1000)",
     )
     parser.add_argument(
         "--checkpoint-minutes",
         type=float,
         default=15.0,
         metavar="N",
-        help="minutes after which there is a checkpoint at the latest (default: 15)",
+        help="most minutes between checkpoints (default: 15)",
     )
     parser.add_argument(
         "--keep",
         type=int,
         default=3,
         metavar="N",
-        help="checkpoints that are kept, beside the best (default: 3)",
+        help="checkpoints to keep, besides the best (default: 3)",
     )
     parser.add_argument(
         "--bad-limit",

@@ -2,7 +2,7 @@
 
 
 def arguments(parser):
-    parser.add_argument("names", nargs="*", metavar="NAME", help="models to tell more about")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="models to describe in detail")
 
 
 def run(args):

@@ -106,7 +106,7 @@ class Block(keras.layers.Layer):
                 )
 
     def check_padding(self, padding: str, allowed: tuple[str, ...], **kernel_sizes: int) -> None:
-        """Raises `ValueError` for an unknown padding, or an even kernel that cannot be centred."""
+        """Raises `ValueError` for an unknown padding, or an even kernel that cannot be centered."""
         if padding not in allowed:
             raise ValueError(
                 f"{type(self).__name__}: `padding` must be one of {allowed}. "
@@ -137,7 +137,7 @@ class Block(keras.layers.Layer):
 
 
 def build_chain(layers: Sequence[keras.Layer], shape: Shape) -> Shape:
-    """Builds layers that follow one another; returns the shape that the last one puts out."""
+    """Builds layers that follow one another; returns the output shape of the last."""
     for layer in layers:
         layer.build(shape)
         shape = layer.compute_output_shape(shape)

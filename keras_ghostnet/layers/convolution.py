@@ -1,7 +1,7 @@
 """Convolutions, batch norm and padding as every layer of the package uses them.
 
 The numeric conventions stand here and nowhere else: batch norm's epsilon and momentum, the
-kernels' initialisation, and symmetric padding.
+kernels' initialization, and symmetric padding.
 """
 
 import functools
@@ -13,7 +13,7 @@ from keras_ghostnet.layers.normalization import PACKAGE, BatchNormalization
 from keras_ghostnet.layers.types import Tensor
 
 BN_EPSILON = 1e-5  # torch's default, which all public checkpoints were trained with
-BN_MOMENTUM = 0.9  # Keras' sense: the part of the old average that is kept
+BN_MOMENTUM = 0.9  # Keras' sense: the fraction of the old average that is kept
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -104,7 +104,7 @@ def _has_grouped_gradient(dtype):
 
 
 def kernel_initializer() -> keras.Initializer:
-    """He's initialisation over the outputs, as the authors' G-GhostNet: a new one each time.
+    """He's initialization over the outputs, as the authors' G-GhostNet: a new one each time.
 
     Uniform rather than normal, of the same variance: it takes a third of the time. A Keras
     initializer returns the same values every time it is called, so that two layers of equal

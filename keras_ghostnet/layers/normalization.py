@@ -18,7 +18,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     plain ops, half of the time of a GhostNet's training step on a CPU. This layer takes one op for
     them. Everything else, the weights, the moving statistics and inference included, is
     `keras.layers.BatchNormalization`, and so is training on other backends, in float64, with
-    synchronised statistics, under a mask, and of inputs without height and width.
+    synchronized statistics, under a mask, and of inputs without height and width.
 
     Args:
         **kwargs: All arguments of `keras.layers.BatchNormalization`.

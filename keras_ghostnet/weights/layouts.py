@@ -1,6 +1,6 @@
-"""How the public checkpoints name and lay out what our layers hold.
+"""How the public checkpoints name and lay out the variables of our layers.
 
-One table a family: a row per layer, a column per source. A layer's path is that of its
+One table per family: a row per layer, a column per source. A layer's path is that of its
 variables (`stage3_block2/ghost1/primary_conv`), without the variable's own name. The rules
 for whole blocks are expanded along a specification.
 """
@@ -151,11 +151,11 @@ class Layout:
         return array.transpose(2, 3, 1, 0)
 
     def short_name(self, tensor):
-        """A tensor's name without what does not tell it: Keras 2 repeats all layers around it."""
+        """A tensor's name without the outer layers, which Keras 2 puts in front of it."""
         return "/".join(tensor.split("/")[-2:]) if self.source == KERAS2 else tensor
 
     def prefixes(self, names):
-        """What stands before this layout's names in a set of names: empty if it is another's."""
+        """The prefixes of this layout's names in a set of names; empty for another layout."""
         first, *rest = self.signature
         prefixes = [name.removesuffix(first) for name in names if name.endswith(first)]
         return [
@@ -200,8 +200,8 @@ LAYOUTS = (
 def identify_layout(tensors):
     """The layout of a checkpoint, and what its tensors are called there.
 
-    Whatever is put in front of all names (`model.`, `backbone.`, `net.encoder.`) is found by the
-    layout's signature, wherever it stands.
+    A prefix of all names (`model.`, `backbone.`, `net.encoder.`) is found by the layout's
+    signature.
 
     Args:
         tensors: Names of its tensors.
@@ -310,7 +310,7 @@ def _find_ghostnet(layout, tensors):
 def ghostnets_ending_in(channels):
     """Specifications of all widths whose last convolution has that many channels.
 
-    The width itself is in no file: the shortest number that fits is what was meant.
+    No file holds the width itself: the shortest number that fits is taken.
 
     Args:
         channels: Output channels of the last convolution.
@@ -339,7 +339,7 @@ def _widths_agree(layout, tensors, spec):
 
 
 def _batch_norms(spec):
-    """Paths of some batch norms, one a block, and their channels: enough to tell sizes apart."""
+    """Paths of some batch norms, one per block, and their channels, which identify a size."""
     norms = {"stem_bn": spec.stem}
     if spec.family == "ghostnet":
         norms["final_bn"] = spec.final
@@ -358,7 +358,7 @@ def _batch_norms(spec):
 
 
 def classes(layout, tensors):
-    """How many classes a checkpoint's classifier tells apart, or None if it has none."""
+    """The number of classes of a checkpoint's classifier; None without one."""
     spec = specs.ghostnet(1.0) if layout.family == "ghostnet" else specs.g_ghost_regnetx("002")
     layer = layout.layers(spec)["predictions"]
     kernel = tensors.get(layout.tensor_name(layer, "predictions/kernel"))

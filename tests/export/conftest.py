@@ -71,7 +71,7 @@ def small():
     images = normalize(patches(64, 32))
     settle_batch_norms(model, images)
     kernel, bias = model.layers[-1].get_weights()
-    # As many of either class, and the better to be told apart.
+    # As many of either class, and so that they are easier to distinguish.
     outputs = model.predict(images, verbose=0)
     bias[0] -= np.median(outputs[:, 0] - outputs[:, 1])
     model.layers[-1].set_weights([kernel, bias])

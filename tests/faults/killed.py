@@ -68,7 +68,7 @@ def moment(run_dir, output):
         name = PARTIAL.fullmatch(last.name)[1]
         return "writing " + re.sub(r"step-\d+", "a checkpoint", name)
     if not (run_dir / "config.json").exists():
-        return "starting anew"
+        return "restarting"
     return "training" if output else "starting or in the first epoch"
 
 

@@ -30,6 +30,6 @@ def tensor(name, shape, role):
 
 
 def image_batch(seed, batch, height, width):
-    """The recorded input, already normalised: float32 `(batch, height, width, 3)`."""
+    """The recorded input, already normalized: float32 `(batch, height, width, 3)`."""
     rng = np.random.default_rng(seed)
     return rng.standard_normal((batch, height, width, 3)).astype(np.float32)

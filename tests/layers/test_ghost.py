@@ -14,7 +14,7 @@ def linear(x):
 
 
 def built(layer, x):
-    """The layer's random weights and what it puts out for `x`."""
+    """The layer's random weights and its output for `x`."""
     layer.build(x.shape)
     weights = Weights(layer)
     return weights, layer(x, training=False)

@@ -9,7 +9,7 @@ from tests.layers.reference import Weights, assert_equal, images, relu
 
 
 def built(layer, x):
-    """The layer's random weights and what it puts out for `x`."""
+    """The layer's random weights and its output for `x`."""
     layer.build(x.shape)
     weights = Weights(layer)
     return weights, layer(x, training=False)
@@ -139,7 +139,7 @@ def test_raw_half_comes_first():
     x = images(1, 8, 8, 6)
     layer = GGhostStage(16, 3, 4, dtype="float64")
     layer.build(x.shape)
-    # An end that puts out its input: the residual is 0, the shortcut the identity.
+    # An end that returns its input: the residual is 0, the shortcut the identity.
     weights = Weights(layer, end__bn3__gamma=np.zeros(16), end__bn3__beta=np.zeros(16))
     base = block(x, weights.part("base"), 16, 4, 2)
     raw = block(base[..., : layer.raw_width], weights.part("raw1"), layer.raw_width, 3)

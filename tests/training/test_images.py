@@ -152,7 +152,7 @@ def test_four_inks():
         assert not decoding.is_plain(encoded), mode
         assert decoding.decode(encoded).shape == PICTURE.shape
     error = decoding.decode(encode(PIL_PICTURE.convert("CMYK"))).astype(int) - PICTURE
-    assert np.abs(error).mean() < 3  # JPEG's own; inverted inks would be 80 off
+    assert np.abs(error).mean() < 3  # JPEG's own; inverted CMYK would be 80 off
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -52,7 +52,7 @@ def test_every_format_is_listed_and_decoded(tmp_path, form):
 
 
 @pytest.mark.parametrize("mode", ["L", "1"])
-def test_portable_maps_in_grey(mode):
+def test_portable_maps_in_gray(mode):
     image = PIL.Image.fromarray(picture(16, 16)).convert(mode)
     expected = np.asarray(image.convert("RGB"))
     np.testing.assert_array_equal(decoding.decode(encode(image, "PPM")), expected)

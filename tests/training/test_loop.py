@@ -1,4 +1,4 @@
-"""The training step: formulas held against NumPy, parts against the whole, and precisions."""
+"""The training step: formulas compared with NumPy, parts against the whole, and precisions."""
 
 import itertools
 

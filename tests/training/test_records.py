@@ -199,4 +199,4 @@ def test_the_command(folder, tmp_path, capsys):
     parser = argparse.ArgumentParser()
     command.arguments(parser)
     command.run(parser.parse_args([str(folder), str(tmp_path / "out"), "--shards", "2"]))
-    assert "40 for train, 40 for val; all read back and right" in capsys.readouterr().out
+    assert "40 for train, 40 for val; all read back and correct" in capsys.readouterr().out

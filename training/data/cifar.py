@@ -31,7 +31,7 @@ class CifarVersion:
 
     Attributes:
         title: What a message calls it.
-        classes: The file of the classes' names, one a line.
+        classes: The file of the classes' names, one per line.
         files: From a split's name to its files.
         labels: Bytes in front of every image; the last one is its label.
         pickles: Files that the Python version has instead.

@@ -37,7 +37,7 @@ def is_jpeg(encoded):
 def is_plain(encoded):
     """Whether TensorFlow decodes an image as everybody else does.
 
-    It does not turn photographs as their metadata say, refuses JPEGs of four inks, and does not
+    It does not rotate photographs as their metadata say, refuses CMYK JPEGs, and does not
     know WebP in every version.
 
     Args:
@@ -132,7 +132,7 @@ def decode(encoded):
         encoded: The file's bytes.
 
     Returns:
-        RGB, a uint8 array `(height, width, 3)`: turned as its metadata say, inks converted,
+        RGB, a uint8 array `(height, width, 3)`: rotated as its metadata say, CMYK converted,
         transparency dropped, of an animation the first frame, of 16 bits the upper 8.
 
     Raises:

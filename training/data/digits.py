@@ -11,7 +11,7 @@ import numpy as np
 from keras_ghostnet import extras, files
 
 SPLITS = ("train", "val")
-HELD_OUT = 0.2  # part of every class that goes to "val"
+HELD_OUT = 0.2  # fraction of every class that goes to "val"
 WHITE = 16  # the largest value of scikit-learn's pixels
 
 

@@ -17,7 +17,7 @@ FORMATS = {
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 # How far a file may unfold in memory. Trained weights hardly compress (below 1.2 to 1); freshly
-# initialised ones are mostly zeros, hence the floor, which is harmless on any machine.
+# initialized ones are mostly zeros, hence the floor, which is harmless on any machine.
 EXPANSION_FLOOR = 64 * 2**20
 EXPANSION_RATIO = 16
 

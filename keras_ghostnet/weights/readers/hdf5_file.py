@@ -1,7 +1,7 @@
 """Keras' HDF5 weight files of both generations, and the `.keras` archive around one of them.
 
 Only arrays are read. What a file says in attributes is not needed, and a network's
-configuration is never deserialised: it could name classes to be created.
+configuration is never deserialized: it could name classes to be created.
 """
 
 import io

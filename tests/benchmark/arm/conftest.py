@@ -12,7 +12,7 @@ SHAPE = (32, 32, 3)
 
 @pytest.fixture(scope="session")
 def pictures():
-    """`(5, 32, 32, 3)`, normalised."""
+    """`(5, 32, 32, 3)`, normalized."""
     return np.random.default_rng(0).normal(size=(5, *SHAPE)).astype("float32")
 
 

@@ -19,7 +19,7 @@ def point(cost, accuracy, label="net"):
 
 
 def drawn(picture):
-    """The labels' boxes and the points' centres in pixels, and the box of the axes."""
+    """The labels' boxes and the points' centers in pixels, and the box of the axes."""
     with figures.figure_of(*pictures.SIZE) as (figure, axes):
         (labels,) = pictures.draw(figure, [axes], [picture])
         figure.canvas.draw()
@@ -29,7 +29,7 @@ def drawn(picture):
         return boxes, axes.transData.transform(points), axes.get_window_extent(renderer)
 
 
-def check(boxes, centres, frame):
+def check(boxes, centers, frame):
     for one, other in itertools.combinations(boxes, 2):
         assert not boxes[one].overlaps(boxes[other]), (one, other)
     for name, box in boxes.items():
@@ -37,7 +37,7 @@ def check(boxes, centres, frame):
         assert box.x1 <= frame.x1, name
         assert box.y0 >= frame.y0, name
         assert box.y1 <= frame.y1, name
-        for x, y in centres:
+        for x, y in centers:
             assert not (box.x0 <= x <= box.x1 and box.y0 <= y <= box.y1), name
 
 
@@ -50,29 +50,29 @@ def test_every_row_has_a_label_and_none_covers_another():
         "Latency, int8 (ms)",
     ]
     for picture in found:
-        boxes, centres, frame = drawn(picture)
+        boxes, centers, frame = drawn(picture)
         assert set(boxes) == {row.title for row in paper_table.rows("paper")}
-        check(boxes, centres, frame)
+        check(boxes, centers, frame)
 
 
 def test_costs_of_other_magnitudes_have_room_for_their_labels():
     """The multiply-adds of the table of GPUs are from 42 M to 31.7 G."""
     rows = [row for row in paper_table.rows("gpu") if row.top1 and row.macs]
     picture = Picture("", "", [point(row.macs, row.top1, row.title) for row in rows])
-    boxes, centres, frame = drawn(picture)
+    boxes, centers, frame = drawn(picture)
     assert set(boxes) == {row.title for row in rows}
-    check(boxes, centres, frame)
+    check(boxes, centers, frame)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_labels_of_a_crowd_do_not_cover_each_other(seed):
     random = np.random.default_rng(seed)
     places = random.normal(size=(40, 2)) * (1, 2) + (5, 70)
-    boxes, centres, frame = drawn(
+    boxes, centers, frame = drawn(
         Picture("", "", [point(x, y, f"Network number {i}") for i, (x, y) in enumerate(places)])
     )
     assert len(boxes) > 30
-    check(boxes, centres, frame)
+    check(boxes, centers, frame)
 
 
 def test_front_is_what_nothing_beats():

@@ -63,5 +63,5 @@ def batches(images, labels, size=64):
 
 
 def accuracy(outputs, labels):
-    """The part of the images whose class has the largest output."""
+    """The fraction of the images whose class has the largest output."""
     return np.mean(np.asarray(outputs).argmax(axis=-1) == labels)
