@@ -351,6 +351,11 @@ def get_spec(name: str) -> Spec:
 def suggest(given: object, known: Iterable[str]) -> str:
     """The tail of an error message about an unknown name: the nearest name and all of them."""
     likeness = {name: difflib.SequenceMatcher(None, str(given), name).ratio() for name in known}
+    for name in likeness:  # "lr" is nearer to "learning_rate" than to "l2"
+        last = name.rpartition(".")[2]
+        words = last.split("_")
+        if given in (last, words[-1], "".join(word[:1] for word in words)):
+            likeness[name] = 1.0
     near = max(sorted(likeness), key=likeness.__getitem__, default="")
     hint = f" Did you mean {near!r}?" if likeness.get(near, 0) > 0.4 else ""
     return f"{hint} Known: {', '.join(sorted(likeness))}."

@@ -1,13 +1,13 @@
 """List the training recipes with what their sources reached."""
 
+import shlex
+
 
 def arguments(parser):
     parser.add_argument("name", nargs="?", metavar="NAME", help="recipe to show in full")
 
 
 def run(args):
-    import dataclasses
-
     from rich.console import Console
 
     from keras_ghostnet.cli.tables import new_table
@@ -16,8 +16,9 @@ def run(args):
     if args.name:
         recipe = recipes.get_recipe(args.name)
         print(recipes.documentation(recipe))
-        for field in dataclasses.fields(recipe):
-            print(f"  {field.name} = {getattr(recipe, field.name)!r}")
+        print("\nSettings, as --set takes them:")
+        for setting in recipes.list_settings(recipe):
+            print(f"  --set {shlex.quote(setting)}")
         return
     table = new_table(names=("recipe", "model"), texts=("published",), figures=("epochs", "batch"))
     for recipe in recipes.RECIPES.values():

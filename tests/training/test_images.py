@@ -470,11 +470,18 @@ def test_digits_are_taken_whole():
         dict(erasing=-0.1),
         dict(mixup=-1.0),
         dict(shift_rotate_zoom=(0.1, 0.1)),
+        dict(area=0.5),
+        dict(area=(0.5,)),
+        dict(area=(float("nan"), 1.0)),
+        dict(rand_augment=9),
+        dict(rand_augment=(1.5, 9)),
+        dict(mixup=float("inf")),
+        dict(flip=1),
     ],
 )
 def test_settings_out_of_range(settings):
     (name,) = settings
-    with pytest.raises(ValueError, match=f"`{name}` of the augmentation"):
+    with pytest.raises(ValueError, match=rf"`augmentation\.{name}`"):
         Augmentation(**settings)
 
 

@@ -1,10 +1,16 @@
 """Recipes: what they hold, how they are changed, and the formulas behind them."""
 
+import dataclasses
+import itertools
+import json
+import shlex
+
 import numpy as np
 import pytest
 
-from keras_ghostnet import list_models
+from keras_ghostnet import cli, list_models
 from keras_ghostnet.training import optimization, recipes
+from keras_ghostnet.training.data import Augmentation
 
 NAMES = list(recipes.RECIPES)
 
@@ -59,14 +65,84 @@ def test_settings_are_typed():
     [
         ("epochs", "takes key=value"),
         ("epoch=3", "Did you mean 'epochs'"),
-        ("augmentation.flipp=1", "Did you mean 'flip'"),
+        ("augmentation.flipp=1", "Did you mean 'augmentation.flip'"),
+        ("flip=false", "Did you mean 'augmentation.flip'"),
+        ("lr=0.1", "Did you mean 'learning_rate'"),
+        ("bs=8", "Did you mean 'batch_size'"),
+        ("augmentation=none", "no setting 'augmentation'"),
+        ("epochs=1.5", "`epochs` takes an integer"),
+        ("learning_rate=-1", r"`learning_rate` takes a number in \(0, inf\)"),
+        ("schedule=cosin", "`schedule` takes one of cosine, step, constant"),
+        ("milestones=60,30", "in ascending order"),
+        ("milestones=nan", "`milestones` takes numbers"),
+        ("augmentation.area=0.5", "`augmentation.area` takes 2 numbers"),
+        ("augmentation.area=0.5,1,1", "`augmentation.area` takes 2 numbers"),
+        ("augmentation.area=1,0.5", "in ascending order"),
+        ("augmentation.rand_augment=9", "`augmentation.rand_augment` takes 2 numbers"),
+        ("augmentation.rand_augment=1.5,9", "`augmentation.rand_augment` takes 2 numbers"),
+        ("augmentation.pad_crop=4", "needs `augmentation.area` to be none"),
         ("nesterov=maybe", "takes true or false"),
-        ("dropout_rate=1", r"must be in \[0, 1\)"),
+        ("dropout_rate=1", r"takes a number in \[0, 1\)"),
     ],
 )
 def test_wrong_settings(setting, message):
     with pytest.raises(ValueError, match=message):
         recipes.override(recipes.get_recipe("smoke"), [setting])
+
+
+NUMBERS = [
+    key
+    for setting in recipes.list_settings(recipes.get_recipe("smoke"))
+    for key, _, text in [setting.partition("=")]
+    if text.replace(".", "").replace("e-", "").isdigit()
+]
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1", "-1e-9"])
+def test_no_number_is_negative_or_not_finite(key, value):
+    with pytest.raises(ValueError, match=f"`{key}` takes"):
+        recipes.override(recipes.get_recipe("smoke"), [f"{key}={value}"])
+
+
+def test_numbers_are_most_settings():
+    assert {"learning_rate", "l2", "epochs", "seed", "augmentation.mixup"} <= set(NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("epochs", 1.5), ("epochs", True), ("nesterov", 1), ("model", 3), ("learning_rate", "1"),
+        ("milestones", 30), ("milestones", (30, 20)), ("precision", "float16"), ("crop", 0.0),
+        ("augmentation", {"flip": False}), ("seed", 2**32),
+    ],
+)  # fmt: skip
+def test_values_are_checked_in_python_too(setting, value):
+    with pytest.raises(ValueError, match=f"`{setting}` must be"):
+        dataclasses.replace(recipes.get_recipe("smoke"), **{setting: value})
+
+
+def test_json_gives_the_same_recipe_back():
+    recipe = recipes.get_recipe("ghost_vgg16_cifar10")
+    fields = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    fields["augmentation"] = Augmentation(**fields["augmentation"])
+    assert recipes.Recipe(**fields) == recipe
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_printed_settings_can_be_pasted(name, capsys):
+    assert cli.main(cli.parse(["ghostnet", "recipes", name])) == 0
+    words = shlex.split(capsys.readouterr().out.rpartition("takes them:")[2])
+    settings = [word for before, word in itertools.pairwise(words) if before == "--set"]
+    recipe, other = recipes.get_recipe(name), recipes.get_recipe("digits")
+    other = dataclasses.replace(other, name=recipe.name, published=recipe.published)
+    assert recipes.override(other, settings) == recipe
+
+
+@pytest.mark.parametrize("weights", ["balanced", "1.0,2.5", "ant=2.0,the bee=0.5"])
+def test_class_weights_can_be_pasted(weights):
+    recipe = recipes.override(recipes.get_recipe("smoke"), [f"class_weights={weights}"])
+    assert f"class_weights={weights}" in recipes.list_settings(recipe)
 
 
 def rates(*settings, steps=10):

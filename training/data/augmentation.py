@@ -1,11 +1,25 @@
 """The settings of augmentation. `transforms` carries them out; this needs no TensorFlow."""
 
 import dataclasses
+from typing import Annotated, Literal
+
+from keras_ghostnet.training.settings import (
+    Ascending,
+    CountOrZero,
+    Fraction,
+    NotNegative,
+    PartialFraction,
+    Positive,
+    PositiveFraction,
+    Within,
+    validate_settings,
+)
 
 # Interpolations, and the reduction from which areas are averaged instead: by less, no pixel falls
 # between their taps. TensorFlow's antialiasing takes four times as long, more than decoding.
 INTERPOLATIONS = {"bicubic": 3, "bilinear": 2}
 HIGHEST_MAGNITUDE = 10  # of RandAugment
+Magnitude = Annotated[float, Within("[0, 10]")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,39 +47,25 @@ class Augmentation:
         ValueError: If a setting is out of range.
     """
 
-    area: tuple | None = (0.08, 1.0)
-    ratio: tuple = (3 / 4, 4 / 3)
-    interpolation: str = "bicubic"
-    pad_crop: int = 0
+    area: Annotated[tuple[PositiveFraction, PositiveFraction], Ascending()] | None = (0.08, 1.0)
+    ratio: Annotated[tuple[Positive, Positive], Ascending()] = (3 / 4, 4 / 3)
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    pad_crop: CountOrZero = 0
     flip: bool = True
-    color_jitter: float = 0.4
-    rand_augment: tuple = (0, 9)
-    erasing: float = 0.0
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    shift_rotate_zoom: tuple = (0.0, 0.0, 0.0)
+    color_jitter: PartialFraction = 0.4
+    rand_augment: tuple[CountOrZero, Magnitude] = (0, 9)
+    erasing: Fraction = 0.0
+    mixup: NotNegative = 0.0
+    cutmix: NotNegative = 0.0
+    shift_rotate_zoom: tuple[PartialFraction, PartialFraction, PartialFraction] = (0.0, 0.0, 0.0)
 
     def __post_init__(self):
-        ranges = {
-            "area": self.area is None or 0 < self.area[0] <= self.area[1] <= 1,
-            "interpolation": self.interpolation in INTERPOLATIONS,
-            "ratio": 0 < self.ratio[0] <= self.ratio[1],
-            "pad_crop": self.pad_crop == 0 or (self.pad_crop > 0 and self.area is None),
-            "color_jitter": 0 <= self.color_jitter < 1,
-            "rand_augment": self.rand_augment[0] >= 0
-            and 0 <= self.rand_augment[1] <= HIGHEST_MAGNITUDE,
-            "erasing": 0 <= self.erasing <= 1,
-            "mixup": self.mixup >= 0,
-            "cutmix": self.cutmix >= 0,
-            "shift_rotate_zoom": len(self.shift_rotate_zoom) == 3
-            and all(0 <= amount < 1 for amount in self.shift_rotate_zoom),
-        }
-        for name, fits in ranges.items():
-            if not fits:
-                raise ValueError(
-                    f"`{name}` of the augmentation is out of range; see its description. "
-                    f"Received: {name}={getattr(self, name)!r}."
-                )
+        validate_settings(self, "augmentation.")
+        if self.pad_crop and self.area is not None:
+            raise ValueError(
+                "`augmentation.pad_crop` needs `augmentation.area` to be none, as both crop. "
+                f"Received: pad_crop={self.pad_crop}, area={self.area}."
+            )
 
     @property
     def mixes(self) -> bool:

@@ -39,6 +39,13 @@ def parse_class_weights(text: str) -> ClassWeights:
     )
 
 
+def format_class_weights(setting: ClassWeights) -> str:
+    """A setting as the text that `parse_class_weights` takes."""
+    if isinstance(setting, Mapping):
+        return ",".join(f"{name}={weight}" for name, weight in setting.items())
+    return setting if isinstance(setting, str) else ",".join(map(str, setting or ()))
+
+
 def validated(setting: ClassWeights | Sequence[float] | Mapping[str, float]) -> ClassWeights:
     """A setting as a recipe keeps it: a dictionary of weights by name, or a tuple of all.
 

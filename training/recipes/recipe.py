@@ -1,21 +1,35 @@
 """What a training run is made of, and how its settings are changed by name."""
 
 import dataclasses
-import types
-import typing
 from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
 from keras_ghostnet import specs
 from keras_ghostnet.training.data import Augmentation
 from keras_ghostnet.training.recipes.class_weights import (
     ClassWeights,
+    format_class_weights,
     parse_class_weights,
     validated,
 )
+from keras_ghostnet.training.settings import (
+    Ascending,
+    Count,
+    Custom,
+    Fraction,
+    NotNegative,
+    PartialFraction,
+    Positive,
+    PositiveFraction,
+    Within,
+    format_setting,
+    kinds,
+    parse_setting,
+    validate_settings,
+)
 
-SCHEDULES = ("cosine", "step", "constant")
-BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+INNER = "augmentation"  # whose settings have names such as `augmentation.flip`
+DESCRIPTIVE = ("name", "published")  # fields that change nothing in a run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,56 +75,46 @@ class Recipe:
             class, or numbers by name; None for the same weight.
         augmentation: What is done to training images.
         seed: Of initial weights, order, augmentation and dropout.
+
+    Raises:
+        ValueError: If a setting is not of its type or out of its range.
     """
 
     name: str
     published: str = ""
     model: str
-    epochs: int
-    batch_size: int
-    image_size: int = 224
-    crop: float = 0.875
-    learning_rate: float
-    warmup_epochs: float = 0.0
-    schedule: str = "cosine"
-    milestones: tuple = ()
-    decay: float = 0.1
-    momentum: float = 0.9
+    epochs: Count
+    batch_size: Count
+    image_size: Count = 224
+    crop: PositiveFraction = 0.875
+    learning_rate: Positive
+    warmup_epochs: NotNegative = 0.0
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    milestones: Annotated[tuple[Positive, ...], Ascending()] = ()
+    decay: PositiveFraction = 0.1
+    momentum: PartialFraction = 0.9
     nesterov: bool = False
-    l2: float = 0.0
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    dropout_rate: float = 0.2
-    accumulate: int = 1
-    clip_norm: float = 0.0
-    ema: float = 0.0
-    precision: str = "float32"
+    l2: NotNegative = 0.0
+    weight_decay: NotNegative = 0.0
+    label_smoothing: PartialFraction = 0.0
+    dropout_rate: PartialFraction = 0.2
+    accumulate: Count = 1
+    clip_norm: NotNegative = 0.0
+    ema: PartialFraction = 0.0
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     synchronized_bn: bool = False
     weights: str | None = None
     teacher: str | None = None
-    distillation: float = 0.5
-    temperature: float = 1.0
-    class_weights: ClassWeights = None
+    distillation: Fraction = 0.5
+    temperature: Positive = 1.0
+    class_weights: Annotated[
+        ClassWeights, Custom(parse_class_weights, validated, format_class_weights)
+    ] = None
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
-    seed: int = 0
+    seed: Annotated[int, Within("[0, 4294967295]")] = 0
 
     def __post_init__(self):
-        object.__setattr__(self, "class_weights", validated(self.class_weights))
-        for name, allowed in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"`{name}` must be one of {allowed}. Found: {getattr(self, name)!r}"
-                )
-        for name in ("epochs", "batch_size", "image_size", "accumulate"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1. Found: {getattr(self, name)}")
-        for name in ("label_smoothing", "dropout_rate", "momentum", "ema"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be in [0, 1). Found: {getattr(self, name)}")
-        if not 0 <= self.distillation <= 1:
-            raise ValueError(f"`distillation` must be in [0, 1]. Found: {self.distillation}")
-        if not self.temperature > 0:
-            raise ValueError(f"`temperature` must be above 0. Found: {self.temperature}")
+        validate_settings(self)
 
 
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
@@ -125,51 +129,36 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
 
     Raises:
         ValueError: If a key is unknown (the message suggests the nearest) or a value is not of
-            its type.
+            its type or out of its range.
     """
-    changes, inner = {}, {}
+    known = _kinds()
+    changes: dict[str, Any] = {}
+    inner: dict[str, Any] = {}
     for setting in settings:
         key, separator, text = setting.partition("=")
         if not separator:
             raise ValueError(f"--set takes key=value. Received: {setting!r}")
-        outer, _, name = key.partition(".")
-        if name and outer == "augmentation":
-            inner[name] = _value(recipe.augmentation, name, text)
-        else:
-            changes[key] = _value(recipe, key, text)
+        if key not in known:
+            raise ValueError(f"There is no setting {key!r}.{specs.suggest(key, known)}")
+        value = parse_setting(known[key], key, text)
+        outer, _, name = key.rpartition(".")
+        (inner if outer else changes)[name] = value
     if inner:
-        changes["augmentation"] = dataclasses.replace(recipe.augmentation, **inner)
+        changes[INNER] = dataclasses.replace(recipe.augmentation, **inner)
     return dataclasses.replace(recipe, **changes)
 
 
-def _value(settings, key, text):
-    types_of = typing.get_type_hints(type(settings))
-    if key not in types_of or key == "augmentation":
-        known = [name for name in types_of if name != "augmentation"]
-        raise ValueError(f"There is no setting {key!r}.{specs.suggest(key, known)}")
-    if key == "class_weights":
-        return parse_class_weights(text)
-    kind = types_of[key]
-    if isinstance(kind, types.UnionType):  # something or None
-        if text.lower() == "none":
-            return None
-        (kind,) = [option for option in typing.get_args(kind) if option is not type(None)]
-    try:
-        return _parse(kind, text)
-    except ValueError:
-        raise ValueError(f"`{key}` takes {_describe(kind)}. Received: {key}={text!r}") from None
+def list_settings(recipe: Recipe) -> list[str]:
+    """All settings of a recipe, strings `"key=value"` as `override` takes them."""
+    return [
+        f"{key}={format_setting(kind, getattr(getattr(recipe, outer) if outer else recipe, name))}"
+        for key, kind in _kinds().items()
+        for outer, _, name in [key.rpartition(".")]
+    ]
 
 
-def _parse(kind, text):
-    if kind is bool:
-        if text.lower() not in BOOLEANS:
-            raise ValueError
-        return BOOLEANS[text.lower()]
-    if kind is tuple:
-        return tuple(float(part) for part in text.split(",") if part)
-    return kind(text)
-
-
-def _describe(kind):
-    names = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
-    return names.get(kind, "numbers separated by commas")
+def _kinds():
+    """The annotations of all settings by name, those of the augmentation among them."""
+    outer = {name: kind for name, kind in kinds(Recipe).items() if name not in DESCRIPTIVE}
+    del outer[INNER]
+    return outer | {f"{INNER}.{name}": kind for name, kind in kinds(Augmentation).items()}
