@@ -15,7 +15,7 @@ class Latency:
     Attributes:
         median: Half of the calls were faster.
         p10, p90: A tenth of the calls were faster, a tenth slower.
-        calls: How many calls were timed.
+        calls: The number of calls that were timed.
     """
 
     median: float
@@ -38,7 +38,7 @@ def measure_latency(
 
     Args:
         functions: By name, functions without arguments.
-        calls: How many calls of each function to time, rounded up to whole bursts.
+        calls: The number of calls to time of each function, rounded up to whole bursts.
         burst: Calls in a row.
         warmup: Calls of each function that are not timed, for what is set up on first use.
 

@@ -110,7 +110,7 @@ def measure(recipe, steps=10, classes=1000):
 
     Args:
         recipe: A `Recipe`.
-        steps: How many are timed, after the one that builds the graph.
+        steps: The number of steps that are timed, after the one that builds the graph.
         classes: Of the data.
     """
     import tensorflow as tf

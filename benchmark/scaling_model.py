@@ -70,7 +70,7 @@ class Step:
     """One training step on some accelerators.
 
     Attributes:
-        accelerators: How many.
+        accelerators: The number of accelerators.
         replica_batch: Images of each.
         synchronized: Whether batch norm is.
         compute: Seconds of computing.
@@ -119,7 +119,7 @@ def all_reduce(size, ranks, bandwidth, latency):
 
     Args:
         size: Bytes of the array.
-        ranks: How many hold one.
+        ranks: The number of ranks that hold one.
         bandwidth: Bytes per second, one way.
         latency: Seconds for a message.
     """
@@ -138,7 +138,7 @@ def hierarchical_all_reduce(size, accelerators, cluster):
 
     Args:
         size: Bytes of the array.
-        accelerators: How many, of which every host but the only one is full.
+        accelerators: The number of accelerators, of which every host but the only one is full.
         cluster: A `Cluster`.
     """
     inner = min(accelerators, cluster.per_host)
@@ -148,7 +148,7 @@ def hierarchical_all_reduce(size, accelerators, cluster):
 
 
 def hosts_for(accelerators, cluster):
-    """How many hosts that many accelerators are in."""
+    """The number of hosts of that many accelerators."""
     return -(-accelerators // cluster.per_host)
 
 
@@ -162,7 +162,7 @@ def step(network, cluster, accelerators, largest_batch=LARGEST_BATCH):
     Args:
         network: A `Workload`.
         cluster: A `Cluster`.
-        accelerators: How many.
+        accelerators: The number of accelerators.
         largest_batch: Of the step.
 
     Returns:

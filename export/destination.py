@@ -1,4 +1,4 @@
-"""The folder that artifacts go to: told before long work whether they can."""
+"""The folder that artifacts go to: checked before long work."""
 
 import os
 import pathlib

@@ -201,7 +201,7 @@ def load(path, fmt, threads=1):
     Args:
         path: The artifact.
         fmt: Its `Format`.
-        threads: How many threads LiteRT uses. TensorFlow's are a setting of the process.
+        threads: The number of threads of LiteRT. TensorFlow's are a setting of the process.
 
     Raises:
         ImportError: If the runtime is not installed.

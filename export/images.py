@@ -53,7 +53,7 @@ def from_source(data, split, size, *, crop, seed, count):
         size: `(height, width)` in pixels.
         crop: The fraction of the resized image's shorter side that is kept, in (0, 1].
         seed: Of the split, for a source without splits.
-        count: How many, at most.
+        count: The number of images, at most.
 
     Returns:
         `Images`.
@@ -241,7 +241,7 @@ def require_enough(images):
 
 
 def require_trained(model, images):
-    """Refuses an untrained network: its int8 form cannot be told from a wrong one.
+    """Refuses an untrained network: its int8 form cannot be distinguished from a wrong one.
 
     Args:
         model: The Keras model.

@@ -37,7 +37,7 @@ def convert_weights(
     suffix = next((suffix for suffix in SUFFIXES if output.endswith(suffix)), None)
     if suffix is None:
         raise ValueError(
-            f"The output must end in {' or '.join(SUFFIXES)}, which tells Keras what to write. "
+            f"The output must end in {' or '.join(SUFFIXES)}, by which Keras knows what to write. "
             f"Received: {output}"
         )
     folder = os.path.dirname(os.path.abspath(output))

@@ -112,7 +112,7 @@ def count_macs(model: keras.Model, input_shape: tuple[int, ...] | None = None) -
         )
     if counter.unknown:
         raise ValueError(
-            f"The multiply-adds of {model.name} cannot be counted: how many these take is not "
+            f"The multiply-adds of {model.name} cannot be counted: the cost of these is not "
             f"known: {', '.join(counter.unknown[:5])}."
         )
     return counter.macs

@@ -20,7 +20,7 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
     two processes that write to the same `path`, the one that finishes last wins.
 
     Args:
-        path: Where the file or folder is to be in the end; its parents are created.
+        path: Where the file or folder is to be at the end; its parents are created.
 
     Yields:
         A `pathlib.Path` that does not exist yet, with the suffix of `path`: the body creates

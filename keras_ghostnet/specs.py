@@ -83,7 +83,7 @@ class GhostNetSpec:
     """C-GhostNet of one width, all channels already scaled and rounded.
 
     Widths that round to the same channels are the same network and compare equal: a
-    checkpoint, which tells its channels alone, fits all of them.
+    checkpoint, from which only the channels are known, fits all of them.
 
     Attributes:
         name: The model's name, e.g. `"ghostnet_100"`.

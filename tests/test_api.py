@@ -256,7 +256,7 @@ def test_input_tensor_must_be_symbolic(build, tensor):
 
 
 def test_width_of_many_digits_takes_the_weights_that_it_saved(tmp_path):
-    """The file tells channels, not the width: many widths have the same."""
+    """The file holds channels, not the width: many widths have the same."""
     options = dict(include_top=False, pooling="avg", **TINY)
     model = keras_ghostnet.GhostNet(1 / 7, **options)
     model.save_weights(tmp_path / "model.weights.h5")

@@ -36,7 +36,7 @@ def public_functions(overrides):
     """The public functions, and the public classes' own methods and constructors.
 
     Args:
-        overrides: With methods that a base class has too, whose docstring tells what they do.
+        overrides: With methods that a base class has too, whose docstring says what they do.
     """
     for parameter in public_objects():
         (value,) = parameter.values

@@ -100,7 +100,7 @@ class Checkpoints:
         return sorted(int(match[1]) for match in matches if match)
 
     def latest(self, recipe):
-        """The last checkpoint that is whole; a broken one is told of and the one before taken.
+        """The last checkpoint that is whole; a broken one is reported and the one before taken.
 
         Args:
             recipe: What the run is, as `State.recipe`.

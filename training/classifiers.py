@@ -13,7 +13,7 @@ def build_classifier(recipe: Recipe, classes: int) -> keras.Model:
 
     Args:
         recipe: A `Recipe`.
-        classes: How many there are.
+        classes: The number of classes.
 
     Returns:
         A Keras model that ends in logits. With pretrained weights it is their backbone below a

@@ -34,7 +34,7 @@ class Cache:
         force: Whether to make all files again.
 
     Attributes:
-        made, found: How many files were made, and found.
+        made, found: The numbers of files that were made and found.
     """
 
     def __init__(self, folder=None, target="host", force=False):

@@ -32,7 +32,7 @@ class Options:
         formats: Their names; None for fp32 and int8, on accelerators fp32, fp16 and bf16.
         threads: Numbers of LiteRT's threads.
         size: Side of the rows' images in pixels; None for the published one.
-        calls: How many of each model to time.
+        calls: The number of calls to time of each model.
         batch: Images in a call. The paper's suite always measures one as well.
         target: The processor that TFLite files are written for, as `ghostnet export` takes it.
         cache: Folder of the exported files; None for the user's cache.

@@ -29,7 +29,7 @@ class Export:
         size: Side of the image in pixels.
         bytes, sha256: Of the file.
         parameters, macs: Counted; None if only the file is known.
-        parts: Into how many XNNPACK takes it apart, what it leaves over among them.
+        parts: The number of partitions that XNNPACK divides it into, the remainder included.
     """
 
     model: str
@@ -85,7 +85,7 @@ class Exporter:
 
 
 def describe(path):
-    """What a file alone tells: `size`, `bytes`, `sha256` and `parts`, a dictionary.
+    """What the file itself holds: `size`, `bytes`, `sha256` and `parts`, a dictionary.
 
     Raises:
         ImportError: If LiteRT is missing.

@@ -32,7 +32,7 @@ class MeasurementRun:
         plan: What distinguishes this run from others, as JSON can hold it.
         device: Name of the processor or card.
         runtime, versions: As in `results.Measurement`.
-        calls: How many of each model to time.
+        calls: The number of calls to time of each model.
         console: A `rich.console.Console` for progress.
         force: Whether to restart an interrupted run.
 

@@ -25,13 +25,13 @@ class Measurement:
         batch: Images in a call.
         unit: Of the three figures that follow: `"ms"` or `"instructions"`.
         median, p10, p90: Of the calls.
-        calls: How many were measured.
+        calls: The number of calls that were measured.
         bytes: Of the artifact; of the weights where there is none.
         parameters, macs: Counted in the network that was measured, at this size, of one image.
         noisy: Whether other work disturbed the run.
         versions: Package and version, with semicolons.
         sha256: Of the artifact.
-        parts: Into how many XNNPACK takes it apart, what it leaves over among them.
+        parts: The number of partitions that XNNPACK divides it into, the remainder included.
         conditions: Of the machine: cores, frequency, governor, load.
     """
 

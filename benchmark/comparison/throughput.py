@@ -163,7 +163,7 @@ def runner(model, batch, is_accelerator):
 
     Args:
         model: A Keras model of images of a fixed size.
-        batch: How many images.
+        batch: The number of images.
         is_accelerator: As in `Device`.
 
     Returns:

@@ -17,7 +17,7 @@ from keras_ghostnet.layers.convolution import (
 
 
 def channels(x):
-    """How many channels a batch of maps has."""
+    """The number of channels of a batch of maps."""
     return x.shape[channel_axis(keras.config.image_data_format())]
 
 

@@ -13,7 +13,7 @@ def random_images(count: int, height: int, width: int) -> np.ndarray:
     White noise alone leaves next to nothing of its mean, which batch norms would amplify.
 
     Args:
-        count: How many.
+        count: The number of images.
         height, width: In pixels.
 
     Returns:

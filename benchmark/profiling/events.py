@@ -54,7 +54,7 @@ class Network:
 
     Args:
         path: A `.tflite` file.
-        threads: How many threads LiteRT uses.
+        threads: The number of threads of LiteRT.
         profiled: Whether its operators are timed.
     """
 
@@ -139,8 +139,8 @@ def main(path, threads, calls, out):
 
     Args:
         path: A `.tflite` file.
-        threads: How many threads LiteRT uses.
-        calls: How many to time of each, rounded up to whole bursts.
+        threads: The number of threads of LiteRT.
+        calls: The number of calls to time of each, rounded up to whole bursts.
         out: The file to write: `plain` and `profiled`, the milliseconds of the calls; `names` of
             the operators in the order in which they ran; `microseconds`, of them, a list for
             every profiled call.

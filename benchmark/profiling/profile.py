@@ -105,7 +105,7 @@ class Sum:
 
     Attributes:
         type: As `operators.Operator.type`.
-        count: How many.
+        count: The number of operators.
         microseconds: Of a call, together.
         macs: Multiply-adds together; None where there are none.
     """
@@ -131,8 +131,8 @@ def profile(
             a run's folder (its best model), or a `.keras` file.
         format: `"fp32"`, `"fp16"` or `"int8"`: what the model is exported to, unless it is a
             `.tflite` file.
-        threads: How many threads LiteRT uses.
-        calls: How many to time.
+        threads: The number of threads of LiteRT.
+        calls: The number of calls to time.
         console: Shows progress; None prints nothing.
 
     Returns:

@@ -29,7 +29,7 @@ class Model:
 
     Args:
         path: The file.
-        threads: How many threads LiteRT uses.
+        threads: The number of threads of LiteRT.
 
     Attributes:
         input_shape: Of one image, `(height, width, 3)`.
@@ -118,7 +118,7 @@ def rounds(functions, calls=100, burst=10, warmup=10, lead=0, times=None):
 
     Args:
         functions: A dict of names and functions without arguments.
-        calls: How many calls of each to time, rounded up to whole bursts.
+        calls: The number of calls to time of each, rounded up to whole bursts.
         burst: Calls in a row, with the function's data in the caches as in steady use.
         warmup, lead: Calls that are not timed, at the start and in front of every burst.
         times: A dict of names and lists of earlier times, which are added to.
@@ -187,7 +187,7 @@ class Conditions:
 
 
 def summary(times, others):
-    """The CSV's figures for the milliseconds of a model's calls and what `Conditions.others` told.
+    """The CSV's figures for a model's calls in milliseconds and `Conditions.others`' result.
 
     A run was disturbed if others kept cores busy, or if a model's times spread.
     """

@@ -51,7 +51,7 @@ def flatten(model):
     reader = Reader()
     reader.know(tensor, node)
     outputs = reader.read(copy.call, (tensor,), {}, "")
-    # A sequential model that was never called tells its outputs, but not their structure.
+    # A sequential model that was never called has outputs, but not their structure.
     output = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
     structure = keras.tree.map_structure(lambda _: 0, output)
     return Graph(model.name, node, outputs, structure)

@@ -149,7 +149,7 @@ def _item(operation, args, outputs):
 def _crop(shape, axis, start, stop):
     """Maps `(batch, ...)` of rank 4 from `start` to `stop` along an axis.
 
-    No stock layer takes a part of the channels, but `Cropping2D` does if it is told the other
+    No stock layer takes a part of the channels, but `Cropping2D` does if it is given the other
     data format: it then takes them for a row or a column of the maps.
     """
     if len(shape) != 4 or axis == 0:

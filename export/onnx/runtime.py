@@ -12,7 +12,7 @@ def load(path, threads=1):
 
     Args:
         path: The file.
-        threads: How many threads ONNX Runtime uses.
+        threads: The number of threads of ONNX Runtime.
 
     Raises:
         ImportError: If ONNX Runtime is missing.
@@ -62,7 +62,7 @@ class Session:
 
         Args:
             network: A path, or the bytes of a file.
-            threads: How many threads to use.
+            threads: The number of threads.
         """
         extras.require("onnxruntime", purpose="An ONNX file", extra="onnx")
         import onnxruntime

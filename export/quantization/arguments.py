@@ -1,4 +1,4 @@
-"""What quantization-aware training and pruning ask for, told before long work."""
+"""What quantization-aware training and pruning require, checked before long work."""
 
 import keras
 import numpy as np

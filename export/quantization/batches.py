@@ -14,7 +14,7 @@ class Batches:
             `label` and, if there is one, `weight`. Images are `(n, height, width, channels)` as
             the model takes them; labels are integers `(n,)`, or probabilities `(n, classes)`.
         input_shape: The model's, with the batch.
-        classes: How many there are.
+        classes: The number of classes.
         epochs: How often to go through `data`.
         steps: Batches in all, whatever the epochs are; None takes whole epochs.
 
@@ -39,7 +39,7 @@ class Batches:
         self.data, self.shape, self.classes = data, tuple(input_shape[1:]), classes
         length = _length(data)
         if length is None and steps is None:
-            raise ValueError("`train_data` does not tell its length: give `steps` as well.")
+            raise ValueError("`train_data` has no length: give `steps` as well.")
         if length == 0:
             raise ValueError("`train_data` holds no batches.")
         self.steps = steps or epochs * length

@@ -55,7 +55,7 @@ class ChannelWeights(tfmot.quantization.keras.quantizers.Quantizer):
     With `training`, when ranges of activations are measured, it rounds nothing.
 
     Args:
-        axes: How many of the kernel's last axes count the output channels.
+        axes: The number of the kernel's last axes that make up the output channels.
 
     Attributes:
         enabled: Off while a model is converted: the converter takes the same ranges of the

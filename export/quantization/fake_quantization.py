@@ -201,7 +201,7 @@ def _affine(layer):
             "before or after it."
         )
     channels = layer.input_shape[-1]
-    # The layer is affine, so two values tell what it does to each channel.
+    # The layer is affine, so two values show what it does to each channel.
     offset, end = (
         np.asarray(layer(np.full((1, 1, 1, channels), value, "float32"), training=False)).ravel()
         for value in (0.0, 1.0)

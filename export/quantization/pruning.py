@@ -52,7 +52,7 @@ def prune(
         epochs: How often to go through `train_data`.
         steps: Batches in all, instead of `epochs`; 10 at least.
         learning_rate, distillation: As `quantize_aware`.
-        which: A function of a layer that tells whether its kernel is pruned.
+        which: A function of a layer: whether its kernel is pruned.
         console: As `quantize_aware`.
 
     Returns:

@@ -72,7 +72,7 @@ def quantize_run(
     seed: int | None = None,
     console: "Console | None" = None,
 ) -> tuple[pathlib.Path, list[Comparison]]:
-    """Trains a run's model with int8 rounding in it, and tells what quantization costs.
+    """Trains a run's model with int8 rounding in it, and measures what quantization costs.
 
     Beside the TFLite file a JSON file says which model it was trained from.
 

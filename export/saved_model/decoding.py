@@ -63,7 +63,7 @@ def evaluation_image(encoded, size, crop=0.875, max_pixels=MAX_PIXELS):
 
 
 def orientation(encoded):
-    """The orientation that an image's metadata tell, an int32 scalar from 1 to 8; 1 if none.
+    """The orientation in an image's metadata, an int32 scalar from 1 to 8; 1 if none.
 
     Exif counts, and XMP where that has none, as with Pillow.
     """

@@ -46,7 +46,7 @@ def export_version(model, root, *, version=None, check=None, **options):
         OSError: If the folder cannot be written.
     """
     root = pathlib.Path(root)
-    config = _config(root, model.name)  # an error in it is told before long work
+    config = _config(root, model.name)  # an error in it is reported before long work
     if version is None:
         version = max(versions(root / model.name), default=0) + 1
     elif version < 1:

@@ -30,7 +30,7 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
         model: A functional or sequential Keras model with one input `(height, width, 3)` and one
             output, logits or the softmax of them.
         labels: The classes' names; None takes their numbers.
-        top_k: How many classes are told; of a model with less, all.
+        top_k: The number of classes to return; all, of a model with fewer.
         crop: The fraction of the resized image's shorter side that evaluation keeps, in (0, 1].
         max_pixels: Encoded images of more are refused.
 

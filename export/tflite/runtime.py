@@ -10,7 +10,7 @@ def load(path, threads=1):
 
     Args:
         path: The file.
-        threads: How many threads LiteRT uses.
+        threads: The number of threads of LiteRT.
 
     Returns:
         A `keras_ghostnet.export.device.run.Model`: what runs on devices.

@@ -1,4 +1,4 @@
-"""The building blocks as Keras layers, to be put into networks of one's own."""
+"""The building blocks as Keras layers, for custom networks."""
 
 from keras_ghostnet.layers.basic_block import GhostBasicBlock
 from keras_ghostnet.layers.convolution import GroupedConv2D

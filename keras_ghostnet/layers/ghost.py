@@ -27,7 +27,7 @@ class GhostModule(Block):
     Args:
         filters: Output channels.
         kernel_size: Size of the primary convolution, an integer; 1 in GhostNet.
-        ratio: How many maps come of one intrinsic map, `s` in the paper; 1 leaves the cheap
+        ratio: Feature maps per intrinsic map, `s` in the paper; 1 leaves the cheap
             operations out.
         cheap_kernel_size: Size of the depthwise convolution, `d` in the paper; odd.
         strides: Stride of the primary convolution, an integer.

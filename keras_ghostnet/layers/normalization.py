@@ -90,7 +90,7 @@ def freeze_batch_norm(model: keras.layers.Layer) -> int:
             `for layer in model.layers` finds 2 of the 80 in a GhostNet.
 
     Returns:
-        How many batch norms the network has, all of them frozen now.
+        The number of batch norms of the network, all of them frozen now.
     """
     layers = list(batch_norms(model))
     for layer in layers:

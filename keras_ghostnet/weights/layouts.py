@@ -368,6 +368,6 @@ def classes(layout, tensors):
 
 
 def input_channels(layout, tensors):
-    """How many channels a checkpoint's network takes."""
+    """The number of input channels of a checkpoint's network."""
     kernel = tensors[layout.signature[0]]
     return kernel.shape[1] if layout.source in (TORCH, PADDLE) else kernel.shape[2]

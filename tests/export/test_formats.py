@@ -48,7 +48,7 @@ def test_half_precision_weights_compute_nearly_the_same(artifacts, images, refer
 
 
 def test_int8_computes_nearly_the_same(artifacts, images, reference):
-    # An untrained network hardly tells its classes apart: `verify` would ask for too much.
+    # An untrained network hardly distinguishes its classes: `verify` would ask for too much.
     outputs = formats.load(artifacts[INT8.name], INT8)(images)
     result = compare(outputs, reference.outputs, reference.labels, INT8)
     assert result.max_error < 2

@@ -18,7 +18,7 @@ def at_random_moments(site):
     """One run after the other, until one ends after the last kill; every one ends as if alone.
 
     Half of the moments are seconds since the start, over the whole time that a run takes. The
-    other half are in the middle of writing a file, as the file's temporary name tells.
+    other half are in the middle of writing a file, as the file's temporary name shows.
     """
     whole, lasted = site.whole
     rng = random.Random(0)

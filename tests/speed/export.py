@@ -32,7 +32,7 @@ PEER_FILES = ("kecam_fp32.tflite", "kecam_int8.tflite", "timm_fp32.onnx", "timm_
 FEW = 16  # images for batch norms and for the ranges of int8
 
 ROUNDS, CALLS, BURST = 60, 10, 5  # calls of each file in a round
-LEAST = 0.01  # of the fastest peer's time: operators that take less are not told
+LEAST = 0.01  # of the fastest peer's time: operators that take less are not reported
 BATCH, THREADS, STEPS, BATCH_ROUNDS = 32, 2, 4, 9
 BATCH_FORMATS = ("saved_model", "onnx_fp32")
 

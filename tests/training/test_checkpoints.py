@@ -1,4 +1,4 @@
-"""Checkpoints are whole or not there; a broken one is told of and the one before taken."""
+"""Checkpoints are whole or not there; a broken one is reported and the one before taken."""
 
 import json
 import resource

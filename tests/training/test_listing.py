@@ -43,7 +43,7 @@ def test_every_format_is_listed_and_decoded(tmp_path, form):
     encoded = encode(picture(16, 16), form)
     suffixes = {each.name: each.suffixes for each in image_formats.IMAGE_FORMATS}[form]
     names = [f"image{suffix.upper()}" for suffix in suffixes]
-    if form not in ("ICO", "TGA"):  # their first bytes do not tell them
+    if form not in ("ICO", "TGA"):  # their first bytes do not identify them
         names += ["no suffix", "image.heic", "image.of.2024"]
     write(tmp_path, dict.fromkeys(names, encoded))
     assert list_image_files(tmp_path).formats == dict.fromkeys(sorted(names), form)

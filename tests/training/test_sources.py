@@ -286,7 +286,7 @@ def test_usual_names_of_records_are_found(tmp_path, train, val):
 def test_records_of_no_split_or_of_two_sets_are_refused(tmp_path):
     write_class_list(tmp_path)
     write_records(tmp_path / "photos.tfrecord")
-    with pytest.raises(ValueError, match=r"photos\.tfrecord must tell its split .* Found: none"):
+    with pytest.raises(ValueError, match=r"photos\.tfrecord must name its split .* Found: none"):
         open_source(tmp_path, "train")
     (tmp_path / "photos.tfrecord").rename(tmp_path / "a-train-00000-of-00001")
     write_records(tmp_path / "b-train-00000-of-00001")

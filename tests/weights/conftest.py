@@ -17,7 +17,7 @@ def in_time():
 
 @pytest.fixture
 def path(tmp_path):
-    """Where the checkpoint is to be written; the name tells nothing about its format."""
+    """Where the checkpoint is to be written; the name says nothing about its format."""
     return tmp_path / "checkpoint"
 
 

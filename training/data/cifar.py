@@ -110,7 +110,7 @@ class CifarReader:
         folder: A `pathlib.Path`.
         version: Of `detect_version`.
         names: Names of the split's files.
-        classes: How many there are.
+        classes: The number of classes.
 
     Raises:
         FileNotFoundError: If one of the split's files is missing.

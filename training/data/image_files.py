@@ -15,7 +15,7 @@ CLUTTER = frozenset(
     ("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin")
     + ("system volume information", "lost+found", "__pycache__")
 )
-# Folders that this package wrote hold pictures of their own. The name of one entry tells each.
+# Folders that this package wrote hold pictures of their own. The name of one entry identifies each.
 PRODUCTS = {
     "run": "folder of a run",
     "model": "folder of a model",
@@ -35,7 +35,7 @@ class ImageFiles:
     """The images below a folder, and what is no image there.
 
     Attributes:
-        formats: The format of each, by Pillow's name and as far as its name or first bytes tell,
+        formats: The format of each, by Pillow's name and as far as its name or first bytes show,
             by its path: relative to the folder, with slashes, sorted.
         skipped: Pairs of the path of a file or folder that is left out, and the reason: a
             file's suffix, or more. Hidden files and clutter are not among them.

@@ -18,7 +18,7 @@ class ImageFormat:
 
     Attributes:
         name: Pillow's name for it.
-        head: How such a file begins, a regular expression over bytes; None if nothing tells it
+        head: How such a file begins, a regular expression over bytes; None if nothing identifies it
             from other files: then its suffix must.
         suffixes: File names that end so are taken for images without looking into the file.
         package: What reads it, a name on PyPI.

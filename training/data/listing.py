@@ -78,7 +78,7 @@ def list_images(
 
     An image folder has `train/CLASS/*` and maybe `val/CLASS/*` and `test/CLASS/*`, under any of
     the usual names; or it has the classes' folders themselves. Where there are training images
-    and no `val`, a fraction of every class is held out as `"val"`. What is an image is told by
+    and no `val`, a fraction of every class is held out as `"val"`. Images are detected by
     `image_files.list_image_files`.
 
     Args:

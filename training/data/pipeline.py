@@ -215,7 +215,7 @@ class Pipeline:
         """Some examples as `batches` describes them, stacked.
 
         Only a dataset can drop an element that fails. One of all examples costs next to nothing;
-        what is missing in the end is taken again by `_rest`.
+        what is missing at the end is taken again by `_rest`.
         """
         attempt = self._plain_jpeg if self.jpegs else self._attempt
 

@@ -1,4 +1,4 @@
-"""Turns image folders into sharded TFRecords that are resumed, and checked in the end."""
+"""Turns image folders into sharded TFRecords that are resumed, and checked at the end."""
 
 import collections
 import concurrent.futures
@@ -63,7 +63,7 @@ def make_records(
         output: The folder to write, empty or started by the same call.
         shards: How many files the training images go to; the others go to files of about that
             size. None makes files of about 128 MiB.
-        workers: How many files are written at once; None takes one for every core.
+        workers: The number of files written at once; None takes one per core.
         seed: Of the order of the images, and of what is held out where `input` has no splits.
         held_out: The fraction of every class that is held out then.
         console: Where to show progress; None prints nothing.

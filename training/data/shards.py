@@ -34,7 +34,7 @@ def find_records(directory: str | os.PathLike[str]) -> dict[str, tuple[str, ...]
     """The TFRecord files of a folder, by split.
 
     They are called `SPLIT-00000-of-00008`, `NAME-SPLIT.tfrecord-00000-of-00008`,
-    `SPLIT.tfrecord` or alike, or lie in a folder of that name: a split is told by a word of
+    `SPLIT.tfrecord` or alike, or lie in a folder of that name: a split is named by a word of
     `listing.SPLITS` in the file's name, else in its folder's.
 
     Args:
@@ -59,7 +59,7 @@ def find_records(directory: str | os.PathLike[str]) -> dict[str, tuple[str, ...]
                 splits = _splits(path.name) or _splits(folder.relative_to(directory).name)
                 if len(splits) != 1:
                     raise ValueError(
-                        f"{printable(path)} must tell its split by a word in its name or its "
+                        f"{printable(path)} must name its split by a word in its name or its "
                         f"folder's: train, val, test, as in train-00000-of-00008 or "
                         f"val.tfrecord. Found: {', '.join(sorted(splits)) or 'none'}."
                     )
@@ -70,7 +70,7 @@ def find_records(directory: str | os.PathLike[str]) -> dict[str, tuple[str, ...]
 
 
 def _splits(name):
-    """The splits that the words of a name tell."""
+    """The splits that the words of a name stand for."""
     words = re.findall(r"[a-z]+", name.lower())
     return {listing.WORDS[word] for word in words if word in listing.WORDS}
 

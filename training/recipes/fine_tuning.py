@@ -1,4 +1,4 @@
-"""Fine-tuning on a folder of images of one's own, from ImageNet's weights.
+"""Fine-tuning on a folder of your own images, from ImageNet's weights.
 
 Source: none published; the settings of *Do Better ImageNet Models Transfer Better?* (Kornblith et
 al., CVPR 2019) for full fine-tuning, with a shorter run.

@@ -18,7 +18,7 @@ _INDICES = (".index.json", _KERAS_INDEX)
 
 _NUMBERED = re.compile(r"(?P<stem>.+-)(?P<number>\d{1,6})-of-(?P<count>\d{1,6})(?P<suffix>\..+)")
 _PLAIN_NAME = re.compile(r"(?!\.{1,2}$)[^/\\\0:]+")
-_HEAD = 64  # bytes to tell JSON by
+_HEAD = 64  # bytes by which JSON is recognized
 _MAX_INDEX = 64 * 2**20  # bytes; an index of a hundred thousand tensors takes 10 MB
 _MAX_SHARDS = 1000
 _SHOWN = 3
