@@ -9,7 +9,7 @@ JOBS ?= 2
 # PyTorch's version for the comparisons with it.
 TORCH ?= torch==2.13.0
 
-.PHONY: help install quickstart check test test-all test-quickstart test-wheel test-timm test-backends \
+.PHONY: test-thorough help install quickstart check test test-all test-quickstart test-wheel test-timm test-backends \
 	test-workers test-load test-accuracy test-arm test-docs test-tutorials docs fault-test \
 	arm-check arm-compare \
 	bench-deployment bench-export bench-input bench-lowering bench-startup bench-training \
@@ -37,9 +37,12 @@ check: install lint ## lint and the fast tests: a minute and a half
 test: install lint ## lint and the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-test-all: test test-quickstart test-wheel test-timm test-backends test-workers test-load \
+test-all: test test-thorough test-quickstart test-wheel test-timm test-backends test-workers test-load \
 	test-accuracy test-arm test-docs test-tutorials \
 	fault-test ## everything that is tested
+
+test-thorough: install ## more networks and processes of what make test holds in small, minutes
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m thorough
 
 test-quickstart: install ## the whole quickstart, with what it must reach
 	$(BIN)/python -m pytest -m quickstart

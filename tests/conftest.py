@@ -6,6 +6,8 @@ import pathlib
 
 import pytest
 
+from tests.thorough import THOROUGH
+
 TESTS = pathlib.Path(__file__).parent
 
 # The kernels that the `ghostnet` command takes; set before TensorFlow is imported.
@@ -66,6 +68,12 @@ def in_slow_file(path):
 def pytest_ignore_collect(collection_path, config):
     """Slow files are not even imported for the fast tests."""
     return True if config.option.fast and in_slow_file(collection_path) else None
+
+
+def pytest_itemcollected(item):
+    file, _, name = item.nodeid.removeprefix("tests/").partition("::")
+    if any(name.startswith(start) for start in THOROUGH.get(file, ())):
+        item.add_marker("thorough")
 
 
 @pytest.hookimpl(trylast=True)  # after pytest has put tests with a fixture in common together

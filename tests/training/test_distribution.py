@@ -84,12 +84,18 @@ def assert_close(found, expected):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-6, atol=1e-6, err_msg=name)
 
 
+@pytest.fixture(params=["workers", "mirrored"])
+def replicas(request):
+    """The results of one process of replicas, by their number."""
+    results = request.getfixturevalue(request.param)
+    return results if request.param == "mirrored" else ByCount(lambda count: results[count][0])
+
+
 @pytest.mark.parametrize("count", COUNTS)
-def test_as_one_process_when_batch_norm_is_synchronized(count, one, mirrored, workers):
+def test_as_one_process_when_batch_norm_is_synchronized(count, one, replicas):
     kinds = ("losses", "trained", "model", "optimizer", "average", "saved", "evaluated")
     expected = part(one, "synchronized", *kinds)
-    assert_close(part(mirrored[count], "synchronized", *kinds), expected)
-    assert_close(part(workers[count][0], "synchronized", *kinds), expected)
+    assert_close(part(replicas[count], "synchronized", *kinds), expected)
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -112,23 +118,20 @@ def test_all_workers_hold_the_same(count, mode, workers):
 
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("mode", MODES)
-def test_saved_statistics_are_the_mean_of_all_replicas(count, mode, mirrored, workers):
-    for results in (mirrored[count], workers[count][0]):
-        rows = part(results, mode, "replicas")
-        assert all(len(row) == count for row in rows.values())
-        apart = max(np.ptp(row, axis=0).max() for row in rows.values())
-        assert (apart > 1e-3) == (mode == "local")
-        means = {
-            name.replace("/replicas/", "/saved/"): row.mean(axis=0) for name, row in rows.items()
-        }
-        saved = part(results, mode, "saved")
-        assert_close({name: saved[name] for name in means}, means)
+def test_saved_statistics_are_the_mean_of_all_replicas(count, mode, replicas):
+    rows = part(replicas[count], mode, "replicas")
+    assert all(len(row) == count for row in rows.values())
+    apart = max(np.ptp(row, axis=0).max() for row in rows.values())
+    assert (apart > 1e-3) == (mode == "local")
+    means = {name.replace("/replicas/", "/saved/"): row.mean(axis=0) for name, row in rows.items()}
+    saved = part(replicas[count], mode, "saved")
+    assert_close({name: saved[name] for name in means}, means)
 
 
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("mode", MODES)
-def test_every_example_is_evaluated_once(count, mode, one, mirrored, workers):
-    for results in (one, mirrored[count], workers[count][0]):
+def test_every_example_is_evaluated_once(count, mode, one, replicas):
+    for results in (one, replicas[count]):
         for size in SIZES:  # there is one image of each class, in the order of the classes
             expected = [np.arange(CLASSES)] * 2
             np.testing.assert_array_equal(results[f"{mode}/examples/{size}"], expected)
