@@ -133,6 +133,6 @@ def _load(path, content, data):
     model = keras.models.load_model(path, compile=False)
     size = model.input_shape[1:3]
     crop = content["preprocessing"]["crop"]
-    held_out = images.reopen(content["verification"]["origin"], size, crop=crop, data=data)
-    subject = Subject(model, tuple(content["labels"]), crop, held_out)
+    sample = images.reopen(content["verification"]["origin"], size, crop=crop, data=data)
+    subject = Subject(model, tuple(content["labels"]), crop, sample)
     return subject, subject.reference(), sidecar.model_hash(model)

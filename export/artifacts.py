@@ -54,19 +54,24 @@ class Subject:
         model: The Keras model.
         labels: The classes' names in the order of the outputs.
         crop: The fraction of a resized image's shorter side that evaluation keeps.
-        held_out: `keras_ghostnet.export.images.Images` to verify on.
+        sample: `keras_ghostnet.export.images.Images` to verify on: held out, and where those are
+            few, training images that did not calibrate.
         calibration: `Images` for the ranges of int8; None if no format takes them.
     """
 
     model: keras.Model
     labels: tuple[str, ...]
     crop: float
-    held_out: Images
+    sample: Images
     calibration: Images | None = None
 
     def reference(self):
-        """The model's outputs for the held-out images, `(n, classes)`."""
-        return self.model.predict(self.held_out.normalized, batch_size=32, verbose=0)
+        """The model's outputs for the images to verify on, `(n, classes)`."""
+        return self.model.predict(self.sample.normalized, batch_size=32, verbose=0)
+
+    def sample_for(self, fmt):
+        """What a format is verified on, the first ones of `sample`: none that trained it."""
+        return self.sample.held_out if "train_data" in fmt.options else self.sample
 
 
 def export_artifacts(subject, fmts, out, *, options=None, version=None, console):
@@ -123,9 +128,10 @@ def verify_artifact(path, fmt, subject, reference, folded):
     Raises:
         VerificationError: If its outputs differ from the model's by more than the format allows.
     """
-    images = subject.held_out.pixels if folded else subject.held_out.normalized
+    sample = subject.sample_for(fmt)
+    outputs = _runner(path, fmt)(sample.pixels if folded else sample.normalized)
     return verification.verify_outputs(
-        _runner(path, fmt)(images), reference, subject.held_out.labels, fmt
+        outputs, reference[: len(outputs)], sample.labels, fmt, sample.composition
     )
 
 
@@ -181,6 +187,7 @@ class _Exporter:
     def _verify(self, path, beside, fmt, options):
         """Verifies an artifact and writes its sidecar, to the path `beside`."""
         subject, folded = self.subject, options.get("fold_preprocessing", False)
+        sample = subject.sample_for(fmt)
         result = verify_artifact(path, fmt, subject, self.reference, folded)
         content = {
             "format": fmt.name,
@@ -193,8 +200,8 @@ class _Exporter:
             "calibration": subject.calibration.describe() if fmt.is_calibrated else None,
             "verification": {
                 **_plain(result),
-                **subject.held_out.describe(),
-                "origin": subject.held_out.origin,
+                **sample.describe(),
+                "origin": sample.origin,
             },
             "versions": environment.versions("python", *sidecar.PACKAGES),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -223,7 +230,7 @@ def _is_plain(value):
 
 def _plain(result):
     return {
-        key: value if value is None else float(f"{value:.6g}")
+        key: float(f"{value:.6g}") if isinstance(value, float) else value
         for key, value in dataclasses.asdict(result).items()
     }
 

@@ -121,7 +121,7 @@ def export(
             subject = _subject(
                 network, source, fmts, data, calibration, known, crop, allow_untrained
             )
-            done(f"read {len(subject.held_out.pixels)} images to verify on")
+            done(f"read {subject.sample.composition} to verify on")
         if any("train_data" in fmt.options for fmt in fmts):
             options.update(_training(network, source, data, console))
         results = export_artifacts(
@@ -199,12 +199,17 @@ def _subject(network, source, fmts, data, calibration, labels, crop, allow_untra
         held_out = images.from_source(data, "val", size, count=images.HELD_OUT, **settings)
         require_same_classes(network, held_out, source)
         labels = labels or held_out.class_names
-        if calibrated and ranges is None:
-            ranges = images.from_source(data, "train", size, count=images.CALIBRATION, **settings)
+        from_training = calibrated and ranges is None
+        reserved = images.reserve(data, held_out, seed=source.seed, is_calibrated=from_training)
+        held_out = images.with_training(held_out, data, size, count=reserved, **settings)
+        if from_training:
+            ranges = images.from_source(
+                data, "train", size, count=images.CALIBRATION, reserved=reserved, **settings
+            )
     if calibrated:
         images.require_enough(ranges)
         if not allow_untrained:
-            images.require_trained(network, held_out if ranges.labels is None else ranges)
+            images.require_trained(network, held_out.held_out if ranges.labels is None else ranges)
     return Subject(network, class_names.labels_for(network, labels), crop, held_out, ranges)
 
 

@@ -33,7 +33,8 @@ class Format:
             deviations of those outputs.
         max_typical_error: The same for the median over the images of an image's error.
         min_cosine: The least cosine between all outputs of both that passes.
-        min_agreement: The least fraction of the images for which both must choose the same class.
+        min_agreement: The fraction of all images for which both must choose the same class; a
+            sample of them is judged as `keras_ghostnet.export.verification` says.
         extra: The extras of this package that install what it needs, with commas.
         options: The names of what its `export` takes besides.
     """

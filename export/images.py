@@ -12,6 +12,7 @@ from keras_ghostnet.preprocessing import normalize
 
 LEAST = 32  # images that ranges can be taken from
 CALIBRATION, HELD_OUT = 200, 400  # how many are taken at most
+ENOUGH = 100  # images to verify on; where fewer are held out, training images are added
 ARRAYS = ("images", "pixels", "x")  # names of the pixels among several arrays of an .npz file
 
 
@@ -22,9 +23,10 @@ class Images:
     Attributes:
         name: What they are.
         pixels: RGB uint8 `(n, height, width, 3)`, resized and cropped as in evaluation.
-        labels: The true classes' indices `(n,)`; None if not known.
+        labels: The true classes' indices, of those that are held out; None if not known.
         class_names: The classes of the source; None if not known.
         origin: What `reopen` needs to find them again, a dictionary.
+        training: How many, the last ones, are training images in a sample to verify on.
     """
 
     name: str
@@ -32,6 +34,21 @@ class Images:
     labels: np.ndarray | None = None
     class_names: tuple | None = None
     origin: dict = dataclasses.field(default_factory=dict)
+    training: int = 0
+
+    @property
+    def held_out(self):
+        """Those without the training images at the end."""
+        pixels = self.pixels[: len(self.pixels) - self.training]
+        origin = {key: value for key, value in self.origin.items() if key != "training"}
+        return dataclasses.replace(self, pixels=pixels, origin=origin, training=0)
+
+    @property
+    def composition(self):
+        """How many they are of which kind, for messages."""
+        held_out = f"{len(self.pixels) - self.training} held-out"
+        added = f" and {self.training} training" if self.training else ""
+        return f"{held_out}{added} images"
 
     @property
     def normalized(self):
@@ -41,10 +58,11 @@ class Images:
     def describe(self):
         """Where they are from, how many they are and their hash, for a sidecar."""
         digest = hashlib.sha256(np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
-        return {"source": self.name, "images": len(self.pixels), "sha256": digest}
+        added = {"training_images": self.training} if self.training else {}
+        return {"source": self.name, "images": len(self.pixels), **added, "sha256": digest}
 
 
-def from_source(data, split, size, *, crop, seed, count):
+def from_source(data, split, size, *, crop, seed, count, reserved=0):
     """Images from all over one split of a labeled source, not augmented.
 
     Args:
@@ -53,7 +71,8 @@ def from_source(data, split, size, *, crop, seed, count):
         size: `(height, width)` in pixels.
         crop: The fraction of the resized image's shorter side that is kept, in (0, 1].
         seed: Of the split, for a source without splits.
-        count: The number of images, at most.
+        count: How many, at most.
+        reserved: None of those that are taken with this `count`.
 
     Returns:
         `Images`.
@@ -64,8 +83,8 @@ def from_source(data, split, size, *, crop, seed, count):
     from keras_ghostnet.training.data import open_source
 
     source = open_source(data, split, seed=seed)
-    # They are in the order of their classes.
-    indices = np.unique(np.linspace(0, source.examples - 1, count).round().astype(int))
+    others = np.setdiff1d(np.arange(source.examples), _everywhere(source.examples, reserved))
+    indices = others[_everywhere(len(others), count)]
     pixels, labels = [], []
     for index in indices:
         try:
@@ -80,6 +99,56 @@ def from_source(data, split, size, *, crop, seed, count):
     origin = dict(data=str(data), split=split, crop=crop, seed=seed, count=count)
     return Images(
         source.name, np.stack(pixels), np.array(labels), tuple(source.class_names), origin
+    )
+
+
+def _everywhere(total, count):
+    """At most `count` of the numbers below `total`, evenly: sources are ordered by class."""
+    return np.unique(np.linspace(0, total - 1, count).round().astype(int))
+
+
+def reserve(data, held_out, *, seed, is_calibrated):
+    """How many training images a verification takes where few images are held out.
+
+    Calibration, if it takes training images, keeps half of them, and as many as it needs.
+
+    Args:
+        data: As `keras_ghostnet.training.data.open_source`.
+        held_out: `Images`.
+        seed: Of the split, for a source without splits.
+        is_calibrated: Whether calibration takes images of the training split.
+
+    Returns:
+        The number; 0 if there is no training split.
+    """
+    from keras_ghostnet.training.data import open_source
+
+    wanted = ENOUGH - len(held_out.pixels)
+    if wanted <= 0:
+        return 0
+    try:
+        total = open_source(data, "train", seed=seed).examples
+    except (FileNotFoundError, ValueError):
+        return 0
+    return max(0, min(wanted, *((total // 2, total - LEAST) if is_calibrated else (total,))))
+
+
+def with_training(held_out, data, size, *, count, **settings):
+    """Held-out images, and behind them some of the training split.
+
+    Args:
+        held_out: `Images`.
+        data, size, **settings: As `from_source`.
+        count: How many to add, `reserve`; 0 adds none.
+    """
+    if not count:
+        return held_out
+    added = from_source(data, "train", size, count=count, **settings)
+    return dataclasses.replace(
+        held_out,
+        pixels=np.concatenate([held_out.pixels, added.pixels]),
+        origin={**held_out.origin, "training": count},
+        training=len(added.pixels),
     )
 
 
@@ -219,7 +288,9 @@ def reopen(origin, size, *, crop, data=None):
         settings = {"split": "val", "seed": 0, "count": HELD_OUT, "crop": crop, **origin}
         settings.pop("unlabeled", None)
         text, split = settings.pop("data", None), settings.pop("split")
-        return from_source(text if data is None else data, split, size, **settings)
+        training, data = settings.pop("training", 0), text if data is None else data
+        held_out = from_source(data, split, size, **settings)
+        return with_training(held_out, data, size, **{**settings, "count": training})
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"The images that the artifacts were verified on are not there any more. {error} "
@@ -241,7 +312,7 @@ def require_enough(images):
 
 
 def require_trained(model, images):
-    """Refuses an untrained network: its int8 form cannot be distinguished from a wrong one.
+    """Refuses an untrained network: its int8 form cannot be told from a wrong one.
 
     Args:
         model: The Keras model.

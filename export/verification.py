@@ -1,6 +1,7 @@
 """Compares an artifact, run in its own runtime, with the Keras model it was made from."""
 
 import dataclasses
+import math
 import pathlib
 
 import numpy as np
@@ -8,6 +9,12 @@ import numpy as np
 from keras_ghostnet import files
 from keras_ghostnet.export import formats
 from keras_ghostnet.training.logits import TINY
+
+# A class that changes is counted if the Keras model's margin exceeds this many typical errors that
+# the format is allowed: three standard deviations of the difference of two outputs' errors.
+MARGIN = 3 * math.sqrt(2)
+# Changes are refused that an artifact with the allowed rate shows with less than this probability.
+SIGNIFICANCE = 0.05
 
 
 class VerificationError(ValueError):
@@ -33,7 +40,12 @@ class Verification:
             image's differences: one image that int8 serves badly does not change it.
         cosine: Cosine of the angle between all outputs of both, in [-1, 1].
         agreement: The fraction of the images for which both choose the same class, in [0, 1].
-        accuracy: The artifact's own accuracy, in [0, 1]; None without labels.
+        accuracy: The artifact's own accuracy on held-out images, in [0, 1]; None without labels.
+        flips: The number of images whose class changes though the Keras model prefers its own by
+            more than the format's margin, `MARGIN` times its `max_typical_error`.
+        close_flips: The number of images whose class changes within that margin, as rounding does.
+        p_value: The probability of so many `flips`, or more, of an artifact that changes the
+            fraction of the classes that the format allows, `1 - min_agreement`.
     """
 
     max_error: float
@@ -41,6 +53,9 @@ class Verification:
     cosine: float
     agreement: float
     accuracy: float | None
+    flips: int
+    close_flips: int
+    p_value: float
 
 
 def verify(path, fmt, images, labels, reference, runner=None):
@@ -70,11 +85,15 @@ def verify(path, fmt, images, labels, reference, runner=None):
         raise VerificationError(f"{error} {path.name} was removed.", error.result) from None
 
 
-def verify_outputs(outputs, reference, labels, fmt):
+def verify_outputs(outputs, reference, labels, fmt, sample=None):
     """Compares outputs, and refuses those that differ by more than the format allows.
+
+    Errors are compared with the format's limits. Classes that change are a statistical test: the
+    fewer images there are, the larger the fraction that proves a fault.
 
     Args:
         outputs, reference, labels, fmt: As `compare`.
+        sample: What the images are, such as "20 held-out and 80 training images".
 
     Returns:
         A `Verification`.
@@ -84,23 +103,40 @@ def verify_outputs(outputs, reference, labels, fmt):
     """
     result = compare(outputs, reference, labels, fmt)
     # Written so that a NaN fails.
-    if (
-        result.max_error <= fmt.max_error
-        and result.typical_error <= fmt.max_typical_error
-        and result.cosine >= fmt.min_cosine
-        and result.agreement >= fmt.min_agreement
-    ):
+    is_close = result.typical_error <= fmt.max_typical_error and result.cosine >= fmt.min_cosine
+    is_bounded = result.max_error <= fmt.max_error
+    if is_close and is_bounded and result.p_value >= SIGNIFICANCE:
         return result
+    margin = MARGIN * fmt.max_typical_error
     raise VerificationError(
         f"The {fmt.name} artifact does not compute what the Keras model computes. On "
-        f"{len(reference)} images: largest error {result.max_error:.2g} standard deviations of the "
-        f"outputs (at most {fmt.max_error:g}), typical error {result.typical_error:.2g} (at most "
-        f"{fmt.max_typical_error:g}), cosine {result.cosine:.6f} (at least "
-        f"{fmt.min_cosine:g}), same class for {result.agreement:.2%} (at least "
-        f"{fmt.min_agreement:.1%}). Check that the images are preprocessed as in training, and "
-        "padding and channel order of the export.",
+        f"{sample or f'{len(reference)} images'}: largest error {result.max_error:.2g} standard "
+        f"deviations of the outputs (at most {fmt.max_error:g}), typical error "
+        f"{result.typical_error:.2g} (at most {fmt.max_typical_error:g}), cosine "
+        f"{result.cosine:.6f} (at least {fmt.min_cosine:g}), another class for {result.flips} "
+        f"whose margin exceeds {margin:.2g} (p = {result.p_value:.2g}, at least {SIGNIFICANCE:g}) "
+        f"and for {result.close_flips} within it. {_advice(fmt, is_close, is_bounded)}",
         result,
     )
+
+
+def _advice(fmt, is_close, is_bounded):
+    """What to do about a failure, by its kind."""
+    if not is_close:
+        return (
+            "The errors are everywhere: check that the images are preprocessed as in training, and "
+            "padding and channel order of the export."
+        )
+    where = "Most images are right" + ("" if is_bounded else ", some are far off")
+    if fmt.is_calibrated:
+        return (
+            f"{where}: the calibration images may be too few, or not like those in use; give "
+            "more with --calibration. If that does not help, try tflite_int8_qat, which trains "
+            "with rounding, or a float format."
+        )
+    if fmt.dtype == "int8":
+        return f"{where}: train longer with rounding (`ghostnet quantize`), or try a float format."
+    return f"{where}: look for an operation that treats large or small values differently."
 
 
 def compare(outputs, reference, labels, fmt):
@@ -109,7 +145,8 @@ def compare(outputs, reference, labels, fmt):
     Args:
         outputs: The artifact's outputs `(n, classes)`.
         reference: The Keras model's `(n, classes)`.
-        labels: The true classes' indices `(n,)`, or None.
+        labels: The true classes' indices `(m,)` of the first m images, which are held out; None
+            if not known.
         fmt: The artifact's `Format`.
 
     Raises:
@@ -121,22 +158,40 @@ def compare(outputs, reference, labels, fmt):
             f"{fmt.name} outputs {outputs.shape}, the Keras model {reference.shape}."
         )
     classes = outputs.argmax(axis=-1)
-    agreement = np.mean(classes == reference.argmax(axis=-1))
-    accuracy = None if labels is None else float(np.mean(classes == labels))
+    expected = reference.argmax(axis=-1)
+    accuracy = None if labels is None else float(np.mean(classes[: len(labels)] == labels))
     if fmt.dtype != "int8" and _are_probabilities(reference):
         # Saturated probabilities hide errors: their logarithms are logits but for a constant.
         # Not so for int8, in which the smallest steps of a probability are 1/256.
         outputs, reference = (np.log(np.maximum(x, TINY)) for x in (outputs, reference))
-    errors = (outputs - reference) / reference.std()
+    sigma = reference.std()
+    errors = (outputs - reference) / sigma
+    rows = np.arange(len(reference))
+    margins = (reference[rows, expected] - reference[rows, classes]) / sigma
+    flips = int(np.sum(margins > MARGIN * fmt.max_typical_error))
+    differing = int(np.sum(classes != expected))
     return Verification(
         max_error=float(np.abs(errors).max()),
         typical_error=float(np.median(np.sqrt(np.square(errors).mean(axis=-1)))),
         cosine=float(
             np.vdot(outputs, reference) / (np.linalg.norm(outputs) * np.linalg.norm(reference))
         ),
-        agreement=float(agreement),
+        agreement=1 - differing / len(reference),
         accuracy=accuracy,
+        flips=flips,
+        close_flips=differing - flips,
+        p_value=_probability_of_at_least(flips, len(reference), 1 - fmt.min_agreement),
     )
+
+
+def _probability_of_at_least(count, trials, rate):
+    """Of a binomial distribution, its tail from `count` on."""
+    fewer = (
+        math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
+        + k * math.log(rate) + (trials - k) * math.log1p(-rate)
+        for k in range(count)
+    )  # fmt: skip
+    return max(0.0, 1 - math.fsum(map(math.exp, fewer)))
 
 
 def _are_probabilities(outputs):

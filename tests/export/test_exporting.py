@@ -38,8 +38,10 @@ def test_a_sidecar_says_what_an_artifact_is(exported, run_dir, small):
     assert (preprocessing["size"], preprocessing["crop"]) == ([32, 32], 1.0)
     assert (content["labels"], content["options"]) == (["ant", "bee"], OPTIONS)
     assert content["calibration"]["source"] == f"{run_dir / 'photos'}/train"
-    assert content["calibration"]["images"] == 40
-    assert content["verification"]["images"] == 40
+    # 40 are held out: of 40 training images calibration keeps as many as it needs.
+    assert content["calibration"]["images"] == 32
+    assert content["verification"]["images"] == 48
+    assert content["verification"]["training_images"] == 8
     assert content["verification"]["accuracy"] == 1
     assert 0 < content["verification"]["max_error"] < 0.3
     assert content["versions"]["tensorflow"]

@@ -70,3 +70,44 @@ def test_arrays_of_pixels_in_files(tmp_path):
     for name, found in (("two.npz", "arrays a, b"), ("photo.jpg", "another kind of file")):
         with pytest.raises(ValueError, match=f"must be a folder of images.* Found: {found}"):
             from_files(tmp_path / name, SIZE, crop=1.0)
+
+
+@pytest.fixture
+def few_photos(tmp_path):
+    """A folder of 60 photos of two classes, of which a tenth is held out."""
+    for number in range(60):
+        path = tmp_path / "photos" / ("ant", "bee")[number % 2] / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(np.full((16, 16, 3), number, "uint8"), "PNG"))
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize(
+    ("is_calibrated", "training", "calibration"), [(False, 54, 0), (True, 22, 32)]
+)
+def test_training_images_join_few_held_out_ones(few_photos, is_calibrated, training, calibration):
+    settings = dict(crop=1.0, seed=0)
+    held_out = images.from_source(few_photos, "val", SIZE, count=images.HELD_OUT, **settings)
+    count = images.reserve(few_photos, held_out, seed=0, is_calibrated=is_calibrated)
+    sample = images.with_training(held_out, few_photos, SIZE, count=count, **settings)
+    assert sample.composition == f"6 held-out and {training} training images"
+    assert sample.describe()["training_images"] == training
+    np.testing.assert_array_equal(sample.held_out.pixels, held_out.pixels)
+    assert (len(sample.labels), sample.held_out.origin) == (6, held_out.origin)
+    rest = images.from_source(
+        few_photos, "train", SIZE, count=images.CALIBRATION, reserved=count, **settings
+    ) if calibration else Images("", np.zeros((0, *SIZE, 3), "uint8"))  # fmt: skip
+    assert len(rest.pixels) == calibration
+    shades = [*sample.pixels[:, 0, 0, 0], *rest.pixels[:, 0, 0, 0]]
+    assert sorted(shades) == list(range(60))  # each once
+    again = images.reopen(sample.origin, SIZE, crop=1.0)
+    np.testing.assert_array_equal(again.pixels, sample.pixels)
+    assert (again.training, again.composition) == (training, sample.composition)
+
+
+def test_enough_held_out_images_stay_alone(few_photos):
+    held_out = Images("val", np.zeros((images.ENOUGH, *SIZE, 3), "uint8"))
+    assert images.reserve(few_photos, held_out, seed=0, is_calibrated=True) == 0
+    assert images.with_training(held_out, few_photos, SIZE, count=0) is held_out
+    assert held_out.composition == "100 held-out images"
+    assert "training_images" not in held_out.describe()
