@@ -4,6 +4,7 @@ It needs NumPy and LiteRT (`pip install numpy ai-edge-litert`; the older `tflite
 no TensorFlow and no Keras:
 
     python run.py model.tflite --inputs images.npz --outputs logits.npz
+    python run.py model.tflite --inputs photos --outputs logits.npz    # with Pillow
     python run.py model.tflite other.tflite --time --threads 4
     python run.py models.json --csv device.csv    # of `ghostnet compare --export-only`
 """
@@ -32,6 +33,7 @@ class Model:
         threads: The number of threads of LiteRT.
 
     Attributes:
+        path: The file.
         input_shape: Of one image, `(height, width, 3)`.
         step: What one step of an integer output stands for; 0 for a float output.
 
@@ -42,6 +44,7 @@ class Model:
 
     def __init__(self, path, threads=1):
         interpreter_class = _interpreter_class()
+        self.path = path
         if not os.path.isfile(path):
             raise FileNotFoundError(f"There is no file {path}.")
         self.interpreter = interpreter_class(model_path=str(path), num_threads=threads)
@@ -275,12 +278,62 @@ def _only(details, kind, path):
     return details[0]
 
 
-def _read(path):
-    """The only array of an `.npz` file."""
-    with np.load(path, allow_pickle=False) as arrays:
+def _read(path, model):
+    """What the network takes, of an array in a file, or of image files."""
+    if os.path.isdir(path):
+        names = [os.path.join(path, name) for name in sorted(os.listdir(path))]
+        names = [name for name in names if not os.path.basename(name).startswith(".")]
+        return _read_images([name for name in names if os.path.isfile(name)], path, model)
+    try:
+        content = np.load(path, allow_pickle=False)
+    except ValueError:  # what it says of other files is how to load them unsafely
+        return _read_images([path], path, model)
+    if isinstance(content, np.ndarray):
+        return content
+    with content as arrays:
         if len(arrays.files) != 1:
             raise ValueError(f"{path} holds {len(arrays.files)} arrays, expected one: the images.")
         return arrays[arrays.files[0]]
+
+
+def _read_images(paths, given, model):
+    """Image files as evaluation sees them; the JSON file beside the model says how.
+
+    Pillow's bicubic resizing rounds to whole gray levels, TensorFlow's does not.
+    """
+    try:
+        from PIL import Image, ImageOps
+    except ImportError as error:
+        raise ImportError(
+            f"{given} is no array of images; image files take Pillow: pip install pillow"
+        ) from error
+    if not os.path.isfile(f"{model.path}.json"):
+        raise FileNotFoundError(
+            f"{model.path}.json, which says how images are prepared, is missing. Copy it, too."
+        )
+    with open(f"{model.path}.json", encoding="utf-8") as file:
+        preparation = json.load(file)["preprocessing"]
+    size, crop, images = np.array(preparation["size"]), preparation["crop"], []
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                picture = ImageOps.exif_transpose(image).convert("RGB")
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path} is no image that Pillow can read: {error}") from error
+        # The whole image is resized so that `size / crop` fits; the window in its middle is seen.
+        sides = np.array(picture.size[::-1])
+        resized = np.round(sides * np.max(np.round(size / crop) / sides))
+        corner = np.floor((resized - size) / 2)
+        (top, left), (bottom, right) = (x * sides / resized for x in (corner, corner + size))
+        box, (height, width) = (left, top, right, bottom), map(int, size)
+        images.append(np.asarray(picture.resize((width, height), Image.BICUBIC, box)))
+    if not images:
+        raise ValueError(f"{given} holds no images.")
+    pixels = np.stack(images).astype("float32")
+    if preparation["normalization_in_artifact"]:
+        return pixels
+    mean, std = (np.array(preparation[name], "float32") for name in ("mean", "std"))
+    return (pixels / 255 - mean) / std
 
 
 @contextlib.contextmanager
@@ -314,7 +367,12 @@ def _positive(text):
 def _parser():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("models", nargs="+", metavar="MODEL", help="a .tflite file; models.json")
-    parser.add_argument("--inputs", metavar="NPZ", help="images (n, height, width, 3), one array")
+    parser.add_argument(
+        "--inputs",
+        metavar="PATH",
+        help="an .npz or .npy file of one array, images (n, height, width, 3) as the network takes "
+        "them; or an image file or a folder of them",
+    )
     parser.add_argument(
         "--outputs", metavar="NPZ", help="the file to write: `outputs`, and the `step` of integers"
     )
@@ -344,7 +402,7 @@ def main(argv=None):
             _print_times(measure(models, args.calls, args.burst, args.warmup), args.threads)
         else:
             model = Model(args.models[0], args.threads)
-            outputs = model(_read(args.inputs))
+            outputs = model(_read(args.inputs, model))
             with _replacing(args.outputs, "wb") as file:
                 np.savez(file, outputs=outputs, step=np.float32(model.step))
     except (ImportError, OSError, ValueError, RuntimeError) as error:

@@ -1,0 +1,75 @@
+"""The file for devices reads images as evaluation does."""
+
+import json
+
+import numpy as np
+import pytest
+
+from keras_ghostnet.export import images, preprocessing
+from keras_ghostnet.export.device import run
+from keras_ghostnet.preprocessing import normalize
+from tests.export.networks import short_network
+from tests.training.photographs import encode, picture, turned
+
+
+class Model:
+    """What is known of a model when its images are read."""
+
+    def __init__(self, path):
+        self.path = path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(encode(picture(90, 150)))
+    (folder / "b.png").write_bytes(encode(picture(130, 70), "PNG"))
+    (folder / "c.jpg").write_bytes(turned(picture(80, 120), 6))
+    (folder / ".hidden").write_text("no image")
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A function that writes the JSON file of a model."""
+
+    def write(folded, crop=0.875):
+        described = preprocessing.describe(short_network("ghostnet_050"), crop, folded)
+        (tmp_path / "model.tflite.json").write_text(json.dumps({"preprocessing": described}))
+        return Model(tmp_path / "model.tflite")
+
+    return write
+
+
+def test_image_files_are_seen_as_in_evaluation(photos, model):
+    for crop in (0.875, 1.0):
+        expected = np.stack(
+            [images.read_file(path, (64, 64), crop) for path in sorted(photos.glob("?.*"))]
+        ).astype("float32")
+        found = run._read(str(photos), model(True, crop))
+        assert found.dtype == np.float32
+        # Pillow rounds to gray levels after either axis.
+        np.testing.assert_allclose(found, expected, atol=2)
+        assert np.abs(found - expected).mean() < 0.3
+    found = run._read(str(photos / "b.png"), model(False, 1.0))
+    np.testing.assert_allclose(found, normalize(expected[1:2]), atol=2 / 255 / 0.224)
+
+
+def test_arrays_are_taken_as_they_are(tmp_path, model):
+    array = np.arange(24, dtype="int8").reshape(1, 2, 4, 3)
+    np.save(tmp_path / "images.npy", array)
+    np.savez(tmp_path / "images.npz", array)
+    for name in ("images.npy", "images.npz"):
+        np.testing.assert_array_equal(run._read(str(tmp_path / name), model(False)), array)
+
+
+def test_what_is_no_image_is_named(tmp_path, photos, model):
+    (tmp_path / "notes.txt").write_text("no image")
+    with pytest.raises(ValueError, match=r"notes\.txt is no image that Pillow can read"):
+        run._read(str(tmp_path / "notes.txt"), model(False))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="empty holds no images"):
+        run._read(str(tmp_path / "empty"), model(False))
+    with pytest.raises(FileNotFoundError, match=r"alone\.tflite\.json.*Copy it, too"):
+        run._read(str(photos), Model(tmp_path / "alone.tflite"))
