@@ -10,7 +10,7 @@ from rich.console import Console
 from keras_ghostnet import files
 from keras_ghostnet.console import step
 from keras_ghostnet.defaults import keras_defaults
-from keras_ghostnet.export import formats, images, sidecar
+from keras_ghostnet.export import formats, samples, sidecar
 from keras_ghostnet.export.artifacts import (
     ArtifactError,
     ArtifactResult,
@@ -18,10 +18,10 @@ from keras_ghostnet.export.artifacts import (
     verify_artifact,
 )
 from keras_ghostnet.export.verification import VerificationError
+from keras_ghostnet.model_input import NORMALIZED
 from keras_ghostnet.quiet import quiet
 
 FAILED = ".failed"
-VERIFIED = "verification"  # a key of the sidecars of artifacts that were verified before
 
 
 @keras_defaults()
@@ -59,7 +59,7 @@ def verify(
 
 
 def _verify_all(folder, data, console):
-    found = _sidecars(folder)
+    found = sidecar.find_artifacts(folder)
     if not found:
         raise FileNotFoundError(
             f"{folder} holds no artifacts with sidecars, as `ghostnet export` makes them."
@@ -83,13 +83,6 @@ class _Changed(ValueError):
     """A file is not the one that was exported."""
 
 
-def _sidecars(folder):
-    """Artifacts and the contents of their sidecars; of SavedModels, those of all versions."""
-    paths = sorted({*folder.glob("*.json"), *folder.glob("*/*.json")})
-    contents = {path.with_name(path.stem): sidecar.read(path) for path in paths}
-    return {path: content for path, content in contents.items() if content and VERIFIED in content}
-
-
 def _verify(folder, artifact, content, data, subjects):
     fmt = formats.get_format(content["format"])
     if not artifact.exists():
@@ -100,7 +93,7 @@ def _verify(folder, artifact, content, data, subjects):
             f"{sidecar.path_of(artifact).name}. Export it again."
         )
     subject, reference = _subject(folder, content, data, subjects)
-    folded = content["preprocessing"]["normalization_in_artifact"]
+    folded = content["options"].get("fold_preprocessing", False)
     try:
         return verify_artifact(artifact, fmt, subject, reference, folded)
     except VerificationError as error:
@@ -133,6 +126,7 @@ def _load(path, content, data):
     model = keras.models.load_model(path, compile=False)
     size = model.input_shape[1:3]
     crop = content["preprocessing"]["crop"]
-    sample = images.reopen(content["verification"]["origin"], size, crop=crop, data=data)
-    subject = Subject(model, tuple(content["labels"]), crop, sample)
+    sample = samples.reopen(content["verification"]["origin"], size, crop=crop, data=data)
+    labels, kind = tuple(content["labels"]), content["source"].get("input", NORMALIZED)
+    subject = Subject(model, labels, crop, sample, input=kind)
     return subject, subject.reference(), sidecar.model_hash(model)

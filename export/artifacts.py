@@ -10,9 +10,17 @@ import keras
 
 from keras_ghostnet import environment, files
 from keras_ghostnet.console import step
-from keras_ghostnet.export import formats, preprocessing, sidecar, tensors, verification
+from keras_ghostnet.export import (
+    destination,
+    formats,
+    preprocessing,
+    sidecar,
+    tensors,
+    verification,
+)
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.images import Images
+from keras_ghostnet.model_input import NORMALIZED, PIXELS
 from keras_ghostnet.training.logits import ends_in_softmax
 
 
@@ -57,6 +65,8 @@ class Subject:
         sample: `keras_ghostnet.export.images.Images` to verify on: held out, and where those are
             few, training images that did not calibrate.
         calibration: `Images` for the ranges of int8; None if no format takes them.
+        origin: Where the model is from, `ModelReference.origin`; None if that is not known.
+        input: What the model takes, of `keras_ghostnet.model_input.INPUTS`.
     """
 
     model: keras.Model
@@ -64,10 +74,12 @@ class Subject:
     crop: float
     sample: Images
     calibration: Images | None = None
+    origin: str | None = None
+    input: str = NORMALIZED
 
     def reference(self):
         """The model's outputs for the images to verify on, `(n, classes)`."""
-        return self.model.predict(self.sample.normalized, batch_size=32, verbose=0)
+        return self.model.predict(self.sample.prepared(self.input), batch_size=32, verbose=0)
 
     def sample_for(self, fmt):
         """What a format is verified on, the first ones of `sample`: none that trained it."""
@@ -78,7 +90,8 @@ def export_artifacts(subject, fmts, out, *, options=None, version=None, console)
     """Exports a model to several formats, one after the other, and verifies each.
 
     An artifact that fails never appears, and leaves an earlier one as it was; the other formats
-    go on. With the first artifact the model itself is kept beside them, as `NAME.keras`.
+    go on. With the first artifact the model itself is kept beside them, as `NAME.keras`. A model
+    that artifacts of the folder were made from stays as long as there are such.
 
     Args:
         subject: A `Subject`.
@@ -97,6 +110,7 @@ def export_artifacts(subject, fmts, out, *, options=None, version=None, console)
         reference = subject.reference()
         done(f"prepared {subject.model.name}: {len(deployed.layers)} layers")
     exporter, results = _Exporter(subject, deployed, reference, out, version), []
+    kept = destination.model_files(out)
     for fmt in fmts:
         chosen = {name: value for name, value in options.items() if name in fmt.options}
         with step(console, f"Exporting {fmt.name}") as done:
@@ -109,6 +123,8 @@ def export_artifacts(subject, fmts, out, *, options=None, version=None, console)
             else:
                 results.append(ArtifactResult(fmt.name, path, result, None))
                 done(f"exported and verified {fmt.name}")
+    for path in kept - destination.model_files(out):
+        files.remove(path)
     return results
 
 
@@ -120,7 +136,7 @@ def verify_artifact(path, fmt, subject, reference, folded):
         fmt: Its `Format`.
         subject: The `Subject`.
         reference: What `subject.reference()` returned.
-        folded: Whether the artifact takes raw pixels.
+        folded: Whether the artifact takes raw pixels whatever the model takes.
 
     Returns:
         A `Verification`.
@@ -129,7 +145,7 @@ def verify_artifact(path, fmt, subject, reference, folded):
         VerificationError: If its outputs differ from the model's by more than the format allows.
     """
     sample = subject.sample_for(fmt)
-    outputs = _runner(path, fmt)(sample.pixels if folded else sample.normalized)
+    outputs = _runner(path, fmt)(sample.prepared(PIXELS if folded else subject.input))
     return verification.verify_outputs(
         outputs, reference[: len(outputs)], sample.labels, fmt, sample.composition
     )
@@ -158,15 +174,17 @@ class _Exporter:
         path = self.out / f"{self.subject.model.name}{fmt.suffix}"
         # Both are complete before either appears.
         with files.replacing(sidecar.path_of(path)) as beside, files.replacing(path) as partial:
-            calibration = images.normalized if images else None
-            formats.write(self.deployed, fmt, partial, calibration, **options)
+            calibration = images.prepared(self.subject.input) if images else None
+            known = {"input": self.subject.input} if "input" in fmt.options else {}
+            formats.write(self.deployed, fmt, partial, calibration, **known, **options)
             result = self._verify(partial, beside, fmt, options)
         return path, result
 
     def _export_version(self, fmt, options):
         from keras_ghostnet.export.saved_model import layout
 
-        options = {"labels": self.subject.labels, "crop": self.subject.crop, **options}
+        subject = self.subject
+        known = {"labels": subject.labels, "crop": subject.crop, "input": subject.input}
         verified = []
 
         def verify(partial):
@@ -175,7 +193,7 @@ class _Exporter:
 
         try:
             path = layout.export_version(
-                self.deployed, self.out, version=self.version, check=verify, **options
+                self.deployed, self.out, version=self.version, check=verify, **known, **options
             )
             ((result, beside),) = verified
             os.replace(beside, sidecar.path_of(path))
@@ -193,7 +211,9 @@ class _Exporter:
             "format": fmt.name,
             "source": self._source,
             **tensors.describe(path),
-            "preprocessing": preprocessing.describe(subject.model, subject.crop, folded),
+            "preprocessing": preprocessing.describe(
+                subject.model, subject.crop, folded, subject.input
+            ),
             "outputs_are": "probabilities" if ends_in_softmax(subject.model) else "logits",
             "labels": list(subject.labels),
             "options": {key: options[key] for key in options if _is_plain(options[key])},
@@ -213,13 +233,16 @@ class _Exporter:
     def _source(self):
         """Saves the model that the artifacts are compared with; what sidecars say of it."""
         model = self.subject.model
-        path = self.out / f"{model.name}.keras"
+        digest = sidecar.model_hash(model)
+        path = self.out / destination.model_file(self.out, model.name, digest)
         with files.replacing(path) as partial:
             model.save(partial)
         return {
             "model": model.name,
+            "origin": self.subject.origin,
+            "input": self.subject.input,
             "file": path.name,
-            "sha256": sidecar.model_hash(model),
+            "sha256": digest,
             "parameters": model.count_params(),
         }
 

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from keras_ghostnet import builder, model_reference
+from keras_ghostnet import builder, model_input, model_reference
 from keras_ghostnet.console import step
 from keras_ghostnet.defaults import keras_defaults
-from keras_ghostnet.export import class_names, destination, images
+from keras_ghostnet.export import class_names, destination, images, samples
 from keras_ghostnet.export.artifacts import (
     ArtifactError,
     ArtifactResult,
@@ -21,6 +21,7 @@ from keras_ghostnet.export.artifacts import (
 from keras_ghostnet.export.formats import FORMATS, get_format, missing_packages, require_packages
 from keras_ghostnet.export.graph import lowering
 from keras_ghostnet.export.tflite import conversion, tuning
+from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.data import require_same_classes
 
@@ -40,8 +41,10 @@ def export(
     labels: Path | Sequence[str] | None = None,
     crop: float | None = None,
     image_size: int | None = None,
+    input: str | None = None,
     version: int | None = None,
     allow_untrained: bool = False,
+    replace: bool = False,
     console: Console | None = None,
     **options: Any,
 ) -> list[ArtifactResult]:
@@ -53,9 +56,10 @@ def export(
     the others are exported nevertheless, and an earlier artifact of its name stays as it was.
 
     Args:
-        model: A Keras classifier of RGB images of a fixed size that takes normalized images
-            (`keras_ghostnet.preprocess_input`); or a run's folder (its best model), a `.keras`
-            file, or a name of `keras_ghostnet.list_models()`, taken with its ImageNet weights.
+        model: A Keras classifier of RGB images of a fixed size; or a run's folder (its best model),
+            a `.keras` file, or a name of `keras_ghostnet.list_models()`, taken with its ImageNet
+            weights. Of any precision: its exports are those of, and are compared with, the model
+            in float32.
         directory: The folder for the artifacts; made if it is not there.
         formats: The formats' names, `keras_ghostnet.export.formats.FORMATS`; `["all"]` for every
             one whose packages are installed.
@@ -72,8 +76,11 @@ def export(
             None takes that of the run, or 0.875.
         image_size: Side of the images that the model is to take, pixels, for one whose size is open
             or to be another; None takes the model's, or the run's.
+        input: What the model takes: `"normalized"` images (`keras_ghostnet.preprocess_input`), or
+            `"pixels"` in [0, 255] if it normalizes them itself; None detects which.
         version: The version of a SavedModel, from 1; None takes the next one.
         allow_untrained: Whether a model that seems untrained may become int8.
+        replace: Whether artifacts of another model of the same name may be replaced.
         console: Shows progress; None prints nothing.
         **options: Options of the formats, such as `io="uint8"`, `fold_preprocessing=True`,
             `target="avx2"`, `layout="NCHW"` or `top_k=3`; each format gets those that it takes.
@@ -84,7 +91,7 @@ def export(
     Raises:
         ArtifactError: If formats fail; it has the results of all.
         FileNotFoundError: If the model or the images are not there.
-        FileExistsError: If this version of a SavedModel exists.
+        FileExistsError: If this version of a SavedModel exists, or artifacts of another model.
         ImportError: If a format's packages are not installed; the message says how to get them.
         OSError: If the folder cannot be written to, or has no room.
         ValueError: If a name, an option, the images or the model do not fit.
@@ -112,18 +119,22 @@ def export(
             else:
                 network = builder.with_image_size(model, image_size) if image_size else model
             class_names.require_classifier(network)
+            network = in_float32(network)
+            kind = model_input.resolve_input(network, input)
             if any(fmt.name == "saved_model" for fmt in fmts):
                 destination.check_version(directory, network.name, version)
+            if not replace:
+                destination.require_same_origin(directory, network, source.origin, fmts)
             destination.check_space(directory, network)
             done(f"loaded {network.name}")
         crop = source.crop if crop is None else crop
         with step(console, "Reading images") as done:
             subject = _subject(
-                network, source, fmts, data, calibration, known, crop, allow_untrained
+                network, source, fmts, data, calibration, known, crop, kind, allow_untrained
             )
             done(f"read {subject.sample.composition} to verify on")
         if any("train_data" in fmt.options for fmt in fmts):
-            options.update(_training(network, source, data, console))
+            options.update(_training(network, source, data, kind, console))
         results = export_artifacts(
             subject, fmts, directory, options=options, version=version, console=console
         )
@@ -171,22 +182,24 @@ def _resolve(model):
 
 
 def _validate_options(fmts, options):
-    """Refuses options that no format takes, and a target that there is none of."""
+    """Refuses options that no format takes, a target that there is none of, and contradictions."""
     if options.get("target", tuning.MEASURED) != tuning.MEASURED:
         lowering.get_lowering(options["target"], "float32")
     taken = {name for fmt in fmts for name in fmt.options}
     for name in options:
         if name not in taken:
             raise ValueError(
-                f"None of the formats {', '.join(fmt.name for fmt in fmts)} takes --{name}."
+                f"None of the formats {', '.join(fmt.name for fmt in fmts)} takes "
+                f"--{name.replace('_', '-')}."
             )
+    if any({"io", "fold_preprocessing"} <= set(fmt.options) for fmt in fmts):
+        conversion.integer_type(options.get("io"), options.get("fold_preprocessing", False))
 
 
-def _subject(network, source, fmts, data, calibration, labels, crop, allow_untrained):
+def _subject(network, source, fmts, data, calibration, labels, crop, kind, allow_untrained):
     """The model with its images, after a look at all of them."""
     size = network.input_shape[1:3]
     calibrated = any(fmt.is_calibrated for fmt in fmts)
-    settings = dict(crop=crop, seed=source.seed)
     ranges = None if calibration is None else images.from_files(calibration, size, crop=crop)
     if data is None:
         ranges, held_out = images.split_in_halves(ranges)
@@ -196,21 +209,19 @@ def _subject(network, source, fmts, data, calibration, labels, crop, allow_untra
         if calibrated and ranges is None:
             ranges, held_out = images.split_in_halves(held_out)
     else:
-        held_out = images.from_source(data, "val", size, count=images.HELD_OUT, **settings)
+        held_out, drawn = samples.draw(
+            data, size, crop=crop, seed=source.seed, is_calibrated=calibrated and ranges is None
+        )
         require_same_classes(network, held_out, source)
         labels = labels or held_out.class_names
-        from_training = calibrated and ranges is None
-        reserved = images.reserve(data, held_out, seed=source.seed, is_calibrated=from_training)
-        held_out = images.with_training(held_out, data, size, count=reserved, **settings)
-        if from_training:
-            ranges = images.from_source(
-                data, "train", size, count=images.CALIBRATION, reserved=reserved, **settings
-            )
+        ranges = drawn or ranges
     if calibrated:
-        images.require_enough(ranges)
+        samples.require_enough(ranges)
         if not allow_untrained:
-            images.require_trained(network, held_out.held_out if ranges.labels is None else ranges)
-    return Subject(network, class_names.labels_for(network, labels), crop, held_out, ranges)
+            seen = held_out.held_out if ranges.labels is None else ranges
+            samples.require_trained(network, seen, kind)
+    labels = class_names.labels_for(network, labels)
+    return Subject(network, labels, crop, held_out, ranges, source.origin, kind)
 
 
 def _require_label_range(network, found):
@@ -223,7 +234,7 @@ def _require_label_range(network, found):
         )
 
 
-def _training(network, source, data, console):
+def _training(network, source, data, kind, console):
     """What quantization-aware training takes: a file that it made before, or images."""
     from keras_ghostnet.export.quantization.run import Epochs, find_trained_file, open_training
 
@@ -232,5 +243,5 @@ def _training(network, source, data, console):
         with step(console) as done:
             done(f"took {trained}, which was trained before")
         return {"trained": str(trained)}
-    pipeline = open_training(data, network.input_shape[1:3], source.recipe)
+    pipeline = open_training(data, network.input_shape[1:3], source.recipe, kind)
     return {"train_data": Epochs(pipeline), "console": console}

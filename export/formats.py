@@ -56,8 +56,8 @@ class Format:
         return self.dtype == "int8" and "train_data" not in self.options
 
 
-_SERVING = ("labels", "top_k", "crop", "max_pixels")
-_FOLD = ("fold_preprocessing", "target")
+_SERVING = ("labels", "top_k", "crop", "max_pixels", "input")
+_FOLD = ("fold_preprocessing", "target", "input")
 _LAYOUT = ("layout",)
 
 # What a sound export reaches on digits, GhostNet and G-GhostNet: float errors of 1e-6 to 1e-5 by

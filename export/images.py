@@ -7,12 +7,10 @@ import zipfile
 
 import numpy as np
 
+from keras_ghostnet import files, model_input
 from keras_ghostnet.files import printable
-from keras_ghostnet.preprocessing import normalize
 
-LEAST = 32  # images that ranges can be taken from
-CALIBRATION, HELD_OUT = 200, 400  # how many are taken at most
-ENOUGH = 100  # images to verify on; where fewer are held out, training images are added
+MOST = 600  # files that are taken of a folder without classes
 ARRAYS = ("images", "pixels", "x")  # names of the pixels among several arrays of an .npz file
 
 
@@ -25,7 +23,8 @@ class Images:
         pixels: RGB uint8 `(n, height, width, 3)`, resized and cropped as in evaluation.
         labels: The true classes' indices, of those that are held out; None if not known.
         class_names: The classes of the source; None if not known.
-        origin: What `reopen` needs to find them again, a dictionary.
+        origin: What `keras_ghostnet.export.samples.reopen` needs to find them again, a
+            dictionary.
         training: How many, the last ones, are training images in a sample to verify on.
     """
 
@@ -50,10 +49,9 @@ class Images:
         added = f" and {self.training} training" if self.training else ""
         return f"{held_out}{added} images"
 
-    @property
-    def normalized(self):
-        """The networks' input, float32."""
-        return normalize(self.pixels)
+    def prepared(self, kind):
+        """A network's input, float32: of a kind of `keras_ghostnet.model_input.INPUTS`."""
+        return model_input.prepare(self.pixels, kind)
 
     def describe(self):
         """Where they are from, how many they are and their hash, for a sidecar."""
@@ -71,7 +69,7 @@ def from_source(data, split, size, *, crop, seed, count, reserved=0):
         size: `(height, width)` in pixels.
         crop: The fraction of the resized image's shorter side that is kept, in (0, 1].
         seed: Of the split, for a source without splits.
-        count: How many, at most.
+        count: The number of images, at most.
         reserved: None of those that are taken with this `count`.
 
     Returns:
@@ -96,7 +94,7 @@ def from_source(data, split, size, *, crop, seed, count, reserved=0):
             continue
     if not pixels:
         raise ValueError(f"No image of {source.name} can be used.")
-    origin = dict(data=str(data), split=split, crop=crop, seed=seed, count=count)
+    origin = dict(data=files.absolute(data), split=split, crop=crop, seed=seed, count=count)
     return Images(
         source.name, np.stack(pixels), np.array(labels), tuple(source.class_names), origin
     )
@@ -105,51 +103,6 @@ def from_source(data, split, size, *, crop, seed, count, reserved=0):
 def _everywhere(total, count):
     """At most `count` of the numbers below `total`, evenly: sources are ordered by class."""
     return np.unique(np.linspace(0, total - 1, count).round().astype(int))
-
-
-def reserve(data, held_out, *, seed, is_calibrated):
-    """How many training images a verification takes where few images are held out.
-
-    Calibration, if it takes training images, keeps half of them, and as many as it needs.
-
-    Args:
-        data: As `keras_ghostnet.training.data.open_source`.
-        held_out: `Images`.
-        seed: Of the split, for a source without splits.
-        is_calibrated: Whether calibration takes images of the training split.
-
-    Returns:
-        The number; 0 if there is no training split.
-    """
-    from keras_ghostnet.training.data import open_source
-
-    wanted = ENOUGH - len(held_out.pixels)
-    if wanted <= 0:
-        return 0
-    try:
-        total = open_source(data, "train", seed=seed).examples
-    except (FileNotFoundError, ValueError):
-        return 0
-    return max(0, min(wanted, *((total // 2, total - LEAST) if is_calibrated else (total,))))
-
-
-def with_training(held_out, data, size, *, count, **settings):
-    """Held-out images, and behind them some of the training split.
-
-    Args:
-        held_out: `Images`.
-        data, size, **settings: As `from_source`.
-        count: How many to add, `reserve`; 0 adds none.
-    """
-    if not count:
-        return held_out
-    added = from_source(data, "train", size, count=count, **settings)
-    return dataclasses.replace(
-        held_out,
-        pixels=np.concatenate([held_out.pixels, added.pixels]),
-        origin={**held_out.origin, "training": count},
-        training=len(added.pixels),
-    )
 
 
 def from_files(path, size, *, crop):
@@ -174,19 +127,19 @@ def from_files(path, size, *, crop):
     path = pathlib.Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There are no calibration images at {path}. Check the path.")
-    origin = dict(unlabeled=str(path), crop=crop)
+    origin = dict(unlabeled=files.absolute(path), crop=crop)
     if path.is_file():
         return Images(str(path), _require_pixels(_load(path), size, path), origin=origin)
     from keras_ghostnet.training.data.bad_examples import BadExamples
 
-    files = list_files(path)
-    chosen = _spread(len(files), CALIBRATION + HELD_OUT)
+    found = list_files(path)
+    chosen = _spread(len(found), MOST)
     bad, pixels = BadExamples(len(chosen), None), []
     for index in chosen:
         try:
-            pixels.append(read_file(files[index], size, crop))
+            pixels.append(read_file(found[index], size, crop))
         except ValueError as error:
-            bad.report(printable(files[index]), str(error))
+            bad.report(printable(found[index]), str(error))
     return Images(str(path), np.stack(pixels), origin=origin)
 
 
@@ -259,87 +212,6 @@ def split_in_halves(images):
             ("the other", np.setdiff1d(np.arange(count), first)),
         )
     )
-
-
-def reopen(origin, size, *, crop, data=None):
-    """The images that an artifact was verified on.
-
-    Args:
-        origin: `Images.origin`.
-        size: `(height, width)` in pixels.
-        crop: The fraction of the resized image's shorter side that is kept, in (0, 1].
-        data: Another source to take them from, or arrays of pixels and labels; None takes the
-            same.
-
-    Returns:
-        `Images`.
-
-    Raises:
-        FileNotFoundError, ValueError: If the source is not there any more.
-    """
-    try:
-        if "unlabeled" in origin and data is None:
-            images = from_files(origin["unlabeled"], size, crop=origin["crop"])
-            return split_in_halves(images)[1]
-        if isinstance(data, tuple):
-            return from_arrays(*data, size)
-        if not origin and data is None:
-            raise FileNotFoundError("They were arrays in memory.")
-        settings = {"split": "val", "seed": 0, "count": HELD_OUT, "crop": crop, **origin}
-        settings.pop("unlabeled", None)
-        text, split = settings.pop("data", None), settings.pop("split")
-        training, data = settings.pop("training", 0), text if data is None else data
-        held_out = from_source(data, split, size, **settings)
-        return with_training(held_out, data, size, **{**settings, "count": training})
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"The images that the artifacts were verified on are not there any more. {error} "
-            "Name others with --data."
-        ) from error
-
-
-def require_enough(images):
-    """Refuses too few images to take ranges from.
-
-    Raises:
-        ValueError: If there are less than 32.
-    """
-    if len(images.pixels) < LEAST:
-        raise ValueError(
-            f"Calibration needs at least {LEAST} images, better some hundred. {images.name} gives "
-            f"{len(images.pixels)}."
-        )
-
-
-def require_trained(model, images):
-    """Refuses an untrained network: its int8 form cannot be told from a wrong one.
-
-    Args:
-        model: The Keras model.
-        images: `Images`.
-
-    Raises:
-        ValueError: If it recognizes labeled images no better than by chance, or sees the same
-            class in all.
-    """
-    chosen = model.predict(images.normalized, batch_size=32, verbose=0).argmax(axis=-1)
-    advice = (
-        "Its int8 form would be meaningless. Train it first, check that the images are what it was "
-        "trained on, or insist with --allow-untrained."
-    )
-    if images.labels is not None:
-        classes, count = model.output_shape[-1], len(chosen)
-        right, chance = int((chosen == images.labels).sum()), count / classes
-        if right <= chance + 3 * np.sqrt(chance * (1 - 1 / classes)):  # three deviations of guesses
-            raise ValueError(
-                f"{model.name} seems to be untrained: it recognizes {right} of {count} images of "
-                f"{images.name}, which guessing does as well. {advice}"
-            )
-    elif len(set(chosen)) == 1:
-        raise ValueError(
-            f"{model.name} seems to be untrained: it sees class {chosen[0]} in all of "
-            f"{len(chosen)} images of {images.name}. {advice}"
-        )
 
 
 def _require_pixels(pixels, size, name):

@@ -11,7 +11,8 @@ import numpy as np
 from keras_ghostnet import builder, model_reference
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.export import class_names, formats, images, sidecar
-from keras_ghostnet.preprocessing import normalize
+from keras_ghostnet.model_input import NORMALIZED, PIXELS, prepare, resolve_input
+from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.logits import ends_in_softmax
 from keras_ghostnet.training.predictions import softmax
@@ -59,6 +60,7 @@ def predict(
     top: int = 5,
     *,
     image_size: int | None = None,
+    input: str | None = None,
 ) -> list[Prediction]:
     """Classifies images.
 
@@ -75,6 +77,8 @@ def predict(
         top: The number of classes to name for each image, at least 1; all if there are fewer.
         image_size: Side of the images that the model is to take, pixels, for one whose size is open
             or to be another; None takes the model's, or the run's.
+        input: What a Keras model takes: `"normalized"` images, or `"pixels"` in [0, 255] if it
+            normalizes them itself; None detects which. An artifact's JSON file says it.
 
     Returns:
         One `Prediction` per image, in the order given; those of a folder sorted by path.
@@ -89,7 +93,7 @@ def predict(
         raise ValueError(f"`top` must be at least 1. Received: top={top}.")
     named = _named_images(images)  # what is missing is reported before a model loads
     with quiet(unless=()):
-        classifier = _classifier(model, image_size)
+        classifier = _classifier(model, image_size, input)
         predictions = []
         for start in range(0, len(named), BATCH_SIZE):
             batch = named[start : start + BATCH_SIZE]
@@ -132,23 +136,30 @@ def _best(probabilities, labels, top):
     return tuple((labels[index], float(probabilities[index])) for index in indices)
 
 
-def _classifier(model, image_size):
+def _classifier(model, image_size, input):
     if not isinstance(model, keras.Model):
         path = pathlib.Path(model)
         if path.suffix in formats.SUFFIXES or (path / "saved_model.pb").is_file():
+            if input is not None:
+                raise ValueError(
+                    f"{path} is an artifact: the JSON file beside it says what it takes. Leave "
+                    "--input out."
+                )
             return _artifact(path)
         reference = model_reference.resolve_model(model)
-        return _network(reference.load(image_size), reference.labels, reference.crop)
+        return _network(reference.load(image_size), reference.labels, reference.crop, input)
     if image_size:
         model = builder.with_image_size(model, image_size)
-    return _network(model, None, Transform().crop)
+    return _network(model, None, Transform().crop, input)
 
 
-def _network(model, labels, crop):
+def _network(model, labels, crop, input):
     class_names.require_classifier(model)
+    model = in_float32(model)
+    kind = resolve_input(model, input)
 
     def run(pixels):
-        outputs = model.predict(normalize(pixels), batch_size=BATCH_SIZE, verbose=0)
+        outputs = model.predict(prepare(pixels, kind), batch_size=BATCH_SIZE, verbose=0)
         return outputs if ends_in_softmax(model) else softmax(outputs)
 
     labels = class_names.labels_for(model, labels)
@@ -160,11 +171,11 @@ def _artifact(path):
     fmt = formats.get_format(content["format"])
     formats.require_packages(fmt)
     prepared = content["preprocessing"]
+    kind = PIXELS if prepared["normalization_in_artifact"] else NORMALIZED
     runner = formats.load(path, fmt)
 
     def run(pixels):
-        is_folded = prepared["normalization_in_artifact"]
-        outputs = runner(pixels if is_folded else normalize(pixels))
+        outputs = runner(prepare(pixels, kind))
         return outputs if content["outputs_are"] == "probabilities" else softmax(outputs)
 
     return _Classifier(run, tuple(prepared["size"]), prepared["crop"], tuple(content["labels"]))

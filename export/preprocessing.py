@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_ghostnet.model_input import NORMALIZED, PIXELS
 from keras_ghostnet.preprocessing import scale_and_offset
 
 
@@ -31,22 +32,27 @@ def fold(model):
     return folded
 
 
-def describe(model, crop, folded):
+def describe(model, crop, folded, kind=NORMALIZED):
     """What a device must do to an image, for a sidecar.
 
     Args:
-        model: The model of normalized images.
+        model: The model.
         crop: The fraction of the resized image's shorter side that is kept; None if not known.
-        folded: Whether the artifact normalizes itself.
+        folded: Whether the artifact normalizes itself what the model takes normalized.
+        kind: What the model takes, of `keras_ghostnet.model_input.INPUTS`.
+
+    Returns:
+        A dictionary; mean and standard deviation are None if the model normalizes in its own way.
     """
     scale, offset = scale_and_offset()
+    own, within = kind == PIXELS, folded or kind == PIXELS
     return {
         "size": list(model.input_shape[1:3]),
         "crop": crop,
         "resize": "bicubic: the shorter side to the size divided by the crop, then the center",
         "channels": "RGB",
-        "normalization_in_artifact": folded,
-        "mean": (-offset / scale / 255).round(6).tolist(),
-        "std": (1 / (scale * 255)).round(6).tolist(),
-        "formula": "pixels, 0 to 255" if folded else "(pixels / 255 - mean) / std",
+        "normalization_in_artifact": within,
+        "mean": None if own else (-offset / scale / 255).round(6).tolist(),
+        "std": None if own else (1 / (scale * 255)).round(6).tolist(),
+        "formula": "pixels, 0 to 255" if within else "(pixels / 255 - mean) / std",
     }

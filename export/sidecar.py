@@ -9,6 +9,7 @@ import numpy as np
 from keras_ghostnet import files
 
 SUFFIX = ".json"
+VERIFIED = "verification"  # a key of the sidecars of artifacts that were verified
 PACKAGES = (
     "keras_ghostnet", "keras", "tensorflow", "numpy", "ai-edge-litert", "onnx", "onnxruntime",
     "tf2onnx", "tensorrt", "tensorflow-model-optimization",
@@ -46,6 +47,17 @@ def read(path):
     except ValueError:
         return None
     return content if isinstance(content, dict) and {"format", "source"} <= set(content) else None
+
+
+def find_artifacts(folder):
+    """The artifacts that `ghostnet export` put into a folder: a dictionary of paths and sidecars.
+
+    Of SavedModels, those of all versions. What a run keeps for its own exports is left out.
+    """
+    folder = pathlib.Path(folder)
+    paths = sorted({*folder.glob("*.json"), *folder.glob("*/*.json")})
+    contents = {path.with_name(path.stem): read(path) for path in paths}
+    return {path: content for path, content in contents.items() if content and VERIFIED in content}
 
 
 def require(artifact):

@@ -141,3 +141,12 @@ def read_text(path: Path) -> str:
             if "\0" not in text:
                 return text
     raise ValueError(f"{printable(path)} is not a text file: it holds bytes of no known encoding.")
+
+
+def absolute(path: Path) -> str:
+    """The absolute path of a file or folder that is there, a text; any other text as it is.
+
+    For what is to be found again from another folder, and may be a name, such as `digits`.
+    """
+    path = os.path.expanduser(path)
+    return os.path.abspath(path) if os.path.exists(path) else str(path)

@@ -53,6 +53,13 @@ class ModelReference:
         """The images that it was trained on, as `open_source` takes them; None if not known."""
         return self.recipe.get("data")
 
+    @property
+    def origin(self) -> str | None:
+        """The model's file, an absolute path, or its published name; None of one in memory."""
+        if self.text and is_path(self.text):
+            return str(_file(self.text).absolute())
+        return self.text or None
+
     def load(self, image_size: int | None = None) -> keras.Model:
         """Loads the model.
 

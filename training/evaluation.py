@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from keras_ghostnet import builder, model_reference
+from keras_ghostnet import builder, model_input, model_reference
 from keras_ghostnet import console as terminal
 from keras_ghostnet.defaults import keras_defaults
+from keras_ghostnet.precision import in_float32
 from keras_ghostnet.training import classifiers, distribution
 from keras_ghostnet.training.data import (
     ImageSource,
@@ -86,6 +87,7 @@ def evaluate(
     batch_size: int = 64,
     crop: float | None = None,
     image_size: int | None = None,
+    input: str | None = None,
     seed: int | None = None,
     strategy: str = "auto",
     bad_limit: float | None = None,
@@ -95,7 +97,8 @@ def evaluate(
 
     Args:
         model: A Keras classifier, which ends in logits or a softmax; a run's folder (its best
-            model); a `.keras` file; or a name of `list_models()`, with its ImageNet weights.
+            model); a `.keras` file; or a name of `list_models()`, with its ImageNet weights. It is
+            evaluated in float32, as it is exported, also if it was trained in mixed precision.
         data: As `keras_ghostnet.training.data.open_source`.
         split: `"train"`, `"val"`, `"test"` or `"all"`.
         batch_size: Images at a time; it does not change the result.
@@ -103,6 +106,8 @@ def evaluate(
             the run's, or 0.875.
         image_size: Side of the images that the model is to take, pixels, for one whose size is open
             or to be another; None takes the model's, or the run's.
+        input: What the model takes: `"normalized"` images (`keras_ghostnet.preprocess_input`), or
+            `"pixels"` in [0, 255] if it normalizes them itself; None detects which.
         seed: Of the split, for a source without splits; None takes the run's, or 0.
         strategy: A name of `keras_ghostnet.training.distribution.STRATEGIES`.
         bad_limit: As `keras_ghostnet.training.data.Pipeline`.
@@ -129,6 +134,7 @@ def evaluate(
         network = reference.load(image_size) if reference else classifiers.copy_model(model)
         if image_size:
             network = builder.with_image_size(network, image_size)
+        network = in_float32(network)
     _, *size, channels = network.input_shape
     if None in size or channels != 3:
         raise ValueError(
@@ -143,6 +149,7 @@ def evaluate(
         training=False,
         crop=Transform().crop if crop is None else crop,
         bad_limit=bad_limit,
+        input=model_input.resolve_input(network, input),
     )
     steps = pipeline.steps_per_epoch(batch_size)
     with terminal.progress(console, "evaluating", steps) as progress:

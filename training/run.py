@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 from rich.console import Console
 
-from keras_ghostnet import extras, model_reference
+from keras_ghostnet import extras, files, model_reference
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.training import classifiers, distribution, recipes, run_folder
 from keras_ghostnet.training.checkpoints import Checkpoints, State
@@ -159,7 +159,7 @@ class Run:
         self.history: list[dict[str, float]] = []
         self.stop, self.saved = False, time.monotonic()
         self.config = {
-            "run": self.described,
+            "run": {**self.described, "data": files.absolute(data)},
             "strategy": type(self.strategy).__name__,
             "replicas": self.strategy.num_replicas_in_sync,
             "deterministic": deterministic,

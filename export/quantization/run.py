@@ -8,22 +8,28 @@ import tempfile
 from typing import TYPE_CHECKING
 
 import keras
-import numpy as np
 
-from keras_ghostnet import environment, files, model_reference
+from keras_ghostnet import environment, files, model_input, model_reference
 from keras_ghostnet.console import step
 from keras_ghostnet.defaults import keras_defaults
-from keras_ghostnet.export import class_names, sidecar, tflite
+from keras_ghostnet.export import (
+    class_names,
+    formats,
+    samples,
+    sidecar,
+    tflite,
+    verification,
+)
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.quantization import arguments
 from keras_ghostnet.export.quantization.quantize_aware import quantize_aware
+from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.data import (
     Augmentation,
     Pipeline,
     open_source,
     require_same_classes,
-    to_arrays,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +37,6 @@ if TYPE_CHECKING:
 
 FORMAT = "tflite_int8_qat"
 FILE = "model_int8_qat.tflite"  # in a run's folder
-CALIBRATION = 200  # images that PTQ takes its ranges from, about
 
 Path = str | os.PathLike[str]
 
@@ -69,6 +74,7 @@ def quantize_run(
     distillation: float = 1.0,
     io: str = "int8",
     image_size: int | None = None,
+    input: str | None = None,
     seed: int | None = None,
     console: "Console | None" = None,
 ) -> tuple[pathlib.Path, list[Comparison]]:
@@ -79,11 +85,12 @@ def quantize_run(
     Args:
         run: A run's folder (its best model), or a `.keras` file in one or anywhere.
         data: As `keras_ghostnet.training.data.open_source`; the training split trains, augmented
-            as in the run, and the held-out split compares.
+            as in the run, and the held-out split compares: the images, and the figures, are those
+            of `keras_ghostnet.export.export`.
         out: The file to write; None takes `model_int8_qat.tflite` in the model's folder.
         epochs, steps, learning_rate, distillation, io: As `quantize_aware`.
         batch_size: Images at a time.
-        image_size: As `keras_ghostnet.export.export`.
+        image_size, input: As `keras_ghostnet.export.export`.
         seed: Of the split, for a source without splits; None takes the run's, or 0.
         console: Shows progress; None prints nothing.
 
@@ -102,9 +109,18 @@ def quantize_run(
         reference = model_reference.resolve_model(run)
         model = reference.load(image_size)
         class_names.require_classifier(model)
+        model = in_float32(model)
+        kind = model_input.resolve_input(model, input)
         arguments.validate_arguments(model, learning_rate, distillation)
         seed = reference.seed if seed is None else seed
-        training, calibration, held_out = _pipelines(model, reference, data, seed)
+        training = open_training(
+            data, model.input_shape[1:3], {**reference.recipe, "seed": seed}, kind
+        )
+        require_same_classes(model, training.source, reference)
+        sample, calibration = samples.draw(
+            data, model.input_shape[1:3], crop=reference.crop, seed=seed, is_calibrated=True
+        )
+        require_same_classes(model, sample, reference)
         with training.explained():
             quantized = quantize_aware(
                 model,
@@ -119,8 +135,8 @@ def quantize_run(
         path = pathlib.Path(out) if out else _folder(run) / FILE
         _save(quantized, path, model, io)
         with step(console, "Comparing on the held-out images") as done:
-            comparisons = _compare(model, path, calibration, held_out)
-            done(f"compared on {held_out.source.examples} held-out images")
+            comparisons = _compare(model, kind, path, calibration, sample.held_out)
+            done(f"compared on {sample.held_out.composition}")
     return path, comparisons
 
 
@@ -165,13 +181,14 @@ class Epochs:
         return iter(self.pipeline.batches(self.epoch, global_batch=self.batch_size))
 
 
-def open_training(data, size, recipe):
+def open_training(data, size, recipe, kind=model_input.NORMALIZED):
     """The training images of a source, augmented as in a run.
 
     Args:
         data: As `keras_ghostnet.training.data.open_source`.
         size: `(height, width)` in pixels.
         recipe: The run's settings, a dictionary; without `augmentation` the pipeline's defaults.
+        kind: What the model takes, of `keras_ghostnet.model_input.INPUTS`.
 
     Returns:
         A `keras_ghostnet.training.data.Pipeline`.
@@ -190,26 +207,13 @@ def open_training(data, size, recipe):
         training=True,
         augmentation=Augmentation(**settings),
         seed=seed,
+        input=kind,
     )
 
 
 def _folder(run):
     path = pathlib.Path(run)
     return path if path.is_dir() else path.parent
-
-
-def _pipelines(model, reference, data, seed):
-    """Training images as the run augmented them, the same as they are, and the held-out ones."""
-    sources = {split: open_source(data, split, seed=seed) for split in ("train", "val")}
-    for source in sources.values():
-        require_same_classes(model, source, reference)
-    size = model.input_shape[1:3]
-    options = dict(image_size=size, seed=seed, crop=reference.crop)
-    return (
-        open_training(data, size, {**reference.recipe, "seed": seed}),
-        Pipeline(sources["train"], training=False, **options),
-        Pipeline(sources["val"], training=False, **options),
-    )
 
 
 def _save(quantized, path, model, io):
@@ -226,38 +230,27 @@ def _save(quantized, path, model, io):
         sidecar.write(path, content, partial)
 
 
-def _compare(model, path, calibration, held_out):
-    images, labels, _ = to_arrays(held_out)
-    reference = model.predict(images, verbose=0)
-    forms = {"float": (reference, 4 * model.count_params())}
+def _compare(model, kind, path, calibration, held_out):
+    inputs = held_out.prepared(kind)
+    reference = model.predict(inputs, batch_size=32, verbose=0)
+    forms = {"float": ("tflite_fp32", reference, 4 * model.count_params())}
     with tempfile.TemporaryDirectory() as folder:
         plain = pathlib.Path(folder) / "ptq.tflite"
-        tflite.export(for_tracing(deploy(model)), plain, "int8", _some(calibration))
-        forms["int8 PTQ"] = (tflite.load(plain)(images), files.size(plain))
-    forms["int8 QAT"] = (tflite.load(path)(images), files.size(path))
+        ranges = calibration.prepared(kind)
+        tflite.export(for_tracing(deploy(model)), plain, "int8", ranges, input=kind)
+        forms["int8 PTQ"] = ("tflite_int8", tflite.load(plain)(inputs), files.size(plain))
+    forms["int8 QAT"] = (FORMAT, tflite.load(path)(inputs), files.size(path))
     comparisons = []
-    for name, (outputs, size) in forms.items():
-        classes = outputs.argmax(axis=-1)
-        errors = (outputs - reference) / reference.std()
+    for name, (fmt, outputs, size) in forms.items():
+        found = verification.compare(outputs, reference, held_out.labels, formats.get_format(fmt))
         comparisons.append(
             Comparison(
                 name,
-                accuracy=float((classes == labels).mean()),
-                agreement=float((classes == reference.argmax(axis=-1)).mean()),
-                rms_error=float((errors**2).mean() ** 0.5),
-                max_error=float(abs(errors).max()),
+                accuracy=found.accuracy,
+                agreement=found.agreement,
+                rms_error=float((((outputs - reference) / reference.std()) ** 2).mean() ** 0.5),
+                max_error=found.max_error,
                 bytes=size,
             )
         )
     return comparisons
-
-
-def _some(pipeline):
-    """Images from all over the source, not augmented."""
-    batch_size = 8
-    wanted = CALIBRATION // batch_size
-    every = max(1, pipeline.steps_per_epoch(batch_size) // wanted)
-    with pipeline.explained():
-        chosen = pipeline.batches(0, global_batch=batch_size).shard(every, 0).take(wanted)
-        parts = [batch["image"].numpy()[batch["weight"].numpy() > 0] for batch in chosen]
-    return np.concatenate(parts)

@@ -23,7 +23,7 @@ XMP = r"(?s)\C*?tiff:Orientation(?:=\"|>)([1-8])\C*"
 DIGIT = 0x0F  # the bits of an ASCII digit that are its value
 
 
-def evaluation_image(encoded, size, crop=0.875, max_pixels=MAX_PIXELS):
+def evaluation_image(encoded, size, crop=0.875, max_pixels=MAX_PIXELS, prepare=images.normalize):
     """Decodes, crops and normalizes an image, or says why that is impossible.
 
     Args:
@@ -31,6 +31,7 @@ def evaluation_image(encoded, size, crop=0.875, max_pixels=MAX_PIXELS):
         size: `(height, width)` of the result.
         crop: As `keras_ghostnet.training.data.images.center_crop`.
         max_pixels: Images of more are refused by their header, before they are decoded.
+        prepare: Function of the pixels, float32 in [0, 255], that returns what the network takes.
 
     Returns:
         The image, float32 `(*size, 3)`, and the error, a scalar string that is empty if there is
@@ -42,7 +43,7 @@ def evaluation_image(encoded, size, crop=0.875, max_pixels=MAX_PIXELS):
 
     def usable(encoded):
         picture = turn(decoding.decode_plain(encoded), orientation(encoded))
-        return images.normalize(images.center_crop(picture, size, crop)), ""
+        return prepare(images.center_crop(picture, size, crop)), ""
 
     def attempt(encoded):
         error = _error(encoded, max_pixels)

@@ -4,17 +4,18 @@ import keras
 import tensorflow as tf
 
 from keras_ghostnet.export.saved_model.decoding import MAX_PIXELS, evaluation_image
+from keras_ghostnet.model_input import NORMALIZED
 from keras_ghostnet.training.data import images as image_ops
 from keras_ghostnet.training.logits import ends_in_softmax, last_layer
 
 
-def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS):
+def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS, input=NORMALIZED):
     """A classifier's signatures.
 
     By name, input -> outputs:
 
-    - `serving_default`: `images`, normalized, float32 `(n, height, width, 3)` -> `outputs`, the
-      model's, float32 `(n, classes)`.
+    - `serving_default`: `images`, as the model takes them, float32 `(n, height, width, 3)` ->
+      `outputs`, the model's, float32 `(n, classes)`.
     - `classify_uint8`: `pixels`, RGB of any size, uint8 `(n, any, any, 3)` -> `classes`, `scores`,
       `labels`.
     - `classify_bytes`: `image_bytes`, JPEG or PNG files, string `(n,)` -> the same and `errors`.
@@ -33,6 +34,7 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
         top_k: The number of classes to return; all, of a model with fewer.
         crop: The fraction of the resized image's shorter side that evaluation keeps, in (0, 1].
         max_pixels: Encoded images of more are refused.
+        input: What the model takes, of `keras_ghostnet.model_input.INPUTS`.
 
     Returns:
         A dictionary of the name and the `tf.function`.
@@ -44,6 +46,7 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
     labels = _check_options(labels, classes, top_k, crop, max_pixels)
     is_softmax = _is_softmax(model)
     forward = _forward(model)
+    prepare = image_ops.normalize if input == NORMALIZED else tf.identity
 
     def spec(name, shape, dtype):
         return tf.TensorSpec(shape, dtype, name)
@@ -59,7 +62,7 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
 
     def decoded(image_bytes):
         return tf.map_fn(
-            lambda encoded: evaluation_image(encoded, size, crop, max_pixels),
+            lambda encoded: evaluation_image(encoded, size, crop, max_pixels, prepare),
             image_bytes,
             fn_output_signature=(tf.TensorSpec((*size, 3)), tf.TensorSpec((), tf.string)),
         )
@@ -72,7 +75,7 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
     def classify_uint8(pixels):
         return best(
             tf.map_fn(
-                lambda image: image_ops.normalize(image_ops.center_crop(image, size, crop)),
+                lambda image: prepare(image_ops.center_crop(image, size, crop)),
                 _not_empty(pixels),
                 fn_output_signature=tf.TensorSpec((*size, 3)),
             )

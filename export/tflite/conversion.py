@@ -9,6 +9,7 @@ from keras_ghostnet.export import preprocessing
 from keras_ghostnet.export.graph import lowering
 from keras_ghostnet.export.tflite import inspection, pixels, runtime, tuning
 from keras_ghostnet.export.tflite.concatenation import narrow_concatenations
+from keras_ghostnet.model_input import NORMALIZED, PIXELS
 from keras_ghostnet.preprocessing import to_pixels
 from keras_ghostnet.quiet import quiet
 
@@ -23,8 +24,9 @@ def export(
     dtype="float32",
     calibration=None,
     *,
-    io="int8",
+    io=None,
     fold_preprocessing=False,
+    input=NORMALIZED,
     one_partition=True,
     target=TARGET,
 ):
@@ -36,11 +38,13 @@ def export(
         dtype: `"float32"`; `"float16"` for weights of half the size that are computed with in
             float32; or `"int8"` for weights, activations, inputs and outputs of 8 bits, a scale
             for every output channel of a kernel.
-        calibration: Images `(n, height, width, 3)`, normalized, for the ranges of the int8
-            activations.
-        io: Type of an int8 file's input and output: `"int8"` or `"uint8"`.
+        calibration: Images `(n, height, width, 3)`, as the model takes them, for the ranges of
+            the int8 activations.
+        io: Type of an int8 file's input and output: `"int8"` or `"uint8"`; None takes `"int8"`,
+            or `"uint8"` with `fold_preprocessing`.
         fold_preprocessing: Whether the file takes raw RGB pixels, uint8 `(1, height, width, 3)`
-            in [0, 255], and normalizes them itself. An int8 file then has the `io` `"uint8"`.
+            in [0, 255], and normalizes them itself.
+        input: What the model takes, of `keras_ghostnet.model_input.INPUTS`.
         one_partition: Whether a network that XNNPACK does not run as a whole is refused. Models
             in their deployment form pass; others need not, and can be measured nevertheless.
 
@@ -49,15 +53,15 @@ def export(
         ValueError: If an option does not fit, or the file is not what was promised: types of
             inputs and outputs, built-in operators, one partition for XNNPACK.
     """
-    if io not in IO:
-        raise ValueError(f"`io` must be one of {IO}. Received: io={io!r}.")
+    integer = integer_type(io, fold_preprocessing)
     if target == tuning.MEASURED:
         target = tuning.tune(model, dtype, functools.partial(_write_few, dtype, calibration))
     model = narrow_concatenations(lowering.lower(model, target, dtype))
-    if fold_preprocessing:
+    if fold_preprocessing and input == NORMALIZED:
         model = preprocessing.fold(model)
-        calibration = None if calibration is None else _full_range(calibration)
-    integer = "uint8" if fold_preprocessing else io
+        calibration = None if calibration is None else to_pixels(calibration)
+    if calibration is not None and (fold_preprocessing or input == PIXELS):
+        calibration = _full_range(calibration)
     with quiet():
         content = _convert(model, dtype, calibration, integer)
     if fold_preprocessing and dtype != "int8":
@@ -70,6 +74,25 @@ def export(
         runtime.check_partition(path)
     if fold_preprocessing:
         runtime.check_pixels(path)
+
+
+def integer_type(io, fold_preprocessing):
+    """The type of an int8 file's input and output.
+
+    Args:
+        io, fold_preprocessing: As `export`.
+
+    Raises:
+        ValueError: If `io` is none of `IO`, or int8 where pixels are taken, which are uint8.
+    """
+    if io not in (None, *IO):
+        raise ValueError(f"`io` must be one of {IO}. Received: io={io!r}.")
+    if fold_preprocessing and io == "int8":
+        raise ValueError(
+            "A file that takes pixels (fold_preprocessing) has uint8 input and output. Received: "
+            'io="int8". Leave one of the two out.'
+        )
+    return io or ("uint8" if fold_preprocessing else "int8")
 
 
 def _write_few(dtype, calibration, model, path):
@@ -121,7 +144,7 @@ def _function(model):
 
 
 def _full_range(calibration):
-    """The images as pixels, one of which is black and one white: a step is then one gray level."""
-    result = to_pixels(calibration).astype("float32")
+    """Images of pixels, of which one is black and one white: a step is then one gray level."""
+    result = np.array(calibration, "float32")
     result[0, 0, 0], result[0, -1, -1] = 0, 255
     return result

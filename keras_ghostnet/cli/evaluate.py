@@ -8,6 +8,7 @@ import json
 import sys
 
 from keras_ghostnet import extras, files
+from keras_ghostnet.cli.options import add_input
 from keras_ghostnet.command import start_backend
 from keras_ghostnet.model_reference import resolve_model
 from keras_ghostnet.quiet import quiet
@@ -30,6 +31,7 @@ def arguments(parser):
         metavar="N",
         help="side of the images in pixels (default: the model's, or the run's)",
     )
+    add_input(parser)
     parser.add_argument("--seed", type=int, help="of the split (default: the run's, or 0)")
     parser.add_argument("--strategy", default="auto", help="as for `ghostnet train`")
     parser.add_argument(
@@ -62,6 +64,7 @@ def run(args):
             batch_size=args.batch_size,
             crop=args.crop,
             image_size=args.image_size,
+            input=args.input,
             seed=args.seed,
             strategy=args.strategy,
             bad_limit=args.bad_limit,

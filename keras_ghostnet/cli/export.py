@@ -7,6 +7,7 @@ its training split, verification those held out. Beside every artifact a JSON fi
 
 import sys
 
+from keras_ghostnet.cli.options import add_input
 from keras_ghostnet.command import start_backend
 from keras_ghostnet.model_reference import resolve_model
 
@@ -35,6 +36,7 @@ def arguments(parser):
     parser.add_argument(
         "--labels", metavar="FILE", help="the classes' names, one per line (default: the run's)"
     )
+    add_input(parser)
     parser.add_argument(
         "--io", choices=("int8", "uint8"), help="input and output of int8 TFLite (default: int8)"
     )
@@ -62,6 +64,11 @@ def arguments(parser):
         action="store_true",
         help="export a model to int8 though it seems untrained",
     )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="replace artifacts of another model of the same name in DIR",
+    )
 
 
 OPTIONS = ("io", "fold_preprocessing", "target", "layout", "top_k")
@@ -86,8 +93,10 @@ def run(args):
             calibration=args.calibration,
             labels=args.labels,
             image_size=args.image_size,
+            input=args.input,
             version=args.version,
             allow_untrained=args.allow_untrained,
+            replace=args.replace,
             console=console,
             **options,
         )

@@ -7,6 +7,7 @@ folder of a SavedModel's version, run in its own runtime. IMAGE is a file, or a 
 
 import os
 
+from keras_ghostnet.cli.options import add_input
 from keras_ghostnet.command import start_backend
 from keras_ghostnet.model_reference import resolve_model
 
@@ -23,6 +24,7 @@ def arguments(parser):
         metavar="N",
         help="side of the images in pixels (default: the model's, or the run's)",
     )
+    add_input(parser)
     parser.add_argument(
         "--out",
         metavar="FILE",
@@ -43,7 +45,9 @@ def run(args):
 
     if args.out:
         prediction_report.require_writable(args.out)
-    predictions = predict(args.model, args.images, args.top, image_size=args.image_size)
+    predictions = predict(
+        args.model, args.images, args.top, image_size=args.image_size, input=args.input
+    )
     if args.out:
         prediction_report.write_report(args.out, predictions)
     table = new_table(texts=("image", "class"), figures=("probability",))

@@ -1,12 +1,13 @@
 """Fine-tune a network with int8 rounding in it, and write a full-integer TFLite file.
 
 RUN is a run's folder (its best model) or a .keras file, in one or anywhere. SOURCE is as for
-`ghostnet train`; its held-out images show what quantization costs: the float model, int8 after
-training (PTQ) and quantization-aware training (QAT) are run on all of them.
+`ghostnet train`; on its held-out images the float model, int8 after training (PTQ) and
+quantization-aware training (QAT) are compared, as `ghostnet export` verifies them: on 400 at most.
 """
 
 import sys
 
+from keras_ghostnet.cli.options import add_input
 from keras_ghostnet.command import start_backend
 from keras_ghostnet.model_reference import resolve_model
 
@@ -44,6 +45,7 @@ def arguments(parser):
         metavar="N",
         help="side of the images in pixels (default: the model's, or the run's)",
     )
+    add_input(parser)
     parser.add_argument("--seed", type=int, help="of the split (default: the run's, or 0)")
 
 
@@ -66,6 +68,7 @@ def run(args):
         distillation=args.distillation,
         io=args.io,
         image_size=args.image_size,
+        input=args.input,
         seed=args.seed,
         console=console,
     )

@@ -43,7 +43,8 @@ def test_a_sidecar_says_what_an_artifact_is(exported, run_dir, small):
     assert content["verification"]["images"] == 48
     assert content["verification"]["training_images"] == 8
     assert content["verification"]["accuracy"] == 1
-    assert 0 < content["verification"]["max_error"] < 0.3
+    assert 0 < content["verification"]["typical_error"] < 0.06
+    assert content["verification"]["max_error"] < 1  # of an image beyond 32 images' ranges
     assert content["versions"]["tensorflow"]
     saved_model = sidecar.read(exported / "small" / "1.json")
     assert saved_model["inputs"] == [
@@ -109,6 +110,65 @@ def test_verify_on_other_images(exported, run_dir, tmp_path, capfd):
     assert ghostnet("verify", exported, "--data", other) == 0
     assert ghostnet("verify", exported, "--data", tmp_path / "nowhere") == 1
     assert "There is no folder" in capfd.readouterr().err
+
+
+def other_run(run_dir, folder):
+    """A run of a model of the same name, which is another one and computes the same."""
+    run = shutil.copytree(run_dir, folder)
+    model = keras.models.load_model(run / "model.keras")
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([kernel, bias + 1e-3])
+    model.save(run / "model.keras")
+    return run
+
+
+def test_another_run_replaces_nothing(copied, run_dir, tmp_path, capfd):
+    """Its artifacts of other formats are verified with a model of their own."""
+    other = other_run(run_dir, tmp_path / "other")
+    (copied / INT8).unlink(), (copied / f"{INT8}.json").unlink()
+    before = sidecar.artifact_hash(copied)
+    assert export(other, copied, names="tflite_int8,tflite_fp32") == 1
+    err = capfd.readouterr().err
+    assert f"artifacts of another model called small: {FP32} of {run_dir / 'model.keras'}" in err
+    assert "--replace" in err
+    assert sidecar.artifact_hash(copied) == before
+
+    assert export(other, copied, names="tflite_int8,saved_model") == 0
+    kept = {path.name for path in copied.glob("*.keras")}
+    digest = sidecar.read(copied / f"{INT8}.json")["source"]["sha256"]
+    assert kept == {"small.keras", f"small-{digest[:8]}.keras"}
+    assert ghostnet("verify", copied) == 0
+    assert capfd.readouterr().out.count("passed") == 2 + 4  # two versions of the SavedModel
+
+    # When the last artifact of the first model is replaced, its file goes, too.
+    shutil.rmtree(copied / "small" / "1"), (copied / "small" / "1.json").unlink()
+    assert export(other, copied, "--replace") == 0
+    assert {path.name for path in copied.glob("*.keras")} == {f"small-{digest[:8]}.keras"}
+    assert ghostnet("verify", copied) == 0
+
+
+def test_a_run_replaces_its_own_after_more_training(copied, run_dir, tmp_path):
+    run = shutil.copytree(run_dir, tmp_path / "run")
+    assert export(run, copied, "--replace") == 0
+    shutil.rmtree(run)
+    other_run(run_dir, run)
+    assert export(run, copied) == 0
+    assert ghostnet("verify", copied) == 0
+
+
+def test_int8_pixels_are_refused(run_dir, tmp_path, capfd):
+    options = ("--io", "int8", "--fold-preprocessing")
+    assert export(run_dir, tmp_path, *options, names="tflite_int8") == 1
+    assert "has uint8 input and output" in capfd.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_verify_from_another_folder(run_dir, tmp_path, monkeypatch):
+    """The images are found again whose paths were relative."""
+    monkeypatch.chdir(run_dir)
+    assert export("model.keras", tmp_path, "--data", "photos") == 0
+    monkeypatch.chdir(tmp_path)
+    assert ghostnet("verify", tmp_path) == 0
 
 
 def test_verify_needs_artifacts(tmp_path, capfd):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_ghostnet.export import images
+from keras_ghostnet.export import images, samples
 from keras_ghostnet.export.images import Images, from_files, list_files, split_in_halves
 from tests.training.photographs import encode, picture, turned
 
@@ -46,8 +46,7 @@ def test_halves_hold_both_of_two_classes_that_alternate(count):
 
 
 def test_a_sample_of_a_large_folder_holds_both_of_two_classes_that_alternate(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "CALIBRATION", 10)
-    monkeypatch.setattr(images, "HELD_OUT", 10)
+    monkeypatch.setattr(images, "MOST", 20)
     colors = {"cat": 0, "dog": 255}
     for number in range(40):
         name = ("cat", "dog")[number % 2]
@@ -87,27 +86,27 @@ def few_photos(tmp_path):
 )
 def test_training_images_join_few_held_out_ones(few_photos, is_calibrated, training, calibration):
     settings = dict(crop=1.0, seed=0)
-    held_out = images.from_source(few_photos, "val", SIZE, count=images.HELD_OUT, **settings)
-    count = images.reserve(few_photos, held_out, seed=0, is_calibrated=is_calibrated)
-    sample = images.with_training(held_out, few_photos, SIZE, count=count, **settings)
+    held_out = images.from_source(few_photos, "val", SIZE, count=samples.HELD_OUT, **settings)
+    count = samples.reserve(few_photos, held_out, seed=0, is_calibrated=is_calibrated)
+    sample = samples.with_training(held_out, few_photos, SIZE, count=count, **settings)
     assert sample.composition == f"6 held-out and {training} training images"
     assert sample.describe()["training_images"] == training
     np.testing.assert_array_equal(sample.held_out.pixels, held_out.pixels)
     assert (len(sample.labels), sample.held_out.origin) == (6, held_out.origin)
     rest = images.from_source(
-        few_photos, "train", SIZE, count=images.CALIBRATION, reserved=count, **settings
+        few_photos, "train", SIZE, count=samples.CALIBRATION, reserved=count, **settings
     ) if calibration else Images("", np.zeros((0, *SIZE, 3), "uint8"))  # fmt: skip
     assert len(rest.pixels) == calibration
     shades = [*sample.pixels[:, 0, 0, 0], *rest.pixels[:, 0, 0, 0]]
     assert sorted(shades) == list(range(60))  # each once
-    again = images.reopen(sample.origin, SIZE, crop=1.0)
+    again = samples.reopen(sample.origin, SIZE, crop=1.0)
     np.testing.assert_array_equal(again.pixels, sample.pixels)
     assert (again.training, again.composition) == (training, sample.composition)
 
 
 def test_enough_held_out_images_stay_alone(few_photos):
-    held_out = Images("val", np.zeros((images.ENOUGH, *SIZE, 3), "uint8"))
-    assert images.reserve(few_photos, held_out, seed=0, is_calibrated=True) == 0
-    assert images.with_training(held_out, few_photos, SIZE, count=0) is held_out
+    held_out = Images("val", np.zeros((samples.ENOUGH, *SIZE, 3), "uint8"))
+    assert samples.reserve(few_photos, held_out, seed=0, is_calibrated=True) == 0
+    assert samples.with_training(held_out, few_photos, SIZE, count=0) is held_out
     assert held_out.composition == "100 held-out images"
     assert "training_images" not in held_out.describe()

@@ -117,7 +117,7 @@ def artifact(name, model, subject, folder):
     if formats.missing_packages(fmt):
         pytest.skip(f"{name} needs {formats.missing_packages(fmt)}")
     path = folder / f"small{fmt.suffix}"
-    formats.write(model, fmt, path, subject.calibration.normalized)
+    formats.write(model, fmt, path, normalize(subject.calibration.pixels))
     reference, sample = subject.reference(), subject.sample
 
     def verify_on(count):
@@ -136,7 +136,7 @@ def probable(small):
 
 
 def test_a_failed_artifact_is_removed(probable, subject, tmp_path):
-    images = subject.sample.normalized
+    images = normalize(subject.sample.pixels)
     reference = probable.predict(images, verbose=0)
     path = formats.export_model(same_padding_at_stride_2(probable), TFLITE, tmp_path)
     with pytest.raises(VerificationError, match=r"small_fp32\.tflite was removed"):
@@ -145,7 +145,7 @@ def test_a_failed_artifact_is_removed(probable, subject, tmp_path):
 
 
 def test_a_sound_softmax_export_passes(probable, subject, tmp_path):
-    images = subject.sample.normalized
+    images = normalize(subject.sample.pixels)
     reference = probable.predict(images, verbose=0)
     path = formats.export_model(probable, TFLITE, tmp_path)
     result = verify(path, TFLITE, images, reference.argmax(axis=-1), reference)

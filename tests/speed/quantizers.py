@@ -17,6 +17,7 @@ from keras_ghostnet.benchmark.latency import measure_latency
 from keras_ghostnet.export import formats, images, tflite
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.verification import compare
+from keras_ghostnet.model_input import NORMALIZED
 from keras_ghostnet.quiet import quiet
 
 CALLS = 400
@@ -53,7 +54,7 @@ def main(run):
         size, folder = model.input_shape[1:3], pathlib.Path(folder)
         held_out = images.from_source(source.data, "val", size, count=10_000, **settings)
         calibration = images.from_source(source.data, "train", size, count=200, **settings)
-        calibration, inputs = calibration.normalized, held_out.normalized
+        calibration, inputs = (x.prepared(NORMALIZED) for x in (calibration, held_out))
         deployed = for_tracing(deploy(model))
         paths = {name: folder / f"{index}.tflite" for index, name in enumerate(NAMES)}
         tflite.export(deployed, paths["float32"])

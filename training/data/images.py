@@ -224,6 +224,12 @@ def normalize(image):
     return tf.reshape(rows, image.shape)
 
 
+def to_pixels(image):
+    """The inverse of `normalize`."""
+    scale, offset = scale_and_offset()
+    return (image - offset.astype("float32")) / scale.astype("float32")
+
+
 def _in_range(image):
     # Bicubic interpolation overshoots at edges; an image file holds no such values. As one op:
     # `tf.clip_by_value` is two, and takes twice the time.

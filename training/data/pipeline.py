@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from keras_ghostnet.model_input import NORMALIZED, PIXELS
 from keras_ghostnet.training.data import decoding, images, mixing, transforms
 from keras_ghostnet.training.data.augmentation import Augmentation
 from keras_ghostnet.training.data.bad_examples import BadExamples
@@ -41,6 +42,7 @@ class Pipeline:
         bad_examples: A CSV file that names them, path and reason; None writes none. Every process
             counts the ones it meets.
         threads: Groups of examples that are prepared at once; None takes one per core.
+        input: What the model takes, of `keras_ghostnet.model_input.INPUTS`.
 
     Attributes:
         class_names: The classes in the order of the labels.
@@ -64,6 +66,7 @@ class Pipeline:
         bad_limit: float | None = None,
         bad_examples: str | os.PathLike[str] | None = None,
         threads: int | None = None,
+        input: str = NORMALIZED,
     ) -> None:
         size = (image_size,) * 2 if isinstance(image_size, int) else tuple(image_size)
         for name, value, fits in (
@@ -79,6 +82,7 @@ class Pipeline:
         self.source, self.size, self.training = source, size, training
         self.augmentation = augmentation or Augmentation()
         self.seed, self.crop, self.threads = seed, crop, threads or os.cpu_count()
+        self.takes_pixels = input == PIXELS
         self.class_names, self.examples = source.class_names, source.examples
         self.mixes = training and self.augmentation.mixes
         self.bad = BadExamples(self.examples, bad_limit, bad_examples)
@@ -141,8 +145,8 @@ class Pipeline:
 
         Returns:
             A `tf.data.Dataset` of dicts, with b = global_batch / count: `image` float32
-            `(b, height, width, 3)`, normalized; `label` int32 `(b,)` or, if examples are mixed,
-            float32 `(b, classes)`; `weight` float32 `(b,)`, 0 for padding and what cannot be
+            `(b, height, width, 3)`, normalized or pixels; `label` int32 `(b,)` or, if examples are
+            mixed, float32 `(b, classes)`; `weight` float32 `(b,)`, 0 for padding and what cannot be
             used, else 1; `index` int64 `(b,)`, the example's number in the source, -1 for
             padding. Iterate over it within `explained()`.
 
@@ -313,11 +317,12 @@ class Pipeline:
         return images.center_crop(images.decoded(picture), self.size, self.crop)
 
     def _vary(self, example, key):
-        """An example with its image varied and normalized."""
+        """An example with its image varied, and normalized unless the model does that."""
         image = example["image"]
         if self.training:
             image = transforms.augment(image, key + VARY, self.augmentation)
-        else:
+            image = images.to_pixels(image) if self.takes_pixels else image
+        elif not self.takes_pixels:
             image = images.normalize(image)
         if tf.get_static_value(example["weight"]) is None:
             # What shows nothing is all 0. A choice, instead, would cost every image a copy.

@@ -1,0 +1,11 @@
+"""Options that several commands have."""
+
+
+def add_input(parser):
+    """Adds `--input`, which says what a model takes."""
+    parser.add_argument(
+        "--input",
+        choices=("normalized", "pixels"),
+        help="what the model takes: images as preprocess_input makes them, or pixels from 0 to 255 "
+        "if it normalizes them itself (default: detected)",
+    )
