@@ -1,4 +1,10 @@
-from .comparison.compare import compare, export_kit, read_measurements, write_report
+from .comparison.compare import (
+    compare,
+    export_kit,
+    read_measurements,
+    report_measurements,
+    write_report,
+)
 from .comparison.results import Measurement
 from .digits_quickstart import quickstart
 from .latency import Latency, measure_latency
@@ -20,6 +26,7 @@ __all__ = [
     "profile",
     "quickstart",
     "read_measurements",
+    "report_measurements",
     "rows",
     "settle_batch_norms",
     "write_report",

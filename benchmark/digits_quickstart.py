@@ -17,6 +17,7 @@ from keras_ghostnet import environment, extras, files
 from keras_ghostnet.benchmark import latency
 from keras_ghostnet.benchmark.report import Artifact, Report, Sample, render, table
 from keras_ghostnet.console import step
+from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.export import formats
 from keras_ghostnet.export.artifacts import ArtifactError
 from keras_ghostnet.export.exporting import export
@@ -43,6 +44,7 @@ SAMPLES = 24  # images in the report
 FORMATS = ("saved_model", "tflite_fp32", "tflite_int8")
 
 
+@keras_defaults()
 def quickstart(
     run_dir: str | os.PathLike[str] = "runs/quickstart",
     recipe: recipes.Recipe | None = None,

@@ -267,9 +267,7 @@ def main(argv=None):
             options = Options(models=args.models, formats=args.formats, target=TARGET)
             measured = count_table(options, args.out, console)
             compared, *_ = entries.comparisons(measured)
-            # Pictures are of accuracies, which models of the user's own do not have.
-            drawable = any(entry.row.top1 is not None for entry in compared.entries)
-            paths = write_report(measured, "paper", args.out) if drawable else []
+            paths = write_report(measured, "paper", args.out)
     except KeyboardInterrupt:
         print("Interrupted. The same command resumes it.", file=sys.stderr)
         return INTERRUPTED

@@ -48,7 +48,7 @@ class Cache:
         Args:
             subject: A `ComparedNetwork`.
             names: Of the formats, such as `"int8"`. A `.tflite` file has its own.
-            size: Side of a row's image in pixels; None for the published one.
+            size: Side of the image in pixels; None for that of the row or the model.
 
         Raises:
             ValueError: If the network cannot be exported; the message names it.
@@ -70,7 +70,8 @@ class Cache:
                 self.made += 1
             else:
                 self.found += 1
-            yield exports.Export(model=subject.name, format=name, path=path, **facts)
+            known = subject.accuracy(facts["size"])
+            yield exports.Export(model=subject.name, format=name, path=path, **facts, **known)
 
     def _make(self, exporter, dtype, path):
         try:

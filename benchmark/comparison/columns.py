@@ -49,9 +49,10 @@ def columns(comparison):
         comparison: A `keras_ghostnet.benchmark.comparison.entries.Comparison`.
 
     Returns:
-        A list of `Column`. The keys are `"model"`, `"parameters"`, `"macs"`, `"top1"`, `"top5"`,
-        `"arm"`, and for every format `"value"`, `"ratio"`, `"rate"` (where the batch is larger
-        than one) and `"bytes"`.
+        A list of `Column`. The keys are `"model"`, `"parameters"`, `"macs"`, `"top1"` and `"top5"`
+        as published, `"run_top1"` of a user's training run on its own images, `"arm"`, and for
+        every format `"value"`, `"ratio"`, `"rate"` (where the batch is larger than one) and
+        `"bytes"`.
     """
     result = [
         Column("model", "Network", _model),
@@ -59,6 +60,7 @@ def columns(comparison):
         Column("macs", "MACs\n(M)", _macs),
         Column("top1", "Top-1\n(%)", lambda entry: _plain(entry.row.top1, "{:.1f}")),
         Column("top5", "Top-5\n(%)", lambda entry: _plain(entry.row.top5, "{:.1f}")),
+        Column("run_top1", "Top-1\nof run", _run_top1),
         Column("arm", "ARM ms\n(paper)", lambda entry: _plain(entry.row.arm_ms, "{:.1f}")),
     ]
     for fmt in comparison.formats:
@@ -85,6 +87,11 @@ def _macs(entry):
     published = entry.row.macs if entry.size == entry.row.size else None
     text = "{:.1f}" if entry.macs is not None and entry.macs < 100 else "{:,.0f}"
     return _counted(entry.macs, published, 1, text, "{:,g}")
+
+
+def _run_top1(entry):
+    is_own = entry.row.top1 is None and entry.top1 is not None
+    return Cell(f"{entry.top1:.1f}", entry.top1, small=f"on {entry.images}") if is_own else Cell()
 
 
 def _counted(value, published, step, text, published_text):

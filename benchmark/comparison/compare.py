@@ -11,14 +11,18 @@ from rich.console import Console
 
 from keras_ghostnet import extras, specs
 from keras_ghostnet.benchmark import paper_table
-from keras_ghostnet.benchmark.comparison import kit, litert, results, throughput
+from keras_ghostnet.benchmark.comparison import kit, litert, results, terminal, throughput
 from keras_ghostnet.benchmark.comparison.compared_networks import SMALLEST, resolve_networks
 from keras_ghostnet.benchmark.comparison.measure import explain_noise
+from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.export import destination
 
 SUITES = {"paper": litert, "gpu": throughput}
 PAGE, PICTURE = "compare.html", "compare.png"
 REPORT_PACKAGES = ("jinja2", "matplotlib")
+NO_PICTURE = """\
+No {}: it takes two networks whose accuracy is known on the same images, as published or in the
+metrics.json of runs that have ended."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +35,8 @@ class Options:
         models: Names of rows, runs' folders, `.keras` and `.tflite` files; None for the suite.
         formats: Their names; None for fp32 and int8, on accelerators fp32, fp16 and bf16.
         threads: Numbers of LiteRT's threads.
-        size: Side of the rows' images in pixels; None for the published one.
+        size: Side of the images in pixels; None for the published one of a row, and the own one of
+            a model. A `.tflite` file keeps its own.
         calls: The number of calls to time of each model.
         batch: Images in a call. The paper's suite always measures one as well.
         target: The processor that TFLite files are written for, as `ghostnet export` takes it.
@@ -67,6 +72,7 @@ class Options:
             )
 
 
+@keras_defaults()
 def compare(
     models: Sequence[str] | None = None,
     directory: str | os.PathLike[str] = "compare",
@@ -74,7 +80,7 @@ def compare(
     console: Console | None = None,
     **options: Any,
 ) -> list[results.Measurement]:
-    """Measures networks side by side on this device, and writes a page and a picture.
+    """Measures networks side by side on this device, and shows and writes the report.
 
     What can be wrong with the arguments is reported before long work starts. An interrupted run
     is resumed by the same call.
@@ -83,8 +89,8 @@ def compare(
         models: Names of rows of the table, runs' folders, `.keras` and `.tflite` files; None for
             all rows of the suite.
         directory: The folder: the device's CSV, to which measurements are appended,
-            `compare.html` and `compare.png`.
-        console: Shows progress; None prints nothing.
+            `compare.html`, and `compare.png` if there is something to draw.
+        console: Shows progress and the table; None prints nothing.
         **options: The other fields of `Options`.
 
     Returns:
@@ -103,10 +109,11 @@ def compare(
     with _explained(console):
         measured = suite.measure(chosen, found, pathlib.Path(directory), console)
     explain_noise(measured, console)
-    write_report(measured, chosen.suite, directory)
+    _report(measured, chosen.suite, directory, console)
     return measured
 
 
+@keras_defaults()
 def export_kit(
     models: Sequence[str] | None,
     directory: str | os.PathLike[str],
@@ -135,6 +142,35 @@ def export_kit(
         kit.write_kit(directory, litert.exports_of(chosen, found, console), chosen.target)
 
 
+def report_measurements(
+    paths: Sequence[str | os.PathLike[str]],
+    suite: str = "paper",
+    directory: str | os.PathLike[str] = "compare",
+    *,
+    console: Console | None = None,
+) -> list[results.Measurement]:
+    """Shows what devices have measured, and writes the report, as `compare` does.
+
+    Args:
+        paths: CSVs as `compare` or a device's `run.py` writes them.
+        suite: Whose rows they have.
+        directory, console: As `compare`.
+
+    Returns:
+        The measurements.
+
+    Raises:
+        ImportError: If Jinja or matplotlib is missing.
+        OSError: If there is no such file, or the folder cannot be written to.
+        ValueError: If a file is not a CSV of this schema, or of another table.
+    """
+    require_report_packages()
+    measurements = read_measurements(paths, suite)
+    destination.check_writable(directory)
+    _report(measurements, suite, directory, console or Console(quiet=True))
+    return measurements
+
+
 def read_measurements(
     paths: Iterable[str | os.PathLike[str]], suite: str
 ) -> list[results.Measurement]:
@@ -155,8 +191,8 @@ def read_measurements(
     for path in paths:
         found = results.read_measurements(path)
         models = dict.fromkeys(measurement.model for measurement in found)
-        if not rows & set(models):
-            others = [name for name in SUITES if name != suite and _rows(name) & set(models)]
+        others = [name for name in SUITES if name != suite and _rows(name) & set(models)]
+        if not models or (others and not rows & set(models)):
             raise ValueError(
                 f"{path} has no network of the suite {suite!r}, but "
                 f"{', '.join([*models][:5]) or 'nothing at all'}."
@@ -169,7 +205,7 @@ def read_measurements(
 def write_report(
     measurements: Sequence[results.Measurement], suite: str, out: str | os.PathLike[str]
 ) -> list[pathlib.Path]:
-    """Writes the page and the picture of measurements.
+    """Writes the page of measurements, and the picture if there is something to draw.
 
     Args:
         measurements: Of any number of devices.
@@ -181,10 +217,9 @@ def write_report(
     """
     from keras_ghostnet.benchmark.comparison import pictures, report
 
-    paths = [pathlib.Path(out) / name for name in (PAGE, PICTURE)]
-    for path, write in zip(paths, (report.write_html, pictures.write_png), strict=True):
-        write(path, measurements, suite)
-    return paths
+    page, picture = (pathlib.Path(out) / name for name in (PAGE, PICTURE))
+    report.write_html(page, measurements, suite)
+    return [page, picture] if pictures.write_png(picture, measurements, suite) else [page]
 
 
 def require_report_packages():
@@ -194,6 +229,14 @@ def require_report_packages():
         ImportError: If Jinja or matplotlib is missing.
     """
     extras.require(*REPORT_PACKAGES, purpose="The report", extra="compare")
+
+
+def _report(measurements, suite, out, console):
+    terminal.show_table(console, measurements, suite)  # first: there is something to show of all
+    paths = write_report(measurements, suite, out)
+    if len(paths) == 1:
+        console.print(NO_PICTURE.format(PICTURE), soft_wrap=True)
+    console.print(f"Done: {', '.join(map(str, paths))}", soft_wrap=True)
 
 
 def _rows(suite):

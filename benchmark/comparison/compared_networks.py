@@ -1,12 +1,15 @@
 """What is compared: rows of the table, and models of the user's own beside them."""
 
 import dataclasses
+import json
 import pathlib
 
 from keras_ghostnet import model_reference
 from keras_ghostnet.benchmark import paper_table
 
 SMALLEST = 32  # pixels
+METRICS = "metrics.json"  # in the folder of a run that has ended
+EPOCHS = {model_reference.BEST: "best", "last.keras": "last"}  # that a run's files are of
 SUFFIXES = ("_fp32", "_fp16", "_int8_qat", "_int8")  # that exports add to the model's name
 
 
@@ -29,19 +32,46 @@ class ComparedNetwork:
         """The Keras model.
 
         Args:
-            size: Side of a row's image in pixels; None takes the published one. A model of the
-                user's keeps its own.
+            size: Side of the image in pixels; None takes the published one of a row, and that of
+                the file of a user's model.
 
         Raises:
-            ValueError: If it is not a classifier of RGB images of a fixed size.
+            ValueError: If it is not a classifier of RGB images of a fixed size, or cannot take
+                images of this one.
         """
         from keras_ghostnet.export import class_names
 
         if self.row is not None:
             return self.row.build(size)
-        model = model_reference.resolve_model(self.name).load()
+        model = model_reference.resolve_model(self.name).load(size)
         class_names.require_classifier(model)
         return model
+
+    def accuracy(self, size):
+        """What its training run measured of a user's model.
+
+        Args:
+            size: Side of the image in pixels. Of another than the run's, nothing is known.
+
+        Returns:
+            `top1` and `images` of `keras_ghostnet.benchmark.comparison.results.Measurement`, a
+            dictionary; empty where nothing is known.
+        """
+        if self.row is not None or self.file is not None:
+            return {}
+        reference, path = model_reference.resolve_model(self.name), pathlib.Path(self.name)
+        folder, name = (path, model_reference.BEST) if path.is_dir() else (path.parent, path.name)
+        if name not in EPOCHS or reference.recipe.get("image_size", size) != size:
+            return {}
+        try:
+            epoch = json.loads((folder / METRICS).read_text("utf-8"))[EPOCHS[name]]
+            config = json.loads((folder / model_reference.CONFIG).read_text("utf-8"))
+        except FileNotFoundError:  # not of a run, or of one that has not ended
+            return {}
+        images = f"held-out images of {reference.data}"
+        if "examples" in config:
+            images = f"{config['examples']['val']:,} {images}"
+        return dict(top1=100 * epoch["val_accuracy"], images=images)
 
 
 def resolve_networks(texts, suite):
@@ -74,6 +104,6 @@ def _resolve(text):
         return ComparedNetwork(str(path.with_name(stem)), file=path)
     if model_reference.is_path(text):
         model_reference.resolve_model(text)
-        return ComparedNetwork(text)
+        return ComparedNetwork(str(path))
     row = paper_table.get_row(text)
     return ComparedNetwork(row.name, row)

@@ -95,6 +95,16 @@ class Entry:
         return self._any.size
 
     @property
+    def top1(self):
+        """As published on ImageNet, else as a training run measured it on `images`; or None."""
+        return self._any.top1 if self.row.top1 is None else self.row.top1
+
+    @property
+    def images(self):
+        """What `top1` was measured on in a training run; empty where it was published."""
+        return self._any.images
+
+    @property
     def _any(self):
         return next(iter(self.measured.values()))
 
@@ -166,13 +176,22 @@ def comparisons(measurements, suite="paper", reference=REFERENCE):
     foreign = {row.name for other in paper_table.SUITES for row in paper_table.rows(other)} - set(
         rows
     )
+    # What a run measured at another size than the published one: its other networks go with it.
+    resized = {
+        (measurement.run, measurement.size)
+        for measurement in measurements
+        if measurement.model in rows and measurement.size != rows[measurement.model].size
+    }
     groups = {}
     for measurement in sorted(results.latest(measurements), key=lambda m: m.run, reverse=True):
         name = measurement.model
         if name in foreign:
             continue
         row = rows.setdefault(name, _unpublished(measurement, suite))
-        models = groups.setdefault(_conditions(measurement, row), {})
+        as_published = (
+            measurement.size == row.size and (measurement.run, measurement.size) not in resized
+        )
+        models = groups.setdefault(_conditions(measurement, as_published), {})
         models.setdefault(name, {})[measurement.format] = measurement
     if not groups:
         names = ", ".join(sorted({measurement.model for measurement in measurements}))
@@ -205,8 +224,8 @@ def agree(counted, published, step):
     return abs(counted - published) <= max(TOLERANCE * published, step / 2)
 
 
-def _conditions(measurement, row):
-    size = None if measurement.size == row.size else measurement.size
+def _conditions(measurement, as_published):
+    size = None if as_published else measurement.size
     shared = {
         field.name: getattr(measurement, field.name)
         for field in dataclasses.fields(Conditions)

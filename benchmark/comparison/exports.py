@@ -30,6 +30,7 @@ class Export:
         bytes, sha256: Of the file.
         parameters, macs: Counted; None if only the file is known.
         parts: The number of partitions that XNNPACK divides it into, the remainder included.
+        top1, images: As in `keras_ghostnet.benchmark.comparison.results.Measurement`.
     """
 
     model: str
@@ -41,6 +42,8 @@ class Export:
     parameters: int | None
     macs: int | None
     parts: int
+    top1: float | None = None
+    images: str = ""
 
     @property
     def fields(self):

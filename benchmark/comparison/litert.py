@@ -60,6 +60,12 @@ def exports_of(options, found, console):
                 show(number, subject.name)
                 result += cache.exports(subject, names, options.size)
         done(f"exported {cache.made} files; {cache.found} were in {cache.folder}")
+    kept = [export.model for export in result if export.size != (options.size or export.size)]
+    if kept:
+        console.print(
+            f"Not of {options.size} pixels, since files keep their size: {', '.join(kept)}",
+            soft_wrap=True,
+        )
     if any(export.format == "int8" for export in result):
         console.print(
             "Ranges of int8 are those of random images: only their latency means something.",

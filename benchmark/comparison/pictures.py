@@ -3,6 +3,7 @@
 import dataclasses
 import html
 import math
+import pathlib
 import re
 
 from keras_ghostnet import files
@@ -24,7 +25,7 @@ class Point:
     Attributes:
         label: What stands beside it.
         cost: Of one inference, in the picture's unit.
-        accuracy: Published top-1, percent.
+        accuracy: Top-1, percent.
         is_ours: Whether it is a GhostNet.
         is_noisy: Whether its cost was measured on a busy machine.
         details: More about it, a few lines of text.
@@ -46,11 +47,13 @@ class Picture:
         title: What it shows.
         axis: What the cost is, with its unit.
         points: A list of `Point`.
+        accuracy: What the accuracy is, with its unit.
     """
 
     title: str
     axis: str
     points: list
+    accuracy: str = "Top-1 as published (%)"
 
 
 def front(points):
@@ -75,30 +78,47 @@ def front(points):
 def pictures_of(comparison):
     """Accuracy against counted multiply-adds, and against what was measured of every format.
 
+    Accuracies share a picture only if they are of the same images: those that were published, on
+    ImageNet, and those of the training runs on each set of held-out images.
+
     Args:
         comparison: A `keras_ghostnet.benchmark.comparison.entries.Comparison`.
 
     Returns:
-        A list of `Picture`: those in which there is a point.
+        A list of `Picture`: those in which there are two points or more.
     """
-    unit = entries.UNITS[comparison.conditions.unit]
-    published = [entry for entry in comparison.entries if entry.row.top1 is not None]
+    groups = {}
+    for entry in comparison.entries:
+        if entry.top1 is not None:
+            groups.setdefault("" if entry.row.top1 else entry.images, []).append(entry)
     pictures = [
-        Picture(
-            "Accuracy against multiply-adds",
-            "Multiply-adds (M)",
-            [_point(entry, entry.macs, comparison) for entry in published if entry.macs],
-        )
+        picture
+        for images, group in groups.items()
+        for picture in _pictures_of_group(comparison, group, images)
     ]
+    return [picture for picture in pictures if len(picture.points) > 1]
+
+
+def _pictures_of_group(comparison, group, images):
+    unit = entries.UNITS[comparison.conditions.unit]
+    on, accuracy = (f" on {images}", {"accuracy": f"Top-1 on {images} (%)"}) if images else ("", {})
+    yield Picture(
+        f"Accuracy{on} against multiply-adds",
+        "Multiply-adds (M)",
+        [_point(entry, entry.macs, comparison) for entry in group if entry.macs],
+        **accuracy,
+    )
     for fmt in comparison.formats:
-        points = [
-            _point(entry, entry.value(fmt), comparison, entry.is_noisy(fmt))
-            for entry in published
-            if fmt in entry.measured
-        ]
-        axis = f"{unit.quantity.capitalize()}, {fmt} ({unit.symbol})"
-        pictures.append(Picture(f"Accuracy against {unit.quantity}, {fmt}", axis, points))
-    return [picture for picture in pictures if picture.points]
+        yield Picture(
+            f"Accuracy{on} against {unit.quantity}, {fmt}",
+            f"{unit.quantity.capitalize()}, {fmt} ({unit.symbol})",
+            [
+                _point(entry, entry.value(fmt), comparison, entry.is_noisy(fmt))
+                for entry in group
+                if fmt in entry.measured
+            ],
+            **accuracy,
+        )
 
 
 def draw(figure, axes, drawn):
@@ -170,14 +190,18 @@ def write_png(path, measurements, suite="paper"):
             runtimes, threads or batch sizes those of the newest one are drawn.
         suite: Whose rows to take: `"paper"` or `"gpu"`.
 
+    Returns:
+        Whether there is a picture. If there is nothing to draw, an older file is removed.
+
     Raises:
         ImportError: If matplotlib is missing.
-        ValueError: If there is nothing to draw.
+        ValueError: If nothing was measured.
     """
     comparison = entries.comparisons(measurements, suite)[0]
     drawn = pictures_of(comparison)
     if not drawn:
-        raise ValueError("No measured model has a published accuracy: there is nothing to draw.")
+        pathlib.Path(path).unlink(missing_ok=True)
+        return False
     width, height = SIZE
     size = width, height * len(drawn)
     with figures.figure_of(*size, nrows=len(drawn), squeeze=False) as (figure, axes):
@@ -186,6 +210,7 @@ def write_png(path, measurements, suite="paper"):
         draw(figure, axes[:, 0], drawn)
         with files.replacing(path) as partial:
             figure.savefig(partial, format="png", dpi=DPI)
+    return True
 
 
 def _points(axes, picture):
@@ -208,8 +233,9 @@ def _points(axes, picture):
             markerfacecolor="none" if point.is_noisy else color,
             gid=f"point-{index}",
         )
-    axes.set(xlabel=picture.axis, ylabel="Top-1 as published (%)")
-    axes.xaxis.label.set_parse_math(False)
+    axes.set(xlabel=picture.axis, ylabel=picture.accuracy)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set_parse_math(False)
     axes.margins(0.12, 0.1)
     costs = [point.cost for point in picture.points]
     if max(costs) > SPREAD * min(costs):
@@ -248,7 +274,8 @@ def _legend(drawn):
 
 def _point(entry, cost, comparison, is_noisy=False):
     row = entry.row
-    lines = [row.title, f"{row.top1:g} % top-1 as published"]
+    how = "as published" if row.top1 else f"on {entry.images}"
+    lines = [row.title, f"{entry.top1:.4g} % top-1 {how}"]
     if entry.parameters and entry.macs:
         lines.append(f"{entry.parameters:.2f} M parameters, {entry.macs:.1f} M multiply-adds")
     unit = entries.UNITS[comparison.conditions.unit].heading
@@ -257,10 +284,16 @@ def _point(entry, cost, comparison, is_noisy=False):
         noisy = ", measured on a busy machine" if entry.is_noisy(fmt) else ""
         lines.append(f"{fmt}: {entry.value(fmt):.3g} {unit} ({low:.3g} to {high:.3g}){noisy}")
     return Point(
-        label=row.title,
+        label=_short(row.title) if row.top1 is None else row.title,
         cost=cost,
-        accuracy=row.top1,
+        accuracy=entry.top1,
         is_ours=row.is_ours,
         is_noisy=is_noisy,
         details="\n".join(lines),
     )
+
+
+def _short(path):
+    """The end of a path, which says most."""
+    *start, folder, name = ("", *pathlib.PurePath(path).parts)
+    return f"\N{HORIZONTAL ELLIPSIS}/{folder}/{name}" if len(start) > 1 else path

@@ -9,21 +9,33 @@ TITLES = {
     "paper": "GhostNet's table, measured",
     "gpu": "G-GhostNet and RegNetX, measured",
 }
-NOTES = (
-    "Accuracy is what was published for the trained networks; nothing was trained here. Weights "
-    "are random, on which neither times nor instructions depend.",
-    "Of every latency: the median, and below it the range of the middle 80 % of "
-    "the calls. All networks of a run are measured in turn.",
-    "Parameters and multiply-adds (MACs) are counted in the networks that were measured. Where "
-    "the published figure is another one, it stands below.",
-    "~ and a hollow point: the machine was busy with other work meanwhile.",
-    "Parts: XNNPACK does not run the network as a whole; LiteRT's own operators do the rest.",
-    "A network is on the Pareto front if no other one is as accurate at less cost.",
+PUBLISHED = (
+    "Accuracy of the tables' networks is what was published for the trained ones. Here their "
+    "weights are random, on which neither times nor instructions depend."
+)
+OWN = "Models of your own are measured with the weights that they have."
+RUNS = (
+    "Top-1 of run is what training measured of the Keras model on the run's held-out images. It is "
+    "compared with that of other runs on the same images, never with what was published for "
+    "ImageNet."
+)
+MEDIANS = (
+    "Of every latency: the median, and below it the range of the middle 80 % of the calls. All "
+    "networks of a run are measured in turn."
+)
+COUNTS = "Parameters and multiply-adds (MACs) are counted in the networks that were measured."
+DIFFERENT = "Where the published figure is another one, it stands below."
+NOISY = "~ and a hollow point: the machine was busy with other work meanwhile."
+PARTS = "Parts: XNNPACK does not run the network as a whole; LiteRT's own operators do the rest."
+FRONT = "A network is on the Pareto front if no other one is as accurate at less cost."
+NO_PICTURE = (
+    "There are pictures of accuracy where that of two networks is known on the same images: as "
+    "published, or in the metrics.json of runs that have ended."
 )
 
 
 def write_html(path, measurements, suite="paper", reference=entries.REFERENCE):
-    """Writes the page: for every device, runtime, threads and batch size its pictures and table.
+    """Writes the page: for every device, runtime, threads and batch size its table and pictures.
 
     Args:
         path: The file to write.
@@ -45,14 +57,41 @@ def render(measurements, suite="paper", reference=entries.REFERENCE):
     found = entries.comparisons(measurements, suite, reference)
     rows = {entry.row.name: entry.row for part in found for entry in part.entries}.values()
     devices = sorted({comparison.conditions.device for comparison in found})
-    notes = [*NOTES, *(f"{row.title}: {row.note}" for row in rows if row.note)]
+    sections = [_section(comparison) for comparison in found]
+    names = {row.name for row in rows if row.source}  # of the tables
     return pages.render_page(
         "compare.html",
-        title=TITLES[suite],
-        summary=f"{len(rows)} networks side by side on {', '.join(devices)}.",
-        sections=[_section(comparison) for comparison in found],
-        notes=notes,
+        title=TITLES[suite] if names else "Networks, measured",
+        summary=f"{_count(len(rows))} side by side on {', '.join(devices)}.",
+        sections=sections,
+        notes=[
+            *_notes(found, names, any(section["pictures"] for section in sections)),
+            *(f"{row.title}: {row.note}" for row in rows if row.note),
+        ],
     )
+
+
+def _notes(found, names, has_pictures):
+    """Explains what is on the page, and nothing else."""
+    measured = [measurement for comparison in found for measurement in comparison.measurements]
+    cells = (
+        column.cell(entry)
+        for comparison in found
+        for column in columns(comparison)
+        for entry in comparison.entries
+    )
+    notes = {
+        PUBLISHED: bool(names),
+        OWN: any(measurement.model not in names for measurement in measured),
+        RUNS: any(measurement.images for measurement in measured),
+        MEDIANS: any(measurement.unit == "ms" for measurement in measured),
+        COUNTS: any(measurement.parameters for measurement in measured),
+        DIFFERENT: any(cell.published for cell in cells),
+        NOISY: any(measurement.noisy for measurement in measured),
+        PARTS: any((measurement.parts or 1) > 1 for measurement in measured),
+        FRONT if has_pictures else NO_PICTURE: True,
+    }
+    return [note for note, is_true in notes.items() if is_true]
 
 
 def _section(comparison):
@@ -65,6 +104,10 @@ def _section(comparison):
         ],
         facts=_facts(comparison),
     )
+
+
+def _count(number):
+    return "1 network" if number == 1 else f"{number} networks"
 
 
 def _names(points):

@@ -4,10 +4,11 @@ import csv
 import dataclasses
 import pathlib
 import re
+import typing
 
 from keras_ghostnet import files
 
-SCHEMA = 1  # of the columns; the first column of a file
+SCHEMA = 2  # of the columns; the first column of a file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Measurement:
         sha256: Of the artifact.
         parts: The number of partitions that XNNPACK divides it into, the remainder included.
         conditions: Of the machine: cores, frequency, governor, load.
+        top1: Of the Keras model in its training run, percent.
+        images: What `top1` was measured on, such as `"20 held-out images of photos"`.
     """
 
     run: str
@@ -56,10 +59,13 @@ class Measurement:
     sha256: str
     parts: int | None = None
     conditions: str = ""
+    top1: float | None = None
+    images: str = ""
 
 
 FIELDS = dataclasses.fields(Measurement)
 COLUMNS = ("schema", *(field.name for field in FIELDS))
+SCHEMAS = {"1": COLUMNS[:-2], str(SCHEMA): COLUMNS}  # that are read
 KEY = ("model", "format", "threads", "size", "batch", "unit", "runtime", "device")
 
 
@@ -91,7 +97,7 @@ def read_measurements(path):
             "file that `ghostnet compare` or a device's run.py wrote."
         )
     schemas = {line[0] for line in lines if line}
-    if schemas - {str(SCHEMA)} or tuple(header) != COLUMNS:
+    if any(tuple(header) != SCHEMAS.get(schema) for schema in schemas or {str(SCHEMA)}):
         found = ", ".join(sorted(schemas)) or "another number of columns"
         raise ValueError(
             f"{path} was written by another version of this package: schema {found}, expected "
@@ -145,7 +151,8 @@ def latest(measurements):
 
 def _measurement(path, number, line):
     try:
-        values = [_value(text, field.type) for text, field in zip(line[1:], FIELDS, strict=True)]
+        fields = FIELDS[: len(SCHEMAS[line[0]]) - 1]
+        values = [_value(text, field.type) for text, field in zip(line[1:], fields, strict=True)]
     except ValueError as error:
         raise ValueError(
             f"{path}, line {number}, is damaged: {error}. Remove the line, or take a copy of the "
@@ -159,7 +166,8 @@ def _value(text, kind):
         return bool(int(text))
     if kind in (str, int, float):
         return kind(text)
-    return int(text) if text else None
+    kind, _ = typing.get_args(kind)  # or None
+    return kind(text) if text else None
 
 
 def _text(measurement, field):

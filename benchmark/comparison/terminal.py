@@ -9,7 +9,18 @@ from keras_ghostnet.benchmark.comparison.columns import columns
 
 LEFT_OUT = ("top5",)  # so that the rest fits 100 columns
 MOST_FORMATS = 2  # of which there is room for all columns
+WIDTH = 100  # of the table, which a narrower terminal wraps
 OURS = "bold cyan"
+
+
+def show_table(console, measurements, suite="paper"):
+    """Prints the table; arguments and errors as `table`."""
+    width = console.width
+    console.width = max(width, WIDTH)
+    try:
+        console.print(table(measurements, suite))
+    finally:
+        console.width = width
 
 
 def table(measurements, suite="paper", reference=entries.REFERENCE):
@@ -38,15 +49,17 @@ def table(measurements, suite="paper", reference=entries.REFERENCE):
         title=Text(str(comparison.conditions)),
         title_justify="left",
         title_style="bold",
-        caption=Text(_caption(comparison, others)),
+        caption=Text(_caption(comparison, shown, others)),
         caption_justify="left",
     )
     for column in shown:
+        is_name = column.key == "model"  # which may be a long path
         result.add_column(
             column.heading,
-            justify="left" if column.key == "model" else "right",
+            justify="left" if is_name else "right",
             vertical="bottom",
-            no_wrap=True,
+            overflow="fold",
+            no_wrap=not is_name,
         )
     for entry in comparison.entries:
         cells = (_text(column, entry) for column in shown)
@@ -61,10 +74,24 @@ def _text(column, entry):
     return f"{cell.text} ({cell.published})" if cell.published else cell.text
 
 
-def _caption(comparison, others):
-    parts = [f"Medians; ratio: to {comparison.reference}. In brackets: published, if other."]
+def _caption(comparison, shown, others):
+    """Explains what is in the table, and nothing else."""
+    keys = {column.key for column in shown}
+    parts = [f"Medians; ratio: to {comparison.reference}." if "ratio" in keys else "Medians."]
+    if any(column.cell(entry).published for column in shown for entry in comparison.entries):
+        parts.append("In brackets: published, if other.")
+    if "run_top1" in keys:
+        parts.append(f"Top-1 of run: {_run_images(comparison)}.")
     if any(measurement.noisy for measurement in comparison.measurements):
         parts.append("~: measured on a busy machine.")
     if others:
         parts.append(f"Not shown: {'; '.join(str(other.conditions) for other in others)}.")
     return " ".join(parts)
+
+
+def _run_images(comparison):
+    """What the runs' accuracies were measured on: said once if it is the same of all."""
+    images = {entry.row.name: entry.images for entry in comparison.entries if entry.images}
+    if len(set(images.values())) == 1:
+        return f"on {next(iter(images.values()))}"
+    return "; ".join(f"{name} on {text}" for name, text in images.items())

@@ -17,8 +17,8 @@ from keras_ghostnet.benchmark.comparison.compared_networks import resolve_networ
 from keras_ghostnet.benchmark.comparison.measure import warn_of_threads
 from keras_ghostnet.benchmark.profiling import attribution, events, operators
 from keras_ghostnet.console import step
+from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.environment import machine
-from keras_ghostnet.export import tflite
 from keras_ghostnet.export.tflite import inspection
 from keras_ghostnet.quiet import quiet
 
@@ -47,7 +47,8 @@ class Profile:
     """Where a network's time goes. All times are averages over the middle half of the calls.
 
     Attributes:
-        name: Of the file.
+        name: What the user named, of a `.tflite` file without its suffix.
+        format: `"fp32"`, `"fp16"` or `"int8"`.
         threads, calls: As they were asked for, and were timed.
         rows: A list of `Row`, in the file's order.
         other: Microseconds of work that belongs to none of the file's operators.
@@ -59,6 +60,7 @@ class Profile:
     """
 
     name: str
+    format: str
     threads: int
     calls: int
     rows: list
@@ -69,6 +71,12 @@ class Profile:
     machine: dict
 
     @property
+    def title(self) -> str:
+        """What was profiled, and how long a call takes."""
+        threads = f"{self.threads} {'thread' if self.threads == 1 else 'threads'}"
+        return f"{self.name}, {self.format}, {threads}: {self.plain / 1e3:.2f} ms a call"
+
+    @property
     def total(self) -> float:
         """Microseconds of all operators together."""
         return sum(row.microseconds for row in self.rows) + self.other
@@ -77,6 +85,10 @@ class Profile:
     def is_noisy(self) -> bool:
         """Whether other work interrupted most calls: they took far longer than their operators."""
         return self.plain > NOISY * (self.total + self.resolution)
+
+    def slowest(self, most: int) -> list[Row]:
+        """The slowest rows, a list of at most so many `Row`, the slowest first."""
+        return sorted(self.rows, key=lambda row: -row.microseconds)[:most]
 
     def by_type(self) -> "list[Sum]":
         """Operators of the same type together.
@@ -116,6 +128,7 @@ class Sum:
     macs: int | None
 
 
+@keras_defaults()
 def profile(
     model: str | os.PathLike[str],
     *,
@@ -152,23 +165,19 @@ def profile(
         with step(console, "Exporting") as done:
             (export,) = Cache().exports(network, [format])
             done(f"profiling {export.path}")
-        return profile_file(export.path, threads, calls)
+        return _profile_export(export, threads, calls)
 
 
-def profile_file(path: pathlib.Path, threads: int = 1, calls: int = 200) -> Profile:
-    """Times the operators of a `.tflite` file; arguments and errors as `profile`.
-
-    They are timed by LiteRT's own profiler, within XNNPACK, in a process of its own.
-    """
-    validate_options(threads, calls)
-    tflite.load(path)  # refuses what is not one
-    found = operators.read_operators(path.read_bytes())
-    measured = _measure(path, threads, calls)
+def _profile_export(export, threads, calls):
+    """LiteRT's own profiler times the operators, within XNNPACK, in a process of its own."""
+    found = operators.read_operators(export.path.read_bytes())
+    measured = _measure(export.path, threads, calls)
     names = measured["names"]
     places = attribution.attribute(names, [operator.name for operator in found])
     times = _middle(measured["microseconds"])
     return Profile(
-        name=path.name,
+        name=export.model,
+        format=export.format,
         threads=threads,
         calls=len(measured["profiled"]),
         rows=[_row(operator, names, times, places) for operator in found],

@@ -13,20 +13,22 @@ COLUMNS = ("index", "operator", "layer", "shape", "kernel", "macs", "microsecond
 LAYER, WORK = 25, 20  # characters of a layer's and an XNNPACK operator's name in the terminal
 DPI = 160
 HEIGHT = 0.26  # of a bar with its gap, in inches
+SLOWEST = 10  # layers in the summary
 BARS = 30  # of layers in the chart, the slowest
 
 
-def layers(profile):
+def layers(profile, slowest=None):
     """One row an operator, in the file's order, at most 100 columns wide.
 
     Args:
         profile: A `keras_ghostnet.benchmark.profiling.Profile`.
+        slowest: How many to show, the slowest first; None shows all.
 
     Returns:
         A `rich.table.Table`.
     """
     table = _table("Layer", "Operator", "Output", "XNNPACK", "M MACs", "\N{MICRO SIGN}s", "%")
-    for row in profile.rows:
+    for row in profile.rows if slowest is None else profile.slowest(slowest):
         table.add_row(
             _end(row.operator.layer, LAYER),
             row.operator.type.replace("DEPTHWISE_CONV_2D", "DEPTHWISE"),
@@ -105,7 +107,7 @@ def write_png(path, profile):
         ImportError: If matplotlib is missing.
     """
     sums = [entry for entry in profile.by_type() if entry.microseconds]
-    slowest = sorted(profile.rows, key=lambda row: -row.microseconds)[:BARS]
+    slowest = profile.slowest(BARS)
     groups = (
         ("By type", [(f"{entry.type} ({entry.count})", entry.microseconds) for entry in sums]),
         (
@@ -116,13 +118,7 @@ def write_png(path, profile):
     heights = [len(bars) for _, bars in groups]
     grid = dict(nrows=2, gridspec_kw=dict(height_ratios=heights))
     with figures.figure_of(9, HEIGHT * sum(heights) + 2, **grid) as (figure, axes):
-        threads = f"{profile.threads} {'thread' if profile.threads == 1 else 'threads'}"
-        figure.suptitle(
-            f"{profile.name}, {threads}: {profile.plain / 1e3:.2f} ms a call\n"
-            f"{profile.machine['cpu']}",
-            fontsize=10,
-            parse_math=False,
-        )
+        figure.suptitle(f"{profile.title}\n{profile.machine['cpu']}", fontsize=10, parse_math=False)
         for axis, (title, bars) in zip(axes, groups, strict=True):
             _bars(axis, title, bars, profile.total)
         with files.replacing(path) as partial:

@@ -50,8 +50,8 @@ def confusion_matrix(matrix, class_names):
             xlabel="Predicted",
             ylabel="True",
         )
-        axes.set_xticks(range(count), class_names)
-        axes.set_yticks(range(count), class_names)
+        axes.set_xticks(range(count), class_names, parse_math=False)
+        axes.set_yticks(range(count), class_names, parse_math=False)
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)

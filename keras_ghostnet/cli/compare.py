@@ -6,14 +6,12 @@ Measurements are appended to DIR/DEVICE-RUNTIME.csv and shown in DIR/compare.htm
 """
 
 import argparse
-import pathlib
 import sys
 
 from keras_ghostnet.command import start_backend
 from keras_ghostnet.quiet import quiet
 
 OUT = "compare"
-WIDTH = 100  # of the table, which a narrower terminal wraps
 NEXT = """\
 Done: {}. Copy it to the device, and there:
     pip install numpy ai-edge-litert
@@ -74,27 +72,17 @@ def run(args):
     from rich.console import Console
 
     start_backend()
-    from keras_ghostnet.benchmark.comparison import compare, terminal
-    from keras_ghostnet.export import destination
+    from keras_ghostnet.benchmark.comparison import compare
 
     console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
     with quiet(unless=()):
         if args.export_only:
             compare.export_kit(args.models, args.export_only, console=console, **_options(args))
             console.print(NEXT.format(args.export_only), soft_wrap=True)
-            return
-        if args.csvs:
-            compare.require_report_packages()
-            measurements = compare.read_measurements(args.csvs, args.suite)
-            destination.check_writable(args.out)
-            compare.write_report(measurements, args.suite, args.out)
+        elif args.csvs:
+            compare.report_measurements(args.csvs, args.suite, args.out, console=console)
         else:
-            measurements = compare.compare(args.models, args.out, console=console, **_options(args))
-        table = terminal.table(measurements, args.suite)
-    console.width = max(console.width, WIDTH)
-    console.print(table)
-    paths = (pathlib.Path(args.out, name) for name in (compare.PAGE, compare.PICTURE))
-    console.print(f"Done: {', '.join(map(str, paths))}", soft_wrap=True)
+            compare.compare(args.models, args.out, console=console, **_options(args))
 
 
 def _options(args):

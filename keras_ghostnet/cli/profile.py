@@ -2,7 +2,8 @@
 
 MODEL is a .tflite file, or what is exported to one: a network of `ghostnet compare`, with random
 weights, a run's folder (its best model), or a .keras file. LiteRT's own profiler times the
-operators. With --out the figures go to DIR as well: a CSV of all layers, and a chart.
+operators. The types of operators and the slowest layers are shown, every layer with --all. With
+--out the figures go to DIR as well: a CSV of all layers, and a chart.
 """
 
 import pathlib
@@ -21,6 +22,7 @@ def arguments(parser):
     )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--calls", type=int, default=200, metavar="N", help="default: 200")
+    parser.add_argument("--all", action="store_true", help="list every layer, in their order")
     parser.add_argument("--out", metavar="DIR", help="folder for the CSV and the chart")
 
 
@@ -41,8 +43,14 @@ def run(args):
     found = profile.profile(
         args.model, format=args.format, threads=args.threads, calls=args.calls, console=console
     )
-    console.print(show.layers(found))
+    console.print(found.title, style="bold", markup=False, soft_wrap=True)
     console.print(show.types(found))
+    console.print(show.layers(found, None if args.all else show.SLOWEST))
+    if not args.all and len(found.rows) > show.SLOWEST:
+        console.print(
+            f"The slowest {show.SLOWEST} of {len(found.rows)} layers; --all lists every one.",
+            soft_wrap=True,
+        )
     console.print(
         f"LiteRT reports whole microseconds: the sum may lack {found.resolution:.0f} of them. "
         "Layers that are merged run within a neighbor.",
@@ -51,7 +59,8 @@ def run(args):
     if found.is_noisy:
         console.print("The machine was busy: whole calls were interrupted.", soft_wrap=True)
     if args.out:
-        stem = pathlib.Path(args.out, pathlib.Path(found.name).stem)
+        name = pathlib.Path(found.name).name.removesuffix(".keras")
+        stem = pathlib.Path(args.out, f"{name}_{found.format}")
         show.write_csv(f"{stem}_profile.csv", found)
         show.write_png(f"{stem}_profile.png", found)
         console.print(f"{stem}_profile.csv and .png", soft_wrap=True)

@@ -12,7 +12,7 @@ import pytest
 from keras_ghostnet import count_macs
 from keras_ghostnet.benchmark.profiling import events, operators, show
 from keras_ghostnet.benchmark.profiling.attribution import attribute
-from keras_ghostnet.benchmark.profiling.profile import profile_file
+from keras_ghostnet.benchmark.profiling.profile import Profile, Row, profile
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.formats import get_format, write
 from keras_ghostnet.export.graph import deploy, for_tracing
@@ -77,7 +77,7 @@ def file(request, deployed, images, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(file):
-    return profile_file(file, calls=20)
+    return profile(file, calls=20)
 
 
 def test_operators_are_those_of_the_network(tmp_path):
@@ -121,7 +121,7 @@ def test_time_goes_to_the_largest_layer(tmp_path):
     outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
     path = tmp_path / "model.tflite"
     tflite.export(keras.Model(inputs, outputs), path)
-    found = profile_file(path, calls=20)
+    found = profile(path, calls=20)
     (much,) = (row for row in found.rows if row.operator.layer.startswith("much"))
     assert much.operator.macs == 64 * 64 * 64 * 16 * 49
     assert "IGEMM" in much.work
@@ -130,14 +130,16 @@ def test_time_goes_to_the_largest_layer(tmp_path):
 
 
 def test_command(file, found, tmp_path, capsys):
-    assert ghostnet("profile", file, "--calls", "10", "--out", tmp_path / "out") == 0
+    assert ghostnet("profile", file, "--calls", "10", "--all", "--out", tmp_path / "out") == 0
     text = capsys.readouterr().out
     for row in found.rows:
         assert row.operator.layer[-20:] in text
     assert "sum of the operators" in text
     assert "whole call" in text
-    table = text[text.index(" Layer") :]
-    assert max(map(len, table[: table.index(" Type")].splitlines())) <= 100
+    assert "lists every one" not in text
+    assert text.index(" Type") < text.index(" Layer")  # the summary comes first
+    table = text[text.index(" Layer") : text.index("LiteRT reports whole")]
+    assert max(map(len, table.splitlines())) <= 100
     stem = tmp_path / "out" / f"{file.stem}_profile"
     with stem.with_suffix(".csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
@@ -149,10 +151,56 @@ def test_command(file, found, tmp_path, capsys):
 
 def test_command_exports_a_network_first(run_dir, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert ghostnet("profile", run_dir, "--calls", "10") == 0
+    assert ghostnet("profile", run_dir, "--calls", "10", "--out", tmp_path / "out") == 0
     text = capsys.readouterr().out
     assert re.search(r"profiling .*small_fp32_\w+\.tflite", text)
     assert "DEPTHWISE_CONV_2D 3x3" in text
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "run_fp32_profile.csv",
+        "run_fp32_profile.png",
+    }
+
+
+def row(index, microseconds, name="CONV_2D"):
+    operator = operators.Operator(index, name, f"layer{index}", (1, 8, 8, 4), (1, 1), 1000)
+    return Row(operator, GEMM, microseconds)
+
+
+def test_the_summary_is_short_whatever_the_network(monkeypatch, capsys):
+    """Of 150 layers the ten slowest, by time; all of them, in their order, on request."""
+    times = [float(7 * index % 151) for index in range(1, 151)]
+    found = Profile(
+        name="runs/flowers [1]",
+        format="int8",
+        threads=2,
+        calls=20,
+        rows=[row(index, time) for index, time in enumerate(times)],
+        other=0.0,
+        resolution=75.0,
+        profiled=11_500.0,
+        plain=11_400.0,
+        machine={"cpu": "a processor"},
+    )
+    monkeypatch.setattr(
+        "keras_ghostnet.benchmark.profiling.profile.profile", lambda *_, **__: found
+    )
+    assert ghostnet("profile", "runs/flowers", "--calls", "10") == 0
+    text = capsys.readouterr().out
+    assert text.splitlines()[0] == "runs/flowers [1], int8, 2 threads: 11.40 ms a call"
+    shown = [int(number) for number in re.findall(r"layer(\d+)", text)]
+    assert shown == sorted(range(150), key=lambda index: -times[index])[: show.SLOWEST]
+    assert "The slowest 10 of 150 layers; --all lists every one." in text
+    assert len(text.splitlines()) < 35
+    assert ghostnet("profile", "runs/flowers", "--calls", "10", "--all") == 0
+    shown = [int(number) for number in re.findall(r"layer(\d+)", capsys.readouterr().out)]
+    assert shown == list(range(150))
+
+
+def test_the_picture_is_titled_by_what_was_named(file):
+    found = profile(file, calls=10)
+    name, fmt = file.stem.split("_")
+    assert (found.name, found.format) == (str(file.with_name(name)), fmt)
+    assert found.title.startswith(f"{file.with_name(name)}, {fmt}, 1 thread: ")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +220,7 @@ def test_bad_input(arguments, message, capfd):
 def test_an_old_litert(file, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.1.6")
     with pytest.raises(ImportError, match=r"needs LiteRT 2\.2 or later\. Found 2\.1\.6"):
-        profile_file(file)
+        profile(file)
 
 
 def test_a_crash_ends_the_measuring_process_alone(file, tmp_path, monkeypatch):
@@ -180,4 +228,4 @@ def test_a_crash_ends_the_measuring_process_alone(file, tmp_path, monkeypatch):
     crashing.write_text("import os\nos.abort()\n")
     monkeypatch.setattr(events, "__file__", str(crashing))
     with pytest.raises(ChildProcessError, match=r"profiler failed on .* code -6"):
-        profile_file(file)
+        profile(file)

@@ -172,9 +172,9 @@ def operators(path, ratio):
         ratio: Its time as a fraction of the peer's, measured in turn with it. Operators are timed
             by themselves, so of them only the shares are taken.
     """
-    from keras_ghostnet.benchmark.profiling.profile import profile_file
+    from keras_ghostnet.benchmark import profile
 
-    found = profile_file(path)
+    found = profile(path)
     shares = {kind.type: kind.microseconds / found.total for kind in found.by_type()}
     parts = {name: share * ratio for name, share in shares.items() if share * ratio >= LEAST}
     print("  of it", ", ".join(f"{name} {part:.2f}" for name, part in parts.items()))

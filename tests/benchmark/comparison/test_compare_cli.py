@@ -1,6 +1,8 @@
 """`ghostnet compare` as a user runs it."""
 
 import json
+import pathlib
+import re
 import shutil
 
 import pytest
@@ -9,6 +11,7 @@ from keras_ghostnet.benchmark.comparison import compare as comparing
 from keras_ghostnet.benchmark.comparison import kit, litert, results, throughput
 from keras_ghostnet.export import formats
 from keras_ghostnet.export.device import run
+from tests.benchmark.comparison.samples import measurements
 from tests.export.command import ghostnet
 
 ROWS = "mobilenet_v1_050,mobilenet_v2_035"
@@ -49,14 +52,13 @@ def test_rows_and_models_of_one_s_own(compare, run_dir, cache, tmp_path, capfd):
     names = ("mobilenet_v1_050", str(run_dir))
     assert keys == {(n, f, b) for n in names for f in ("fp32", "int8") for b in (1, 4)}
     assert {(one.threads, one.calls, one.unit) for one in found} == {(1, 10, "ms")}
-    assert {(one.model, one.size) for one in found} == set(zip(names, (64, 32), strict=True))
+    assert {(one.model, one.size) for one in found} == set(zip(names, (64, 64), strict=True))
     assert len({one.run for one in found}) == 1
     first = found[0]
     assert (first.model, first.parameters) == ("mobilenet_v1_050", 1_331_592)
     assert first.sha256 in {json.loads(p.read_text())["sha256"] for p in cache.glob("*.json")}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "compare.html",
-        "compare.png",
         results.file_name(run.Conditions().device, "litert"),
     }
 
@@ -70,6 +72,51 @@ def test_rows_and_models_of_one_s_own(compare, run_dir, cache, tmp_path, capfd):
         ("mobilenet_v1_050", "int8"),
         (str(tmp_path / "mine"), "int8"),
     ]
+
+
+def test_runs_of_one_s_own_alone(run_dir, cache, tmp_path, monkeypatch, capfd):
+    """The table and exit code 0, with their accuracy and without, and from the CSV as well."""
+    monkeypatch.chdir(tmp_path)
+    for name, accuracy in {"a": 0.75, "b": 0.85}.items():
+        shutil.copytree(run_dir, f"runs/{name}", ignore=shutil.ignore_patterns("photos"))
+        config = json.loads((run_dir / "config.json").read_text())
+        config["run"] |= {"data": "photos", "image_size": 32}
+        config["examples"] = {"train": 180, "val": 20}
+        pathlib.Path("runs", name, "config.json").write_text(json.dumps(config))
+        metrics = {"best": {"val_accuracy": accuracy}, "last": {"val_accuracy": 0.5}}
+        pathlib.Path("runs", name, "metrics.json").write_text(json.dumps(metrics))
+    options = ("--calls", 10, "--cache", cache, "--target", "none")
+    measuring = ("compare", "--models", "runs/a,runs/b/", "--formats", "fp32", *options)
+    csv = results.file_name(run.Conditions().device, "litert")
+
+    assert ghostnet(*measuring, "--out", "own") == 0
+    out = capfd.readouterr().out
+    assert re.search(r"runs/a .* 75\.0", out)
+    assert re.search(r"runs/b .* 85\.0", out)
+    assert "Top-1 of run: on 20 held-out images of photos." in " ".join(out.split())
+    assert "Done: own/compare.html, own/compare.png" in out
+    assert ghostnet("compare", "--from", f"own/{csv}", "--out", "again") == 0
+    assert re.search(r"runs/b .* 85\.0", capfd.readouterr().out)
+    assert pathlib.Path("again/compare.png").is_file()
+
+    assert ghostnet(*measuring, "--resolution", 48, "--out", "larger") == 0
+    out = capfd.readouterr().out
+    assert "runs/a" in out
+    assert "75.0" not in out  # which is that of images of 32 pixels
+    assert "No compare.png: it takes two networks" in out
+    assert {one.size for one in results.read_measurements(f"larger/{csv}")} == {48}
+    assert ghostnet("compare", "--from", f"larger/{csv}", "--out", "again") == 0
+    assert not pathlib.Path("again/compare.png").exists()
+
+
+def test_the_table_is_there_if_the_report_fails(tmp_path, monkeypatch, capfd):
+    def fail(*_):
+        raise ValueError("no font")
+
+    monkeypatch.setattr(comparing, "write_report", fail)
+    results.append_measurements(tmp_path / "device.csv", measurements())
+    assert ghostnet("compare", "--from", tmp_path / "device.csv", "--out", tmp_path / "out") == 1
+    assert "ghostnet_100" in capfd.readouterr().out
 
 
 def test_an_interrupted_run_goes_on(compare, tmp_path, monkeypatch, capfd):
@@ -174,7 +221,7 @@ def test_an_older_csv_is_told_before_the_export(compare, tmp_path, monkeypatch, 
     path.parent.mkdir()
     path.write_text("schema,run\n0,1\n")
     assert compare() == 1
-    assert "schema 0, expected 1" in capfd.readouterr().err
+    assert "schema 0, expected 2" in capfd.readouterr().err
     assert path.read_text() == "schema,run\n0,1\n"
 
 

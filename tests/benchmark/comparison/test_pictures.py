@@ -98,19 +98,21 @@ def test_front_is_what_nothing_beats():
 
 def test_png_has_a_picture_of_each_kind(tmp_path):
     path = tmp_path / "new" / "table.png"
-    pictures.write_png(path, measurements())
+    assert pictures.write_png(path, measurements())
     width, height = (int(inches * pictures.DPI) for inches in pictures.SIZE)
     assert PIL.Image.open(path).size == pytest.approx((width, 3 * height), abs=2)
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_nothing_to_draw_leaves_the_file(tmp_path):
+@pytest.mark.parametrize("changes", [{}, {"model": "my_own"}])
+def test_nothing_is_drawn_of_one_dot(changes, tmp_path):
+    """What an earlier measurement drew does not stay beside the new page."""
     path = tmp_path / "table.png"
-    path.write_text("mine")
-    (row, *_) = paper_table.rows("paper")
-    with pytest.raises(ValueError, match="nothing to draw"):
-        pictures.write_png(path, [measurement(row, model="my_own")])
-    assert path.read_text() == "mine"
+    path.write_text("of an earlier run")
+    found = [measurement(paper_table.get_row("ghostnet_100"), **changes)]
+    assert not pictures.write_png(path, found)
+    assert not path.exists()
+    assert pictures.pictures_of(entries.comparisons(found)[0]) == []
 
 
 def test_svg_tells_more_and_takes_no_text_for_markup_or_formulas():
@@ -125,8 +127,10 @@ def test_svg_tells_more_and_takes_no_text_for_markup_or_formulas():
 
 def test_details_tell_what_was_measured():
     row = paper_table.get_row("ghostnet_100")
-    (comparison,) = entries.comparisons([measurement(row, median=3.0, noisy=True)])
+    other = measurement(paper_table.get_row("ghostnet_050"))
+    (comparison,) = entries.comparisons([measurement(row, median=3.0, noisy=True), other])
     picture = pictures.pictures_of(comparison)[1]
+    point = picture.points[1]
     for text in ("C-GhostNet 1.0x", "73.9 % top-1", "141.0 M", "fp32: 3 ms", "busy machine"):
-        assert text in picture.points[0].details
-    assert picture.points[0].is_noisy
+        assert text in point.details
+    assert [point.is_noisy for point in picture.points] == [False, True]

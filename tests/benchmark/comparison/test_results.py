@@ -29,9 +29,11 @@ ONE = results.Measurement(
     sha256="0123",
     parts=3,
     conditions="cores 0,1 (in the end 1)",
+    top1=100 * 17 / 20,
+    images="20 held-out images of photos, 2024",
 )
 FILE = dataclasses.replace(
-    ONE, model="runs/mine", parameters=None, macs=None, parts=None, sha256=""
+    ONE, model="runs/mine", parameters=None, macs=None, parts=None, sha256="", top1=None, images=""
 )
 
 
@@ -51,6 +53,17 @@ def test_a_missing_file(tmp_path):
         results.read_measurements(tmp_path / "none.csv")
 
 
+def test_the_first_schema_is_read_and_added_to(tmp_path):
+    path = tmp_path / "device.csv"
+    results.append_measurements(path, [ONE])
+    header, line = rows(path)
+    write(path, [header[:-2], ["1", *line[1:-2]]])
+    old = dataclasses.replace(ONE, top1=None, images="")
+    assert results.read_measurements(path) == [old]
+    results.append_measurements(path, [ONE])
+    assert results.read_measurements(path) == [old, ONE]
+
+
 def rows(path):
     with path.open(newline="") as file:
         return list(csv.reader(file))
@@ -67,7 +80,11 @@ def older_schema(lines):
 
 
 def newer_schema(lines):
-    return [lines[0], ["2", *lines[1][1:]]]
+    return [lines[0], ["3", *lines[1][1:]]]
+
+
+def mixed_schema(lines):
+    return [lines[0], ["1", *lines[1][1:]]]
 
 
 def short_line(lines):
@@ -81,8 +98,9 @@ def bad_number(lines):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (older_schema, "another version of this package: schema 0, expected 1"),
-        (newer_schema, "another version of this package: schema 2, expected 1"),
+        (older_schema, "another version of this package: schema 0, expected 2"),
+        (newer_schema, "another version of this package: schema 3, expected 2"),
+        (mixed_schema, "another version of this package: schema 1, expected 2"),
         (short_line, "line 3, is damaged"),
         (bad_number, "line 3, is damaged: invalid literal"),
         (lambda lines: [["model", "params_m"], ["a", "1"]], "not a table of measurements: its"),
