@@ -20,9 +20,10 @@ from keras_ghostnet.export import destination
 SUITES = {"paper": litert, "gpu": throughput}
 PAGE, PICTURE = "compare.html", "compare.png"
 REPORT_PACKAGES = ("jinja2", "matplotlib")
-NO_PICTURE = """\
-No {}: it takes two networks whose accuracy is known on the same images, as published or in the
-metrics.json of runs that have ended."""
+NO_PICTURE = (
+    "No {}: it takes two networks whose accuracy is known on the same images, as published or in "
+    "the metrics.json of runs that have ended."
+)
 
 
 @dataclasses.dataclass(frozen=True)

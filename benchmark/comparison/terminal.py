@@ -91,7 +91,10 @@ def _caption(comparison, shown, others):
 
 def _run_images(comparison):
     """What the runs' accuracies were measured on: said once if it is the same of all."""
-    images = {entry.row.name: entry.images for entry in comparison.entries if entry.images}
-    if len(set(images.values())) == 1:
-        return f"on {next(iter(images.values()))}"
-    return "; ".join(f"{name} on {text}" for name, text in images.items())
+    names = {}
+    for entry in comparison.entries:
+        if entry.images:
+            names.setdefault(entry.images, []).append(entry.row.name)
+    if len(names) == 1:
+        return f"on {next(iter(names))}"
+    return "; ".join(f"{', '.join(those)} on {images}" for images, those in names.items())
