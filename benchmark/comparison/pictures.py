@@ -5,6 +5,7 @@ import html
 import math
 import pathlib
 import re
+import textwrap
 
 from keras_ghostnet import files
 from keras_ghostnet.benchmark.comparison import entries
@@ -16,6 +17,7 @@ FRONT = dict(color=figures.WRONG, linewidth=1.2, alpha=0.7, zorder=1)
 SPREAD = 20  # between the least and the largest cost, beyond which the axis is logarithmic
 SIZE = (8.6, 5.2)  # of a picture, in inches
 DPI = 160
+LABEL = 60  # characters of a line beside an axis
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +235,7 @@ def _points(axes, picture):
             markerfacecolor="none" if point.is_noisy else color,
             gid=f"point-{index}",
         )
-    axes.set(xlabel=picture.axis, ylabel=picture.accuracy)
+    axes.set(xlabel=picture.axis, ylabel=textwrap.fill(picture.accuracy, LABEL))
     for axis in (axes.xaxis, axes.yaxis):
         axis.label.set_parse_math(False)
     axes.margins(0.12, 0.1)
@@ -256,9 +258,15 @@ def _legend(drawn):
     from matplotlib.lines import Line2D
 
     points = [point for picture in drawn for point in picture.points]
+    has_ours = any(point.is_ours for point in points)
     kinds = [
-        ("GhostNets", OURS, OURS, any(point.is_ours for point in points)),
-        ("others", OTHERS, OTHERS, not all(point.is_ours for point in points)),
+        ("GhostNets", OURS, OURS, has_ours),
+        (
+            "others" if has_ours else "networks",
+            OTHERS,
+            OTHERS,
+            not all(point.is_ours for point in points),
+        ),
         ("busy machine", OTHERS, "none", any(point.is_noisy for point in points)),
     ]
     dot = dict(linestyle="none", marker="o", markersize=2 * RADIUS)
