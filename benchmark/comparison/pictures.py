@@ -303,5 +303,5 @@ def _point(entry, cost, comparison, is_noisy=False):
 
 def _short(path):
     """The end of a path, which says most."""
-    *start, folder, name = ("", *pathlib.PurePath(path).parts)
-    return f"\N{HORIZONTAL ELLIPSIS}/{folder}/{name}" if len(start) > 1 else path
+    parts = pathlib.PurePath(path).parts
+    return path if len(parts) <= 2 else f"\N{HORIZONTAL ELLIPSIS}/{parts[-2]}/{parts[-1]}"
