@@ -42,7 +42,7 @@ def evaluation_image(encoded, size, crop=0.875, max_pixels=MAX_PIXELS, prepare=i
         return tf.zeros((*size, images.CHANNELS)), error
 
     def usable(encoded):
-        picture = turn(decoding.decode_plain(encoded), orientation(encoded))
+        picture = rotate(decoding.decode_plain(encoded), orientation(encoded))
         return prepare(images.center_crop(picture, size, crop)), ""
 
     def attempt(encoded):
@@ -74,7 +74,7 @@ def orientation(encoded):
         lambda: decoding.png_metadata(encoded),
     )
 
-    def told():
+    def recorded():
         value = tf.constant(b"\x01")
         for pattern, groups in ((XMP, r"\1"), (EXIF, r"\1\2")):
             found = tf.strings.regex_replace(metadata, pattern, groups)
@@ -82,11 +82,11 @@ def orientation(encoded):
         return tf.cast(tf.io.decode_raw(value, tf.uint8)[0], tf.int32) & DIGIT
 
     # To extract takes longer than to see that most have none.
-    turned = tf.strings.regex_full_match(metadata, decoding.TURNED)
-    return tf.cond(turned, told, lambda: tf.constant(1))
+    rotated = tf.strings.regex_full_match(metadata, decoding.ROTATED)
+    return tf.cond(rotated, recorded, lambda: tf.constant(1))
 
 
-def turn(image, orientation):
+def rotate(image, orientation):
     """Turns an image `(height, width, channels)` as its orientation says."""
     image = tf.cond(orientation > 4, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
     for axis, orientations in ((0, (3, 4, 7, 8)), (1, (2, 3, 6, 7))):

@@ -5,7 +5,7 @@ import pytest
 
 from keras_ghostnet.export import images, samples
 from keras_ghostnet.export.images import Images, from_files, list_files, split_in_halves
-from tests.training.photographs import encode, picture, turned
+from tests.training.photographs import encode, picture, rotated
 
 SIZE = (8, 8)
 
@@ -28,11 +28,11 @@ def test_too_many_broken_files_are_refused(tmp_path):
         from_files(tmp_path, SIZE, crop=1.0)
 
 
-def test_photographs_are_turned(tmp_path):
+def test_photographs_are_rotated(tmp_path):
     (tmp_path / "upright.jpg").write_bytes(encode(picture(16, 16)))
-    (tmp_path / "turned.jpg").write_bytes(turned(picture(16, 16), 3))
-    rotated, upright = from_files(tmp_path, (16, 16), crop=1.0).pixels
-    np.testing.assert_array_equal(rotated, upright[::-1, ::-1])
+    (tmp_path / "rotated.jpg").write_bytes(rotated(picture(16, 16), 3))
+    upside_down, upright = from_files(tmp_path, (16, 16), crop=1.0).pixels
+    np.testing.assert_array_equal(upside_down, upright[::-1, ::-1])
 
 
 @pytest.mark.parametrize("count", [40, 41])

@@ -19,7 +19,7 @@ from tests.training import runs
 
 
 def broken_checkpoint(site):
-    """One bit of the last checkpoint is turned."""
+    """One bit of the last checkpoint is flipped."""
     whole, _ = site.whole
     run_dir = site.folder / "broken"
     with runs.started(runs.command(site.photos, run_dir, settings=SETTINGS)) as (process,):

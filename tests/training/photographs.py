@@ -25,7 +25,7 @@ def encode(image, form="JPEG", **options):
     return file.getvalue()
 
 
-def turned(image, orientation, endian="II"):
+def rotated(image, orientation, endian="II"):
     """A JPEG with an Exif orientation, written byte by byte."""
     order = "<" if endian == "II" else ">"
     entries = struct.pack(f"{order}HHHIHH", 1, 0x0112, 3, 1, orientation, 0)

@@ -55,7 +55,7 @@ def test_photographs_are_turned_as_exif_says(orientation, endian):
         7: lambda x: np.rot90(x, 2).transpose(1, 0, 2),
         8: lambda x: np.rot90(x),
     }
-    encoded = photographs.turned(PICTURE, orientation, endian)
+    encoded = photographs.rotated(PICTURE, orientation, endian)
     assert bool(decoding.is_plain(encoded)) == (orientation == 1)
     stored = pillow(encode(PICTURE))
     np.testing.assert_array_equal(decoding.decode(encoded), turns[orientation](stored))
@@ -80,7 +80,7 @@ def xmp(orientation):
 XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 XMP_CHUNK = b"XML:com.adobe.xmp\0%c\0\0\0"  # and whether it is compressed
 EXIF_SEGMENT = segment(0xE1, b"Exif\0\0" + exif(6))
-HEADERS = {  # of a JPEG that is to be turned, in front of the rest
+HEADERS = {  # of a JPEG that is to be rotated, in front of the rest
     "XMP first": segment(0xE1, XMP_HEADER + b" " * 60_000) + EXIF_SEGMENT,
     "a long comment first": segment(0xFE, b"x" * 5000) + EXIF_SEGMENT,
     "profiles first": 3 * segment(0xE2, b"ICC_PROFILE\0" + bytes(50_000)) + EXIF_SEGMENT,
@@ -89,7 +89,7 @@ HEADERS = {  # of a JPEG that is to be turned, in front of the rest
     "a long integer": segment(0xE1, b"Exif\0\0" + exif(6, 4)),
     "a long integer, big-endian": segment(0xE1, b"Exif\0\0" + exif(6, 4, ">")),
 }
-CHUNKS = {  # of a PNG that is to be turned, and whether they follow the pixels
+CHUNKS = {  # of a PNG that is to be rotated, and whether they follow the pixels
     "eXIf": (b"eXIf", exif(6), False),
     "eXIf at the end": (b"eXIf", exif(6), True),
     "XMP": (b"iTXt", XMP_CHUNK % 0 + xmp(6), False),
@@ -284,8 +284,8 @@ def test_warp_shifts_and_turns():
     np.testing.assert_allclose(moved[3:, :-5], FLOAT[:-3, 5:], atol=1e-3)
     assert (moved.numpy()[:3] == -1).all()
     square = FLOAT[:100, :100]
-    turned = images.warp(square, [0, -1, 0, 1, 0, 0])
-    np.testing.assert_allclose(turned, np.rot90(square), atol=0.05)
+    rotated = images.warp(square, [0, -1, 0, 1, 0, 0])
+    np.testing.assert_allclose(rotated, np.rot90(square), atol=0.05)
 
 
 def test_shift_rotate_zoom_of_nothing_changes_nothing():

@@ -191,7 +191,7 @@ GOOD = {
     "sixteen bits": photographs.deep_png(SHARP, 3),
     "sixteen bits gray": photographs.deep_png(SHARP, 1),
     "animation": photographs.animation(SHARP),
-    "exif": photographs.turned(SHARP, 6),
+    "exif": photographs.rotated(SHARP, 6),
     "bmp": encode(SHARP, "BMP"),
     "bmp palette": encode(PIL.Image.fromarray(SHARP).convert("L"), "BMP"),
     "webp": encode(SHARP, "WEBP"),

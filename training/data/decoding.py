@@ -17,14 +17,14 @@ FRAME = r"(?s)\C*(?:\x00\x0b\x08\C{4}\x01|\x00\x11\x08\C{4}\x03)\C*"
 METADATA = r"(?s)\C*(?:Exif|http:|Photoshop|ICC_PROFILE|MPF)\C*"
 # An orientation from 2 to 8: the Exif tag of any integer type in either byte order, or XMP's
 # attribute or element. By its bytes alone: to be wrong only sends an image the slow way.
-TURNED = (
+ROTATED = (
     r"(?s)\C*(?:\x01\x12\x00[\x01-\x0d]\x00\x00\x00\x01\x00{0,3}[\x02-\x08]"
     r"|\x12\x01[\x01-\x0d]\x00\x01\x00\x00\x00[\x02-\x08]\x00"
     r"|tiff:Orientation(?:=\"|>)[2-8])\C*"
 )
 # The places of a PNG where Pillow finds an orientation; the last two may be compressed.
 PNG_METADATA = r"(?s)\C*(?:eXIf|XML:com\.adobe\.xmp|Raw profile type exif)\C*"
-INKS = 4  # channels of a CMYK image
+CMYK_CHANNELS = 4
 # Pillow's modes of more than 8 bits, which its own conversion to RGB would clip instead of scale.
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
@@ -77,8 +77,8 @@ def is_plain_jpeg(encoded):
     """
     # TensorFlow would print a line for every file that is none.
     with tf.control_dependencies([tf.debugging.Assert(is_jpeg(encoded), ["not a JPEG"])]):
-        turned = tf.strings.regex_full_match(jpeg_metadata(encoded), TURNED)
-        return ~turned & (tf.io.extract_jpeg_shape(encoded)[2] != INKS)
+        rotated = tf.strings.regex_full_match(jpeg_metadata(encoded), ROTATED)
+        return ~rotated & (tf.io.extract_jpeg_shape(encoded)[2] != CMYK_CHANNELS)
 
 
 def jpeg_metadata(encoded):
@@ -158,7 +158,7 @@ def decode(encoded):
 
 
 def _turn(image):
-    """A Pillow image turned as its metadata say."""
+    """A Pillow image rotated as its metadata say."""
     import PIL.ImageOps
 
     try:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_ghostnet.export.saved_model.decoding import evaluation_image
 from keras_ghostnet.training.data import decoding, images
 from tests.export.saved_model.requests import BROKEN, png_header
-from tests.training.photographs import deep_png, encode, picture, turned
+from tests.training.photographs import deep_png, encode, picture, rotated
 
 SIZE = (40, 56)
 LEVEL = 1 / 255 / 0.224  # of a pixel's 256, after normalization
@@ -60,7 +60,7 @@ def test_a_progressive_jpeg():
 @pytest.mark.parametrize("endian", ["II", "MM"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_photographs_are_turned(orientation, endian):
-    check(turned(picture(90, 120), orientation, endian), levels=2)
+    check(rotated(picture(90, 120), orientation, endian), levels=2)
 
 
 def test_an_orientation_behind_other_entries():
@@ -76,7 +76,7 @@ def test_a_comment_is_no_orientation():
     comment = b"\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00"
     jpeg = encode(picture(90, 120))
     jpeg = jpeg[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + jpeg[2:]
-    assert re.fullmatch(decoding.TURNED.encode().replace(rb"\C", rb"."), jpeg)  # it looks like one
+    assert re.fullmatch(decoding.ROTATED.encode().replace(rb"\C", rb"."), jpeg)  # it looks like one
     check(jpeg, levels=2)
 
 
