@@ -9,7 +9,7 @@ from keras_ghostnet.export import images, preprocessing
 from keras_ghostnet.export.device import run
 from keras_ghostnet.preprocessing import normalize
 from tests.export.networks import short_network
-from tests.training.photographs import encode, picture, turned
+from tests.training.photographs import encode, picture, rotated
 
 
 class Model:
@@ -25,7 +25,7 @@ def photos(tmp_path):
     folder.mkdir()
     (folder / "a.jpg").write_bytes(encode(picture(90, 150)))
     (folder / "b.png").write_bytes(encode(picture(130, 70), "PNG"))
-    (folder / "c.jpg").write_bytes(turned(picture(80, 120), 6))
+    (folder / "c.jpg").write_bytes(rotated(picture(80, 120), 6))
     (folder / ".hidden").write_text("no image")
     return folder
 
