@@ -31,6 +31,8 @@ class State:
         recipe: What the run is, as a dictionary: a checkpoint of another is refused.
         history: One dictionary an epoch, as in `metrics.csv`.
         sums: Of the epoch that was started: how many `steps`, and their `loss` and `accuracy`.
+        images: What the run is trained on: names of `classes`, and for each split the number of
+            `examples` and their `fingerprint`; None if not known.
     """
 
     step: int
@@ -38,6 +40,7 @@ class State:
     recipe: dict
     history: list
     sums: dict
+    images: dict | None = None
 
 
 class CheckpointError(ValueError):
@@ -83,13 +86,14 @@ class Checkpoints:
             "recipe": state.recipe,
             "history": state.history,
             "sums": state.sums,
+            "images": state.images,
         }
         described["sha256"] = _sha256(arrays, described)
         with files.replacing(self.folder / f"{name}.json") as partial:
             partial.write_text(json.dumps(described, indent=1) + "\n")
-        best = max(state.history, key=lambda row: row["val_accuracy"], default={"step": None})
+        best = best_epoch(state.history)["step"] if state.history else None
         for step in self.steps()[: -self.keep]:
-            if step != best["step"]:
+            if step != best:
                 self._remove(step)
 
     def steps(self):
@@ -99,17 +103,20 @@ class Checkpoints:
         matches = (NAME.match(path.name) for path in self.folder.iterdir())
         return sorted(int(match[1]) for match in matches if match)
 
-    def latest(self, recipe):
+    def latest(self, recipe, images=None):
         """The last checkpoint that is whole; a broken one is reported and the one before taken.
 
         Args:
-            recipe: What the run is, as `State.recipe`.
+            recipe: What the run is, as `State.recipe`. It may have more `epochs`, and if the
+                images are known to be the same, they may lie elsewhere.
+            images: What it is to be trained on, as `State.images`; None leaves that unchecked.
 
         Returns:
             A `State`, or None if there is no checkpoint.
 
         Raises:
-            CheckpointError: If all are broken, or if they belong to another recipe.
+            CheckpointError: If all are broken, or if they belong to another recipe or to other
+                images.
         """
         steps = self.steps()
         for step in reversed(steps):
@@ -118,7 +125,7 @@ class Checkpoints:
             except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
                 self.log(f"The checkpoint of step {step} is broken and is passed over: {error}")
                 continue
-            _check_recipe(state.recipe, recipe, self.folder)
+            _require_same_run(state, recipe, images, self.folder)
             return state
         if steps:
             raise CheckpointError(
@@ -138,7 +145,7 @@ class Checkpoints:
         for name in described["scalars"]:
             variables[name] = variables[name].reshape(())
         fields = {name: described[name] for name in ("step", "recipe", "history", "sums")}
-        return State(variables=variables, **fields)
+        return State(variables=variables, images=described.get("images"), **fields)
 
     def _path(self, step, suffix):
         return self.folder / f"step-{step:08d}.{suffix}"
@@ -149,18 +156,51 @@ class Checkpoints:
         files.remove(self._path(step, "safetensors"))
 
 
-def _check_recipe(found, wanted, folder):
-    if found == wanted:
-        return
-    different = [
-        f"{name} was {found.get(name)!r}, is {wanted.get(name)!r}"
-        for name in sorted({*found, *wanted})
-        if found.get(name) != wanted.get(name)
+def best_epoch(history):
+    """The row of the best epoch: by accuracy on the held-out images, then by the loss on them."""
+    return max(history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+
+
+def _require_same_run(state, recipe, images, folder):
+    found = state.recipe
+    different = {name for name in {*found, *recipe} if found.get(name) != recipe.get(name)}
+    if found.get("epochs", 0) < recipe.get("epochs", 0):
+        different.discard("epochs")  # the run is extended
+    messages = []
+    if state.images and images:
+        different.discard("data")
+        messages = _different_images(state.images, images)
+    messages += [
+        f"{name} was {found.get(name)!r}, is {recipe.get(name)!r}" for name in sorted(different)
     ]
-    raise CheckpointError(
-        f"{folder} holds checkpoints of another run: {'; '.join(different)}. Continue with the "
-        "same settings, or choose another folder."
-    )
+    if messages:
+        raise CheckpointError(
+            f"{folder} holds checkpoints of another run: {'; '.join(messages)}. Continue with the "
+            "same settings and images, or choose another folder."
+        )
+
+
+def _different_images(found, wanted):
+    """How the images differ, in words."""
+    if found["classes"] != wanted["classes"]:
+        gone, new = (
+            ", ".join(repr(name) for name in one if name not in other)
+            for one, other in (
+                (found["classes"], wanted["classes"]),
+                (wanted["classes"], found["classes"]),
+            )
+        )
+        if not gone and not new:
+            return ["the classes are in another order"]
+        return [f"the classes differ (gone: {gone or 'none'}; new: {new or 'none'})"]
+    messages = []
+    for split, count in wanted["examples"].items():
+        before = found["examples"][split]
+        if count != before:
+            messages.append(f"{split} had {before:,} images, has {count:,}")
+        elif found["fingerprint"][split] != wanted["fingerprint"][split]:
+            messages.append(f"{split} has as many images, but of other names or classes")
+    return messages
 
 
 def _sha256(path, described):

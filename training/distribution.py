@@ -1,17 +1,16 @@
 """Where training runs: one device, several, or several machines, by one name."""
 
-import json
 import os
 
 import tensorflow as tf
 
 from keras_ghostnet import specs
-from keras_ghostnet.training import slurm
+from keras_ghostnet.training import cluster, slurm
 
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
-def strategy(name="auto"):
+def strategy(name="auto", log=print):
     """A `tf.distribute` strategy by name.
 
     Args:
@@ -19,12 +18,14 @@ def strategy(name="auto"):
             CPUs), `"multi_worker"` (the cluster that `TF_CONFIG` or SLURM describes), `"tpu"`,
             or `"auto"`: several workers if they are described, else several GPUs if there are,
             else one device.
+        log: Function of a line of text, for which workers are waited for.
 
     Returns:
         A `tf.distribute.Strategy`.
 
     Raises:
         ValueError: If the name is unknown, or no cluster or TPU is described.
+        ConnectionError: If a worker was not started in time.
     """
     if name not in STRATEGIES:
         raise ValueError(f"Unknown strategy {name!r}.{specs.suggest(name, STRATEGIES)}")
@@ -43,7 +44,12 @@ def strategy(name="auto"):
             raise ValueError(
                 "The strategy 'multi_worker' needs a cluster: set TF_CONFIG, or start under SLURM."
             )
-        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=_resolver(gpus))
+        resolver = _resolver(gpus)
+        jobs = resolver.cluster_spec().as_dict()
+        addresses = [address for job in jobs.values() for address in job]
+        own = jobs[resolver.task_type][resolver.task_id]
+        cluster.wait_for_workers(addresses, own, log)
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", ""))
     tf.config.experimental_connect_to_cluster(resolver)
     tf.tpu.experimental.initialize_tpu_system(resolver)
@@ -56,17 +62,9 @@ def workers():
     Raises:
         ValueError: If TF_CONFIG is not what TensorFlow expects.
     """
-    text = os.environ.get("TF_CONFIG")
-    if text:
-        try:
-            cluster = json.loads(text).get("cluster", {})
-            return len(cluster.get("worker", [])) + len(cluster.get("chief", []))
-        except (ValueError, AttributeError) as error:
-            raise ValueError(
-                f"TF_CONFIG is not a cluster: {error}. Expected e.g. "
-                '{"cluster": {"worker": ["a:1234", "b:1234"]}, "task": {"type": "worker", '
-                '"index": 0}}. Received: ' + text
-            ) from error
+    if text := os.environ.get("TF_CONFIG"):
+        described = cluster.parse_tf_config(text)
+        return len(described.addresses) if described else 0
     return slurm.workers()
 
 
@@ -115,6 +113,19 @@ def _split(replicas):
 
 
 def _resolver(gpus):
-    if os.environ.get("TF_CONFIG"):
-        return tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    return slurm.resolver(gpus)
+    text = os.environ.get("TF_CONFIG")
+    if not text:
+        return slurm.resolver(gpus)
+    described = cluster.parse_tf_config(text)
+    if described.task_type is None:
+        raise ValueError(
+            'TF_CONFIG does not say which of the workers this is, e.g. "task": {"type": "worker", '
+            f'"index": 0}}. Received: {text}'
+        )
+    return tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(described.jobs),
+        task_type=described.task_type,
+        task_id=described.task_id,
+        num_accelerators={"GPU": len(gpus)},
+        rpc_layer="grpc",
+    )

@@ -21,9 +21,8 @@ from keras_ghostnet.training.data import (
     require_same_classes,
 )
 from keras_ghostnet.training.logits import correct, logits
+from keras_ghostnet.training.progress import TOP
 from keras_ghostnet.weights import Transform
-
-TOP = 5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,7 +82,7 @@ def evaluate(
     model: keras.Model | str | os.PathLike,
     data: str | os.PathLike,
     *,
-    split: str = "val",
+    split: str | None = None,
     batch_size: int = 64,
     crop: float | None = None,
     image_size: int | None = None,
@@ -100,7 +99,8 @@ def evaluate(
             model); a `.keras` file; or a name of `list_models()`, with its ImageNet weights. It is
             evaluated in float32, as it is exported, also if it was trained in mixed precision.
         data: As `keras_ghostnet.training.data.open_source`.
-        split: `"train"`, `"val"`, `"test"` or `"all"`.
+        split: `"train"`, `"val"`, `"test"` or `"all"`. None takes `"val"`, or the whole of a folder
+            that has none, unless the model's run holds out its own images of it.
         batch_size: Images at a time; it does not change the result.
         crop: Fraction of the resized image's shorter side that is kept, in (0, 1]; None takes
             the run's, or 0.875.
@@ -127,6 +127,8 @@ def evaluate(
         crop = reference.crop if crop is None else crop
         seed = reference.seed if seed is None else seed
     placement = distribution.strategy(strategy)
+    if split is None and reference and _is_same_source(reference.data, data):
+        split = "val"
     source = open_source(data, split, seed=seed or 0)
     if console is not None:
         console.print(source.description, soft_wrap=True, markup=False)
@@ -154,6 +156,14 @@ def evaluate(
     steps = pipeline.steps_per_epoch(batch_size)
     with terminal.progress(console, "evaluating", steps) as progress:
         return Evaluator(network, placement).evaluate(pipeline, batch_size, progress)
+
+
+def _is_same_source(first, second):
+    """Whether two texts name the same source of images."""
+    if first is None:
+        return False
+    first, second = os.fspath(first), os.fspath(second)
+    return first == second or os.path.realpath(first) == os.path.realpath(second)
 
 
 class Evaluator:

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import PIL.Image
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from keras_ghostnet.preprocessing import to_pixels
 from keras_ghostnet.training.data import decoding
@@ -20,23 +20,31 @@ THUMBNAIL = 160  # largest side in pixels
 TRAINING, HELD_OUT = "#1f77b4", "#d95f02"
 
 
-def draw_learning_curve(history, path):
-    """Loss and accuracy over the epochs, as a PNG.
+def draw_learning_curve(history, best, path):
+    """Loss and accuracy over the epochs, the best epoch marked, as a PNG.
 
     Args:
         history: One dictionary an epoch, as in `metrics.csv`.
+        best: The best one of them.
         path: The file to write.
     """
     epochs = [row["epoch"] for row in history]
     figure = Figure(figsize=(9, 3.6), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    for axes, name, form in zip(
+        figure.subplots(1, 2), ("loss", "accuracy"), (".3f", ".2%"), strict=True
+    ):
         for key, label, color in (
             (name, "training", TRAINING),
             (f"val_{name}", "held-out images", HELD_OUT),
         ):
             values = [row[key] for row in history]
             axes.plot(epochs, values, color=color, marker="o" if len(epochs) < 3 else None)
-            axes.plot([], [], color=color, label=f"{label}, last {values[-1]:.4g}")
+            axes.plot([], [], color=color, label=f"{label}, last {values[-1]:{form}}")
+        value = best[f"val_{name}"]
+        label = f"best epoch {best['epoch']}, {value:{form}}"
+        axes.plot(best["epoch"], value, "D", color=HELD_OUT, markeredgecolor="black", label=label)
+        if name == "accuracy":
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set(title=name, xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.spines[["top", "right"]].set_visible(False)

@@ -1,10 +1,12 @@
 """Shows how far training is: a bar on a terminal, now and then a line elsewhere."""
 
 import collections
+import shlex
 import time
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+TOP = 5  # classes, of which the true one may be any
 RECENT = 50  # steps that the rate is taken over
 LINE_SECONDS = 60.0  # between lines within an epoch where there is no terminal
 
@@ -17,9 +19,26 @@ class TrainingProgress:
         batch_size: Images in a step.
         steps_per_epoch, epochs: Of the run.
         start: The step from which this process goes on.
+        classes: How many there are: top-5 says nothing of up to five.
+        held_out: The number of images that every epoch is evaluated on.
+        loss_note: How the training loss differs from the held-out images' cross-entropy, e.g.
+            `"smoothed labels"`; empty if it does not.
     """
 
-    def __init__(self, console, *, batch_size, steps_per_epoch, epochs, start=0):
+    def __init__(
+        self,
+        console,
+        *,
+        batch_size,
+        steps_per_epoch,
+        epochs,
+        start=0,
+        classes=1000,
+        held_out=None,
+        loss_note="",
+    ):
+        self.classes, self.held_out = classes, held_out
+        self.loss_note = loss_note and f" ({loss_note})"
         self.console, self.batch_size = console, batch_size
         self.steps_per_epoch, self.epochs = steps_per_epoch, epochs
         self.recent = collections.deque(maxlen=RECENT)
@@ -27,7 +46,7 @@ class TrainingProgress:
         self.bar = None
         if console.is_terminal:
             self.bar = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),
                 TaskProgressColumn(),
                 console=console,
@@ -85,8 +104,9 @@ class TrainingProgress:
             row: As in `metrics.csv`.
         """
         text = (
-            f"epoch {row['epoch']}/{self.epochs}  loss {row['loss']:.3f}  held-out accuracy "
-            f"{row['val_accuracy']:.2%}"
+            f"epoch {row['epoch']}/{self.epochs}  loss {row['loss']:.3f}{self.loss_note}  "
+            f"accuracy {row['accuracy']:.2%}  held-out loss {row['val_loss']:.3f}  "
+            f"accuracy {row['val_accuracy']:.2%}"
         )
         if row["images_per_second"]:
             text += f"  {row['images_per_second']:.0f} images/s"
@@ -95,7 +115,7 @@ class TrainingProgress:
         self.say(text)
 
     def results(self, metrics, folder):
-        """After the run: the best and the last epoch, with the files that hold their models.
+        """After the run: the best and the last epoch, where their models are, and what is next.
 
         Args:
             metrics: As in `metrics.json`.
@@ -103,15 +123,19 @@ class TrainingProgress:
         """
         for name, file in (("best", "model.keras"), ("last", "last.keras")):
             row = metrics[name]
+            top5 = f"  top-5 {row['val_top5']:.2%}" if self.classes > TOP else ""
+            images = f" of {self.held_out:,} images" if self.held_out else ""
             self.say(
                 f"{name}: epoch {row['epoch']}  held-out loss {row['val_loss']:.3f}  "
-                f"top-1 {row['val_accuracy']:.2%}  top-5 {row['val_top5']:.2%}  {folder / file}"
+                f"top-1 {row['val_accuracy']:.2%}{top5}{images}  {folder / file}"
             )
+        run, out = (shlex.quote(str(path)) for path in (folder, folder / "exports"))
+        self.say(f"Next: ghostnet export {run} --formats tflite_int8 --out {out}")
 
     def say(self, text):
         """Prints a line; a bar stays below it."""
         self.spoken = time.monotonic()
-        self.console.print(text, soft_wrap=True)
+        self.console.print(text, soft_wrap=True, markup=False)
 
     def _rate(self, number):
         if len(self.recent) < 2:

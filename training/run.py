@@ -17,7 +17,7 @@ from rich.console import Console
 from keras_ghostnet import extras, files, model_reference
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.training import classifiers, distribution, recipes, run_folder
-from keras_ghostnet.training.checkpoints import Checkpoints, State
+from keras_ghostnet.training.checkpoints import Checkpoints, State, best_epoch
 from keras_ghostnet.training.data import Pipeline, open_source
 from keras_ghostnet.training.evaluation import Evaluator
 from keras_ghostnet.training.loop import Loop
@@ -57,7 +57,9 @@ def train(
     Args:
         recipe: A `Recipe`, or the name of one.
         data: A source as `keras_ghostnet.training.data.open_source` takes it.
-        run_dir: The folder. A run in it is resumed; one of another recipe is refused.
+        run_dir: The folder. A run in it is resumed, also if its images have moved or `epochs` has
+            grown: then the learning rate follows the schedule of the longer run from there on. One
+            of another recipe or of other images is refused.
         settings: Changes of the recipe, strings `"key=value"`.
         strategy: A name of `keras_ghostnet.training.distribution.STRATEGIES`.
         deterministic: Whether to take slower ops whose results do not vary, in the whole process:
@@ -137,14 +139,15 @@ class Run:
         keras.utils.set_random_seed(recipe.seed)
         if deterministic:
             tf.config.experimental.enable_op_determinism()
-        self.strategy = distribution.strategy(strategy)
+        self.strategy = distribution.strategy(strategy, self._print)
         self.chief = distribution.is_chief(self.strategy)
         _check_batch(recipe, self.strategy.num_replicas_in_sync)
         folder = pathlib.Path(run_dir)
         self.checkpoints = Checkpoints(folder / run_folder.CHECKPOINTS, keep, self._say)
-        self.state = self.checkpoints.latest(self.described)  # refused now, before long work
-        self.folder = run_folder.RunFolder(folder, self.chief)
+        self.folder = run_folder.RunFolder(folder, self.chief, self._say)
         self.train, self.held_out = (self._pipeline(data, split) for split in SPLITS)
+        self.images = self._images()
+        self.state = self.checkpoints.latest(self.described, self.images)  # before long work
         self._say(self.train.source.description)
         self.steps = self.train.steps_per_epoch(recipe.batch_size)
         weights = weights_of_classes(recipe.class_weights, self.train.source)
@@ -165,7 +168,7 @@ class Run:
             "deterministic": deterministic,
             "classes": list(self.train.class_names),
             "class_weights": weights if weights is None else weights.tolist(),
-            "examples": {"train": self.train.examples, "val": self.held_out.examples},
+            "examples": self.images["examples"],
         }
 
     def _pipeline(self, data, split):
@@ -180,6 +183,26 @@ class Run:
             bad_limit=self.bad_limit,
             bad_examples=self.folder.path / run_folder.BAD,
         )
+
+    def _images(self):
+        """What tells these images from others, wherever they lie."""
+        sources = dict(zip(SPLITS, (self.train.source, self.held_out.source), strict=True))
+        return {
+            "classes": list(self.train.class_names),
+            "examples": {split: source.examples for split, source in sources.items()},
+            "fingerprint": {split: source.fingerprint for split, source in sources.items()},
+        }
+
+    def _loss_note(self):
+        """How the training loss differs from the cross-entropy of the held-out images."""
+        recipe = self.recipe
+        notes = {
+            "smoothed labels": recipe.label_smoothing,
+            "mixed images": recipe.augmentation.mixes,
+            "weighted classes": recipe.class_weights,
+            "with a teacher": self.loop.teacher,
+        }
+        return ", ".join(note for note, applies in notes.items() if applies)
 
     def _build(self):
         return classifiers.build_classifier(self.recipe, len(self.train.class_names))
@@ -202,6 +225,9 @@ class Run:
             steps_per_epoch=self.steps,
             epochs=self.recipe.epochs,
             start=self.step,
+            classes=len(self.train.class_names),
+            held_out=self.held_out.examples,
+            loss_note=self._loss_note(),
         )
         try:
             with _on_signals(self._stop), self.progress:
@@ -232,6 +258,14 @@ class Run:
             epochs = len(self.history)
             within = self.step - epochs * self.steps
             self._say(f"Resuming after {epochs} epochs and {within} steps")
+            before = state.recipe["epochs"]
+            if before < self.recipe.epochs:
+                self.folder.extend()
+                self._say(
+                    f"Extended from {before} to {self.recipe.epochs} epochs: the learning rate "
+                    f"follows the {self.recipe.schedule} schedule of {self.recipe.epochs} epochs "
+                    f"from here on, and is {float(self.loop.optimizer.learning_rate):.4g} now"
+                )
 
     def _epoch(self, epoch):
         monitor = StepMonitor(self)
@@ -298,7 +332,7 @@ class Run:
     def _save(self, variables):
         if self.chief:
             self.checkpoints.save(
-                State(self.step, variables, self.described, self.history, self.sums)
+                State(self.step, variables, self.described, self.history, self.sums, self.images)
             )
         self.saved = time.monotonic()
 
@@ -310,8 +344,7 @@ class Run:
         self.folder.training_batch(local, self.train.class_names)
 
     def _finish(self):
-        best = max(self.history, key=lambda row: row["val_accuracy"])
-        metrics = {"last": self.history[-1], "best": best}
+        metrics = {"last": self.history[-1], "best": best_epoch(self.history)}
         self.folder.metrics(metrics)
         return metrics
 
@@ -323,7 +356,10 @@ class Run:
 
     def _say(self, text):
         if self.chief:
-            self.console.print(text, soft_wrap=True, markup=False)
+            self._print(text)
+
+    def _print(self, text):
+        self.console.print(text, soft_wrap=True, markup=False, emoji=False)
 
 
 @contextlib.contextmanager

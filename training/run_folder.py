@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_ghostnet import environment, files, preprocessing
 from keras_ghostnet.model_reference import BEST, CONFIG
 from keras_ghostnet.training import pictures
+from keras_ghostnet.training.checkpoints import best_epoch
 
 LAST = "last.keras"
 CHECKPOINTS, LOGS = "checkpoints", "tensorboard"
@@ -41,10 +42,11 @@ class RunFolder:
     Args:
         path: The folder; it is made when the first file is written.
         enabled: False for workers other than the chief: then nothing is written.
+        log: Function of a line of text, for what the user should know.
     """
 
-    def __init__(self, path, enabled=True):
-        self.path, self.enabled = pathlib.Path(path), enabled
+    def __init__(self, path, enabled=True, log=print):
+        self.path, self.enabled, self.log = pathlib.Path(path), enabled, log
         self.drawn = float("-inf")
         self.writer = None
 
@@ -72,8 +74,8 @@ class RunFolder:
             return
         images, labels = (np.asarray(batch[key])[:PICTURED] for key in ("image", "label"))
         labels = labels.argmax(axis=-1) if labels.ndim == 2 else labels
-        with files.replacing(self.path / BATCH) as partial:
-            pictures.draw_batch(images, [class_names[label] for label in labels], partial)
+        names = [class_names[label] for label in labels]
+        self._picture(BATCH, pictures.draw_batch, images, names)
         with self._events():
             image = preprocessing.to_pixels(images)
             tf.summary.image("training batch", image, step=0, max_outputs=PICTURED)
@@ -99,9 +101,8 @@ class RunFolder:
         """
         if not self.enabled:
             return
-        *earlier, row = history
-        best = all(row["val_accuracy"] > old["val_accuracy"] for old in earlier)
-        for name in (BEST, LAST) if best else (LAST,):
+        row = history[-1]
+        for name in (BEST, LAST) if best_epoch(history) is row else (LAST,):
             with files.replacing(self.path / name) as partial:
                 model.save(partial)
         self._csv(HISTORY, history)
@@ -112,9 +113,13 @@ class RunFolder:
     def curve(self, history):
         """Draws `learning_curve.png`."""
         if self.enabled and history:
-            with files.replacing(self.path / CURVE) as partial:
-                pictures.draw_learning_curve(history, partial)
+            self._picture(CURVE, pictures.draw_learning_curve, history, best_epoch(history))
             self.drawn = time.monotonic()
+
+    def extend(self):
+        """Removes the sign that the run has ended, as it goes on."""
+        if self.enabled:
+            files.remove(self.path / METRICS)
 
     def metrics(self, content):
         """Writes `metrics.json`, the sign that a run has ended."""
@@ -137,6 +142,14 @@ class RunFolder:
         if self.writer:
             with self._events():
                 self.writer.close()
+
+    def _picture(self, name, draw, *arguments):
+        """Draws a picture; one that fails is told of, and never stops a run."""
+        try:
+            with files.replacing(self.path / name) as partial:
+                draw(*arguments, partial)
+        except Exception as error:
+            self.log(f"{self.path / name} could not be drawn: {error}")
 
     @contextlib.contextmanager
     def _events(self):

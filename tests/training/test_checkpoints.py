@@ -1,12 +1,18 @@
 """Checkpoints are whole or not there; a broken one is reported and the one before taken."""
 
+import dataclasses
 import json
 import resource
 
 import numpy as np
 import pytest
 
-from keras_ghostnet.training.checkpoints import CheckpointError, Checkpoints, State
+from keras_ghostnet.training.checkpoints import (
+    CheckpointError,
+    Checkpoints,
+    State,
+    best_epoch,
+)
 
 RECIPE = {"name": "test", "learning_rate": 0.1, "milestones": [1, 2]}
 
@@ -18,7 +24,10 @@ def state(step, accuracies=(0.5,)):
         "optimizer/iterations": np.array(step, "int64"),
         "seed": np.array([1, 2], "uint32"),
     }
-    history = [{"epoch": n, "step": n, "val_accuracy": a} for n, a in enumerate(accuracies, 1)]
+    history = [
+        {"epoch": n, "step": n, "val_accuracy": accuracy, "val_loss": 1.0}
+        for n, accuracy in enumerate(accuracies, 1)
+    ]
     return State(step, variables, RECIPE, history, {"steps": 2, "loss": 1.0, "accuracy": 0.5})
 
 
@@ -131,6 +140,53 @@ def test_another_recipe_is_refused(checkpoints):
     checkpoints.save(state(1))
     with pytest.raises(CheckpointError, match=r"learning_rate was 0\.1, is 0\.2"):
         checkpoints.latest({**RECIPE, "learning_rate": 0.2})
+
+
+IMAGES = {
+    "classes": ["ant", "bee"],
+    "examples": {"train": 9, "val": 3},
+    "fingerprint": {"train": "a", "val": "b"},
+}
+
+
+def test_images_that_moved_are_the_same(checkpoints):
+    checkpoints.save(
+        dataclasses.replace(state(1), recipe={**RECIPE, "data": "here"}, images=IMAGES)
+    )
+    assert checkpoints.latest({**RECIPE, "data": "there"}, IMAGES).images == IMAGES
+    with pytest.raises(CheckpointError, match="data was 'here', is 'there'"):
+        checkpoints.latest({**RECIPE, "data": "there"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": ["bee", "wasp"]}, r"classes differ \(gone: 'ant'; new: 'wasp'\)"),
+        ({"classes": ["ant", "bee", "fly"]}, r"\(gone: none; new: 'fly'\)"),
+        ({"classes": ["bee", "ant"]}, "classes are in another order"),
+        ({"examples": {"train": 9, "val": 4}}, "val had 3 images, has 4"),
+        ({"fingerprint": {"train": "c", "val": "b"}}, "train has as many images, but of other"),
+    ],
+)
+def test_other_images_are_refused(checkpoints, changes, message):
+    checkpoints.save(dataclasses.replace(state(1), images=IMAGES))
+    with pytest.raises(CheckpointError, match=message):
+        checkpoints.latest(RECIPE, {**IMAGES, **changes})
+
+
+def test_more_epochs_extend_a_run(checkpoints):
+    checkpoints.save(dataclasses.replace(state(1), recipe={**RECIPE, "epochs": 6}))
+    assert checkpoints.latest({**RECIPE, "epochs": 8}).step == 1
+    with pytest.raises(CheckpointError, match="epochs was 6, is 5"):
+        checkpoints.latest({**RECIPE, "epochs": 5})
+
+
+def test_ties_of_accuracy_go_to_the_lower_loss():
+    rows = [
+        {"epoch": n, "val_accuracy": accuracy, "val_loss": loss}
+        for n, (accuracy, loss) in enumerate([(0.5, 0.1), (0.75, 0.8), (0.75, 0.6), (0.75, 0.6)])
+    ]
+    assert best_epoch(rows)["epoch"] == 2
 
 
 def test_history_is_readable_json(checkpoints):

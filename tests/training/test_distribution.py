@@ -1,12 +1,15 @@
 """The same losses and weights on one device, on several, and on workers over loopback."""
 
+import json
 import pathlib
+import socket
 import sys
+import threading
 
 import numpy as np
 import pytest
 
-from keras_ghostnet.training import distribution
+from keras_ghostnet.training import cluster, distribution
 from tests.training import runs
 from tests.training.worker import CLASSES, SIZES
 
@@ -151,6 +154,63 @@ def test_cluster_that_is_not_described(monkeypatch, config, message):
     monkeypatch.setenv("TF_CONFIG", config)
     with pytest.raises(ValueError, match=message):
         distribution.strategy("multi_worker")
+
+
+WORKERS = ["a:1", "b:1"]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"cluster": {"worker": "a:1,b:1"}}, "'worker' must be a list"),
+        ({"cluster": {"worker": ["a:1", 3]}}, "'worker' must be a list"),
+        ({"cluster": {"worker": ["a"]}}, "'worker' must be a list"),
+        ({"cluster": {"worker": ["a:1", "a:1"]}}, "named twice"),
+        ({"cluster": {"worker": WORKERS, "ps": ["c:1"]}}, "parameter servers"),
+        ({"cluster": {"wroker": WORKERS}}, "no job 'wroker'"),
+        ({"cluster": {"chief": WORKERS}}, "one chief only"),
+        ({"cluster": {"chief": ["a:1"], "master": ["b:1"]}}, "a master is a chief"),
+        ({"cluster": [1]}, '"cluster" is no JSON object'),
+        ({"cluster": {"worker": WORKERS}, "task": "worker"}, '"task" is no JSON object'),
+        ({"cluster": {"worker": WORKERS}, "task": {"type": "chief"}}, "has none"),
+        ({"cluster": {"worker": WORKERS}, "task": {"type": "evaluator"}}, "start none"),
+        ({"cluster": {"worker": WORKERS}, "task": {"index": 2}}, "from 0 to 1, not 2"),
+        ({"cluster": {"worker": WORKERS}, "task": {"index": "1"}}, "from 0 to 1, not '1'"),
+        ({"cluster": {"worker": WORKERS}, "task": {"index": True}}, "from 0 to 1, not True"),
+    ],
+)
+def test_clusters_that_are_refused(config, message):
+    with pytest.raises(ValueError, match=message):
+        cluster.parse_tf_config(json.dumps(config))
+
+
+@pytest.mark.parametrize("chief", ["master", "chief"])
+def test_a_master_is_the_chief_and_an_evaluator_takes_no_part(chief):
+    config = {
+        "cluster": {"worker": ["b:1"], chief: ["a:1"], "evaluator": ["c:1"]},
+        "task": {"type": chief, "index": 0},
+    }
+    described = cluster.parse_tf_config(json.dumps(config))
+    assert described == cluster.Cluster({"chief": ["a:1"], "worker": ["b:1"]}, "chief", 0)
+    assert described.addresses == ["a:1", "b:1"]
+    assert cluster.parse_tf_config("{}") is None
+
+
+def test_workers_wait_for_each_other_and_say_for_whom():
+    here, there = (f"localhost:{port}" for port in runs.free_ports(2))
+    said = []
+    with pytest.raises(ConnectionError, match=f"in vain for the workers at {there}"):
+        cluster.wait_for_workers([here, there], here, said.append, seconds=0.1)
+    assert said == [f"Waiting for the workers at {there}"]
+    other = threading.Thread(
+        target=cluster.wait_for_workers, args=([here, there], there, said.append)
+    )
+    other.start()
+    cluster.wait_for_workers([here, there], here, said.append, seconds=60)
+    # What listens here then is TensorFlow.
+    with socket.create_server(("localhost", int(here.rpartition(":")[2]))):
+        other.join(60)
+    assert not other.is_alive()
 
 
 def test_unknown_strategy():

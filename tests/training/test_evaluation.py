@@ -137,6 +137,25 @@ def test_command_takes_crop_and_classes_of_a_run(source, tmp_path, capsys):
     assert "trained on other classes" in capsys.readouterr().err
 
 
+def test_a_plain_folder_is_evaluated_whole_but_the_run_s_own(source, tmp_path):
+    photos = tmp_path / "photos"
+    shutil.copytree(source / "val", photos)
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    classifier().save(run_dir / "model.keras")
+
+    def trained_on(data):
+        config = {"run": {"data": str(data), "seed": 0}, "classes": list("0123456789")}
+        (run_dir / "config.json").write_text(json.dumps(config))
+
+    trained_on(source)
+    assert evaluate(run_dir, photos).examples == 70
+    trained_on(photos)
+    held_out = evaluate(run_dir, f"{photos}/").examples
+    assert held_out == open_source(photos, "val").examples < 70
+    assert evaluate(run_dir, photos, split="all").examples == 70
+
+
 def test_name_takes_imagenet_weights(source, monkeypatch):
     asked = []
 

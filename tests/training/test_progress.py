@@ -53,8 +53,14 @@ def shown(clock, terminal, seconds_a_step):
 
 def test_a_line_for_every_epoch(clock):
     first, second = shown(clock, False, seconds_a_step=2).splitlines()
-    assert first == "epoch 1/3  loss 1.000  held-out accuracy 50.00%  80 images/s  16 s left"
-    assert second == "epoch 2/3  loss 0.500  held-out accuracy 50.00%  80 images/s  8 s left"
+    assert first == (
+        "epoch 1/3  loss 1.000  accuracy 60.00%  held-out loss 1.500  accuracy 50.00%"
+        "  80 images/s  16 s left"
+    )
+    assert second == (
+        "epoch 2/3  loss 0.500  accuracy 60.00%  held-out loss 1.500  accuracy 50.00%"
+        "  80 images/s  8 s left"
+    )
 
 
 def test_lines_within_long_epochs(clock):
@@ -124,6 +130,16 @@ def test_files_of_an_epoch(tmp_path):
     values = [float(tf.make_ndarray(point.tensor_proto)) for point in points]
     assert values == pytest.approx([0.5, 0.7, 0.7, 0.6])
     assert {(0x1F, 0x77, 0xB4), (0xD9, 0x5F, 0x02)} <= colors(tmp_path / run_folder.CURVE)
+
+
+def test_a_picture_never_stops_a_run(tmp_path, monkeypatch):
+    said = []
+    folder = RunFolder(tmp_path, log=said.append)
+    monkeypatch.setattr("keras_ghostnet.training.pictures.to_pixels", None)
+    batch = {"image": np.zeros((1, 8, 8, 3), "float32"), "label": np.array([0])}
+    folder.training_batch(batch, ["$5_$10"])
+    folder.close()
+    assert "training_batch.png could not be drawn" in said[0]
 
 
 def test_workers_other_than_the_chief_write_nothing(tmp_path):

@@ -3,11 +3,13 @@
 import csv
 import json
 import re
+import shutil
 import signal
 
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from keras_ghostnet import cli
 from keras_ghostnet.training import classifiers, evaluate, train
@@ -145,7 +147,7 @@ def test_what_is_not_finite_stops_a_run(photos, tmp_path, monkeypatch, checkpoin
         ((*SETTINGS, "learning_rate=0.5"), "learning_rate was 0.02, is 0.5"),
         (("learning_rat=1",), "Did you mean 'learning_rate'"),
         (("epochs=many",), "`epochs` takes an integer"),
-        (("schedule=linear",), "`schedule` must be one of"),
+        (("schedule=linear",), "`schedule` takes one of"),
     ],
 )
 def test_what_is_refused(whole, photos, capsys, settings, message):
@@ -153,6 +155,46 @@ def test_what_is_refused(whole, photos, capsys, settings, message):
     assert code == 1
     assert message in errors
     assert "Traceback" not in errors
+
+
+def test_ties_of_accuracy_go_to_the_lower_loss_and_runs_are_extended(
+    photos, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.setattr(classifiers, "build_classifier", small)
+    run_dir, console = tmp_path / "run", Console(width=200, highlight=False)
+    settings = (*SETTINGS, "label_smoothing=0.1")
+    train("smoke", photos, run_dir, settings=(*settings, "epochs=2"), console=console)
+    output = capfd.readouterr().out
+    assert re.search(
+        r"epoch 1/2  loss \S+ \(smoothed labels\)  accuracy \S+%  held-out loss \S+  accuracy",
+        output,
+    )
+    assert "top-5" not in output
+    assert re.search(r"best: epoch \d  .* of 10 images ", output)
+    assert f"Next: ghostnet export {run_dir} --formats tflite_int8" in output
+    rates = [row["learning_rate"] for row in csv.DictReader((run_dir / "metrics.csv").open())]
+    assert float(rates[-1]) < 1e-6  # a cosine's end
+    moved = tmp_path / "moved"
+    shutil.copytree(photos, moved)
+    metrics = train("smoke", moved, run_dir, settings=(*settings, "epochs=3"), console=console)
+    output = capfd.readouterr().out
+    assert "Resuming after 2 epochs and 0 steps" in output
+    assert "Extended from 2 to 3 epochs: the learning rate follows the cosine schedule" in output
+    assert metrics["last"]["epoch"] == 3
+    rows = list(csv.DictReader((run_dir / "metrics.csv").open()))
+    best = max(rows, key=lambda row: (float(row["val_accuracy"]), -float(row["val_loss"])))
+    assert metrics["best"]["epoch"] == int(best["epoch"])
+    with pytest.raises(ValueError, match="epochs was 3, is 2"):
+        train("smoke", moved, run_dir, settings=(*settings, "epochs=2"))
+    (moved / "train" / "class00" / "more.png").write_bytes(
+        (moved / "train" / "class00" / "0.png").read_bytes()
+    )
+    with pytest.raises(ValueError, match="train had 24 images, has 25"):
+        train("smoke", moved, run_dir, settings=(*settings, "epochs=3"))
+    for split in ("train", "val"):
+        (moved / split / "class00").rename(moved / split / "wasp")
+    with pytest.raises(ValueError, match=r"gone: 'class00'; new: 'wasp'"):
+        train("smoke", moved, run_dir, settings=(*settings, "epochs=3"))
 
 
 def test_data_of_less_than_a_batch(photos, tmp_path, capsys):

@@ -133,6 +133,10 @@ class CifarReader:
         before = self.ends[file - 1] if file else 0
         return f"{self.paths[file]}:{index - before}"
 
+    def identity(self):
+        yield from (path.name.encode() for path in self.paths)
+        yield self._labels.numpy().tobytes()
+
     def load(self, index):
         return self._images[index], self._labels[index]
 

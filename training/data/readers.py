@@ -1,6 +1,7 @@
 """Readers of one example by its number: from image files, or TFRecords; `cifar` has another."""
 
 import os
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +23,9 @@ class Reader(Protocol):
     def key(self, index: int) -> str:
         """A name for people."""
 
+    def identity(self) -> Iterable[bytes]:
+        """What distinguishes the examples from others, wherever they lie."""
+
     def load(self, index: Any) -> tuple[Any, Any]:
         """In TensorFlow: a scalar string and an int32, or an error if it cannot be read."""
 
@@ -42,7 +46,8 @@ class FileReader:
     """
 
     def __init__(self, root, images):
-        self.paths = tuple(os.path.join(str(root), path) for path, _ in images)
+        self.root = str(root)
+        self.paths = tuple(os.path.join(self.root, path) for path, _ in images)
         self.labels = np.array([label for _, label in images], np.int32)
         with tf.device("CPU:0"):
             paths = tf.constant([os.fsencode(path) for path in self.paths], tf.string)
@@ -53,6 +58,11 @@ class FileReader:
 
     def key(self, index):
         return printable(self.paths[index])
+
+    def identity(self):
+        start = len(os.path.join(self.root, ""))
+        yield self.labels.tobytes()
+        yield from (os.fsencode(path[start:]) for path in self.paths)
 
     def load(self, index):
         paths, labels = self._tensors
@@ -102,6 +112,10 @@ class RecordReader:
 
     def key(self, index):
         return f"{printable(self.paths[self.shard[index]])}:{self.number[index]}"
+
+    def identity(self):
+        yield from (os.fsencode(os.path.basename(path)) for path in self.paths)
+        yield np.stack([self.shard, self.offset]).astype("int64").tobytes()
 
     def load(self, index):
         paths, shard, offset = self._tensors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -45,13 +46,21 @@ class ImageSource:
         """How many there are."""
         return len(self.reader)
 
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the classes and of the examples' names and classes, wherever they lie."""
+        digest = hashlib.sha256(json.dumps(self.class_names).encode())
+        for part in self.reader.identity():
+            digest.update(part + b"\0")
+        return digest.hexdigest()
+
     def key(self, index: int) -> str:
         """What to call an example: the path of its file, or `FILE:RECORD`."""
         return self.reader.key(index)
 
 
 def open_source(
-    text: str | os.PathLike[str], split: str, *, seed: int = 0, held_out: float = 0.1
+    text: str | os.PathLike[str], split: str | None, *, seed: int = 0, held_out: float = 0.1
 ) -> ImageSource:
     """Opens one split of a source.
 
@@ -61,7 +70,8 @@ def open_source(
             TensorFlow's ImageNet layout (`train-00000-of-00008`), with `classes.json` beside
             them; the folder of CIFAR-10 or CIFAR-100 in their binary version; `"tfds:NAME"`;
             or `"digits"`, the handwritten digits that scikit-learn carries.
-        split: `"train"`, `"val"`, `"test"` or `"all"`.
+        split: `"train"`, `"val"`, `"test"` or `"all"`. None takes `"val"` if the source has one of
+            its own, else all.
         seed: Decides which images are held out, for a folder without a `val` of its own.
         held_out: The fraction of every class that is held out then, in (0, 1).
 
@@ -73,22 +83,24 @@ def open_source(
         ImportError: If `tfds:` or `digits` need a package that is missing.
         ValueError: If the split is unknown or missing, or the folder holds none of these.
     """
+    extras.require("PIL", purpose="Reading images", extra="train")
     text = os.fspath(text)
-    if split not in (*listing.SPLITS, EVERY):
+    if split not in (None, *listing.SPLITS, EVERY):
         known = ", ".join((*listing.SPLITS, EVERY))
         raise ValueError(f"`split` must be one of {known}. Received: {split!r}.")
     if text.startswith("tfds:"):
-        return _tfds(text.removeprefix("tfds:"), split)
+        return _tfds(text.removeprefix("tfds:"), split or "val")
     if re.match(r"\w+://", text):
         raise ValueError(f"{text} is no local folder. Copy it or mount it, and name its folder.")
     if text == "digits" and not pathlib.Path(text).is_dir():
         text = digits.write_digits(files.cache("digits"))
     folder = pathlib.Path(text).expanduser()
     if found := shards.find_records(folder):
-        return _records(folder, found, split)
+        return _records(folder, found, split or "val")
     if folder.is_dir() and (version := cifar.detect_version(folder)):
-        return _cifar(folder, version, split)
+        return _cifar(folder, version, split or "val")
     images = listing.list_images(folder, seed=seed, held_out=held_out)
+    split = split or (EVERY if images.is_held_out else "val")
     reader = readers.FileReader(images.root, _select(folder, images.splits, split))
     name = f"{printable(folder)}/{split}"
     return ImageSource(name, images.class_names, reader, images.describe(), images.is_held_out)
