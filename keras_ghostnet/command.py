@@ -1,8 +1,10 @@
 """What sets the `ghostnet` command apart: a backend that starts quietly, spellings of options."""
 
+import argparse
 import importlib
 import os
 import platform
+import re
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +14,21 @@ from keras_ghostnet.quiet import quiet
 NAMES = ("ghostnet", "ghostnet.exe")
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it when it is imported
 X86 = ("x86_64", "amd64")
+
+
+def path(text: str) -> str:
+    """The type of every option that names a file or folder, or what may be one.
+
+    `~` is the home folder, also where the shell leaves it, as in `--out=~/exports`.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is the address of something that is not local.
+    """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a local path. Copy it here or mount it, and name that folder"
+        )
+    return os.path.expanduser(text)
 
 
 def is_running() -> bool:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _NOTHING = contextlib.nullcontext()
+
+
+def new_console(**options: Any) -> Console:
+    """A console on the real standard output, on which text appears as it is.
+
+    Names of classes and files may look like rich's markup (`[bold]`) or its names of emojis.
+
+    Args:
+        **options: Of `rich.console.Console`.
+    """
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, **options)
 
 
 @contextlib.contextmanager
@@ -26,10 +40,19 @@ def step(console: Console | None, doing: str | None = None) -> Iterator[Callable
     """
     texts: list[str] = []
     start = time.perf_counter()
-    with console.status(doing) if console and doing and console.is_terminal else _NOTHING:
+    with _status(console, doing):
         yield texts.append
     if console is not None:
-        console.print(f"{time.perf_counter() - start:6.1f} s  {texts[0]}", soft_wrap=True)
+        text = f"{time.perf_counter() - start:6.1f} s  {texts[0]}"
+        console.print(text, soft_wrap=True, markup=False, emoji=False)
+
+
+def _status(console, doing):
+    if not (console and doing and console.is_terminal):
+        return _NOTHING
+    from rich.text import Text
+
+    return console.status(Text(doing))
 
 
 @contextlib.contextmanager
@@ -50,7 +73,7 @@ def progress(console: Console | None, doing: str, total: float) -> Iterator[Call
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(24),
         TimeRemainingColumn(),
         console=console,

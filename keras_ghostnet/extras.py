@@ -2,6 +2,24 @@
 
 import importlib.util
 
+# Which extra brings a module that is not installed with the package itself.
+EXTRAS = {
+    "PIL": "train",
+    "ai_edge_litert": "tflite",
+    "elftools": "arm",
+    "jinja2": "train",
+    "matplotlib": "train",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "scipy": "arm",
+    "sklearn": "train",
+    "tensorboard": "train",
+    "tensorflow_model_optimization": "quantize",
+    "tensorflow_serving": "serving",
+    "tf2onnx": "onnx",
+    "tf_keras": "quantize",
+}
+
 
 def missing(*modules: str) -> list[str]:
     """The top-level modules among `modules` that are not installed; nothing is imported."""
@@ -29,3 +47,15 @@ def require(
         raise ImportError(
             f"{purpose} needs {' and '.join(lacking)}, which {verb} not installed. {advice}"
         )
+
+
+def explain(error: ModuleNotFoundError) -> str:
+    """What to install for a module that an import did not find, in one line."""
+    name = (error.name or "").partition(".")[0]
+    if name == "tensorflow":
+        wanted = "tensorflow"
+    elif name in EXTRAS:
+        wanted = f'"keras_ghostnet[{EXTRAS[name]}]"'
+    else:
+        return str(error)
+    return f"This needs {name}, which is not installed. Install with: pip install {wanted}"

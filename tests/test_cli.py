@@ -8,13 +8,16 @@ import re
 import subprocess
 import sys
 
+import keras
 import pytest
 
 import keras_ghostnet
-from keras_ghostnet import cli, specs
+from keras_ghostnet import cli, console, extras, specs
+from keras_ghostnet.cli import tables
 from keras_ghostnet.training import recipes
 from keras_ghostnet.weights import REGISTRY
 from tests.golden.checkpoints import Golden
+from tests.training import runs
 from tests.weights import checkpoint_files
 
 GHOSTNET = pathlib.Path(sys.executable).with_name("ghostnet")
@@ -191,3 +194,75 @@ def test_options_are_taken_with_underscores():
     words = ["--checkpoint_steps", "2", "--run_dir=my_run", "--bad-limit", "0.5"]
     args = cli.parse(["ghostnet", "train", "--recipe", "r", "--data", "d", *words])
     assert (args.checkpoint_steps, args.run_dir, args.bad_limit) == (2, "my_run", 0.5)
+
+
+PATHS = {"DIR", "FILE", "SOURCE", "IN", "OUT", "RUN", "IMAGES", "IMAGE", "CSV", "MODEL"}
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_paths_are_local_and_the_home_folder_is_found(command, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"keras_ghostnet.cli.{command}").arguments(parser)
+    for action in parser._actions:
+        if action.metavar in PATHS:
+            assert action.type("~/x") == "/home/somebody/x", action.dest
+            assert action.type("tfds:mnist") == "tfds:mnist"
+            with pytest.raises(argparse.ArgumentTypeError, match="not a local path"):
+                action.type("gs://bucket/x")
+
+
+def test_an_address_is_refused_by_the_name_of_its_option(capsys):
+    words = ("export", "model.keras", "--formats", "all", "--out=gs://bucket/exports")
+    code, _, errors = run(capsys, *words)
+    assert code == 2
+    assert "argument --out: gs://bucket/exports is not a local path" in errors
+
+
+@pytest.mark.parametrize("words", [["recipes"], ["recipes", "digits"], ["models"], ["--help"]])
+def test_a_reader_that_stops_early_is_no_error(words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([GHOSTNET, *words], stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode != 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--recipe", "smoke", "--data", "digits", "--run-dir", "run"],
+        ["evaluate", "model.keras", "--data", "photos"],
+        ["make-records", "photos", "records"],
+        ["predict", "model.keras", "photos"],
+        ["quickstart", "--run-dir", "run"],
+    ],
+)
+def test_a_bare_install_says_which_extra_it_needs(words, tmp_path, monkeypatch, capsys):
+    photos = runs.write_photos(tmp_path / "photos", train=2, val=1)
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]).save(
+        tmp_path / "model.keras"
+    )
+    assert photos.is_dir()
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] in extras.EXTRAS]:
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in extras.EXTRAS:
+        monkeypatch.setitem(sys.modules, name, None)
+    code, _, errors = run(capsys, *words)
+    assert code == 1
+    assert len(errors.splitlines()) == 1
+    assert 'not installed. Install with: pip install "keras_ghostnet[train]"' in errors
+
+
+def test_text_is_shown_as_it_is(capsys):
+    shown = console.new_console(width=80)
+    with console.step(shown, "[bold]") as say:
+        say("[bold] :smile: $5_$10")
+    table = tables.new_table(names=("[/class]",))
+    table.add_row("[red]ant[/red] :bee:")
+    shown.print(table)
+    output = capsys.readouterr().out
+    for text in ("[bold] :smile: $5_$10", "[red]ant[/red] :bee:"):
+        assert text in output

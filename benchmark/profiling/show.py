@@ -133,7 +133,7 @@ def _bars(axes, title, bars, total):
     axes.invert_yaxis()
     labels = [f"{value:,.1f}  ({value / total:.1%})" for value in values]
     axes.bar_label(drawn, labels, padding=3, fontsize=8)
-    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_title(title, loc="left", fontsize=10, parse_math=False)
     axes.set(xlabel="\N{MICRO SIGN}s a call", ylim=(len(bars) - 0.4, -0.6))
     axes.margins(x=0.22)
     axes.tick_params(axis="y", length=0)

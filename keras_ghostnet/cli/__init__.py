@@ -6,12 +6,15 @@ imports what it needs, after `keras_ghostnet.command.start_backend` if that is K
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
+from keras_ghostnet import extras
 from keras_ghostnet.command import hyphenated
 from keras_ghostnet.version import __version__
 
+BROKEN_PIPE = 141  # as a shell reports a process that SIGPIPE ended
 # One module each, in the order in which a newcomer would want them.
 COMMANDS = (
     "quickstart",
@@ -33,7 +36,14 @@ COMMANDS = (
 
 def entry_point() -> int:
     """What the console command calls; returns its exit code."""
-    return main(parse(sys.argv))
+    try:
+        try:
+            return main(parse(sys.argv))
+        finally:
+            sys.stdout.flush()  # here, as nobody catches what happens at Python's end
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -71,6 +81,11 @@ def main(args: argparse.Namespace) -> int:
     """
     try:
         return args.run(args) or 0
+    except BrokenPipeError:
+        raise
+    except ModuleNotFoundError as error:
+        print(f"ghostnet: {extras.explain(error)}", file=sys.stderr)
+        return 1
     except (ValueError, OSError, ImportError, ArithmeticError) as error:
         print(f"ghostnet: {error}", file=sys.stderr)
         return 1

@@ -6,9 +6,8 @@ Measurements are appended to DIR/DEVICE-RUNTIME.csv and shown in DIR/compare.htm
 """
 
 import argparse
-import sys
 
-from keras_ghostnet.command import start_backend
+from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.quiet import quiet
 
 OUT = "compare"
@@ -49,10 +48,13 @@ def arguments(parser):
         help="the processor that TFLite is written for: arm, avx2, avx512, amx, none (default: "
         "this machine's; arm with --export-only)",
     )
-    parser.add_argument("--out", default=OUT, metavar="DIR", help=f"default: {OUT}")
-    parser.add_argument("--cache", metavar="DIR", help="of exported files (default: the user's)")
+    parser.add_argument("--out", default=OUT, type=path, metavar="DIR", help=f"default: {OUT}")
+    parser.add_argument(
+        "--cache", type=path, metavar="DIR", help="of exported files (default: the user's)"
+    )
     parser.add_argument(
         "--export-only",
+        type=path,
         metavar="DIR",
         help="make a folder for a device instead: models, and a script that measures them",
     )
@@ -60,6 +62,7 @@ def arguments(parser):
         "--from",
         dest="csvs",
         nargs="+",
+        type=path,
         metavar="CSV",
         help="show what devices have measured instead",
     )
@@ -69,12 +72,12 @@ def arguments(parser):
 
 
 def run(args):
-    from rich.console import Console
+    from keras_ghostnet.console import new_console
 
     start_backend()
     from keras_ghostnet.benchmark.comparison import compare
 
-    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    console = new_console()  # the real one, before it is held back
     with quiet(unless=()):
         if args.export_only:
             compare.export_kit(args.models, args.export_only, console=console, **_options(args))
@@ -101,7 +104,7 @@ def _options(args):
 
 def names(text):
     """Names with commas between them, a tuple."""
-    found = tuple(filter(None, text.split(",")))
+    found = tuple(path(name) for name in text.split(",") if name)
     if not found:
         raise argparse.ArgumentTypeError("names nothing")
     return found

@@ -4,23 +4,23 @@ IN may be .safetensors, .pth, .pdparams, Keras-2 .h5, .weights.h5 or .keras; the
 detected from its contents. OUT ends in .keras (model and weights) or .weights.h5 (weights).
 """
 
-from keras_ghostnet.command import start_backend
+from keras_ghostnet.command import path, start_backend
 
 
 def arguments(parser):
-    parser.add_argument("input", metavar="IN", help="checkpoint to read")
-    parser.add_argument("output", metavar="OUT", help="file to write")
+    parser.add_argument("input", type=path, metavar="IN", help="checkpoint to read")
+    parser.add_argument("output", type=path, metavar="OUT", help="file to write")
 
 
 def run(args):
-    from rich.console import Console
+    from keras_ghostnet.console import new_console
 
     start_backend()
     from keras_ghostnet import convert_weights
     from keras_ghostnet.cli.tables import new_table
 
     model, assignments = convert_weights(args.input, args.output)
-    console = Console()
+    console = new_console()
     table = new_table(
         texts=("tensor in the checkpoint", "variable of the model"), figures=("shape",)
     )

@@ -5,19 +5,24 @@ taken with its ImageNet weights. SOURCE is as for `ghostnet train`.
 """
 
 import json
-import sys
 
 from keras_ghostnet import extras, files
 from keras_ghostnet.cli.options import add_input
-from keras_ghostnet.command import start_backend
+from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 from keras_ghostnet.quiet import quiet
 
 
 def arguments(parser):
-    parser.add_argument("model", metavar="MODEL", help="what to evaluate, see above")
-    parser.add_argument("--data", required=True, metavar="SOURCE", help="images, see above")
-    parser.add_argument("--split", default="val", help="train, val, test or all (default: val)")
+    parser.add_argument("model", type=path, metavar="MODEL", help="what to evaluate, see above")
+    parser.add_argument(
+        "--data", required=True, type=path, metavar="SOURCE", help="images, see above"
+    )
+    parser.add_argument(
+        "--split",
+        help="train, val, test or all (default: val; all of a folder without one, unless MODEL was "
+        "trained on it)",
+    )
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="default: 64")
     parser.add_argument(
         "--crop",
@@ -37,16 +42,19 @@ def arguments(parser):
     parser.add_argument(
         "--bad-limit", type=float, metavar="FRACTION", help="as for `ghostnet train`"
     )
-    parser.add_argument("--output", metavar="FILE", help="JSON file to write the figures to")
+    parser.add_argument(
+        "--output", type=path, metavar="FILE", help="JSON file to write the figures to"
+    )
     parser.add_argument(
         "--picture",
+        type=path,
         metavar="FILE",
         help="PNG to draw the confusion matrix and the most confident mistakes to",
     )
 
 
 def run(args):
-    from rich.console import Console
+    from keras_ghostnet.console import new_console
 
     if args.picture:
         extras.require("matplotlib", "PIL", purpose="--picture", extra="train")
@@ -54,8 +62,9 @@ def run(args):
     start_backend()
     from keras_ghostnet.cli.tables import new_table
     from keras_ghostnet.training import evaluate
+    from keras_ghostnet.training.progress import TOP
 
-    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    console = new_console()  # the real one, before it is held back
     with quiet(unless=()):
         result = evaluate(
             args.model,
@@ -70,13 +79,15 @@ def run(args):
             bad_limit=args.bad_limit,
             console=console,
         )
-    table = new_table(figures=("images", "loss", "top-1", "top-5"))
-    table.add_row(
-        f"{result.examples:,}",
-        f"{result.loss:.4f}",
-        f"{result.accuracy:.2%}",
-        f"{result.top5:.2%}",
-    )
+    figures = {
+        "images": f"{result.examples:,}",
+        "loss": f"{result.loss:.4f}",
+        "top-1": f"{result.accuracy:.2%}",
+    }
+    if len(result.source.class_names) > TOP:  # of fewer, it says nothing
+        figures["top-5"] = f"{result.top5:.2%}"
+    table = new_table(figures=figures)
+    table.add_row(*figures.values())
     console.print(table)
     if args.output:
         with files.replacing(args.output) as partial:

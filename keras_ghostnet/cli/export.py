@@ -8,22 +8,27 @@ its training split, verification those held out. Beside every artifact a JSON fi
 import sys
 
 from keras_ghostnet.cli.options import add_input
-from keras_ghostnet.command import start_backend
+from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
 
 def arguments(parser):
-    parser.add_argument("model", metavar="MODEL", help="what to export, see above")
+    parser.add_argument("model", type=path, metavar="MODEL", help="what to export, see above")
     parser.add_argument(
         "--formats",
         required=True,
         metavar="A,B,...",
         help="names; all: those whose packages are installed",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the artifacts")
-    parser.add_argument("--data", metavar="SOURCE", help="images (default: the run's own)")
+    parser.add_argument(
+        "--out", required=True, type=path, metavar="DIR", help="folder for the artifacts"
+    )
+    parser.add_argument(
+        "--data", type=path, metavar="SOURCE", help="images (default: the run's own)"
+    )
     parser.add_argument(
         "--calibration",
+        type=path,
         metavar="IMAGES",
         help="a folder of images without classes, or a .npy file of pixels, for the ranges of int8",
     )
@@ -34,7 +39,10 @@ def arguments(parser):
         help="side of the images in pixels (default: the model's, or the run's)",
     )
     parser.add_argument(
-        "--labels", metavar="FILE", help="the classes' names, one per line (default: the run's)"
+        "--labels",
+        type=path,
+        metavar="FILE",
+        help="the classes' names, one per line (default: the run's)",
     )
     add_input(parser)
     parser.add_argument(
@@ -75,13 +83,13 @@ OPTIONS = ("io", "fold_preprocessing", "target", "layout", "top_k")
 
 
 def run(args):
-    from rich.console import Console
+    from keras_ghostnet.console import new_console
 
     resolve_model(args.model)  # whatever is no model is refused before Keras is imported
     start_backend()
     from keras_ghostnet.export.exporting import export
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = new_console()
     options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
 
     def export_all():

@@ -5,15 +5,13 @@ IN holds train/CLASS/* and, maybe, val/CLASS/*; or CLASS/*; or ImageNet as Kaggl
 validation-*, classes.json and manifest.json.
 """
 
-import sys
-
-from keras_ghostnet.command import start_backend
+from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.quiet import quiet
 
 
 def arguments(parser):
-    parser.add_argument("input", metavar="IN", help="folder of images")
-    parser.add_argument("output", metavar="OUT", help="folder to write")
+    parser.add_argument("input", type=path, metavar="IN", help="folder of images")
+    parser.add_argument("output", type=path, metavar="OUT", help="folder to write")
     parser.add_argument("--shards", type=int, help="files for training (default: 128 MiB each)")
     parser.add_argument("--workers", type=int, help="files written at once (default: the cores)")
     parser.add_argument("--seed", type=int, default=0, help="of the order (default: 0)")
@@ -26,12 +24,12 @@ def arguments(parser):
 
 
 def run(args):
-    from rich.console import Console
+    from keras_ghostnet.console import new_console
 
     start_backend()
     from keras_ghostnet.training.data import make_records
 
-    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    console = new_console()  # the real one, before it is held back
     with quiet(unless=()):
         counts = make_records(
             args.input,

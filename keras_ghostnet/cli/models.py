@@ -33,10 +33,9 @@ def arguments(parser):
 
 
 def run(args):
-    from rich.console import Console
-
     from keras_ghostnet import specs
     from keras_ghostnet.cli.tables import new_table
+    from keras_ghostnet.console import new_console
     from keras_ghostnet.weights import catalog
 
     table = new_table(
@@ -48,7 +47,7 @@ def run(args):
         parameters, macs = COSTS[name] if args.size is None else _count(name, size)
         row = (str(size), f"{parameters:,}", f"{macs / 1e6:,.2f}")
         table.add_row(name, ", ".join(catalog.list_tags(name)), *row)
-    Console().print(table)
+    new_console().print(table)
 
 
 def _count(name, size):

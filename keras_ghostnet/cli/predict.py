@@ -8,13 +8,15 @@ folder of a SavedModel's version, run in its own runtime. IMAGE is a file, or a 
 import os
 
 from keras_ghostnet.cli.options import add_input
-from keras_ghostnet.command import start_backend
+from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
 
 def arguments(parser):
-    parser.add_argument("model", metavar="MODEL", help="what classifies, see above")
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files and folders")
+    parser.add_argument("model", type=path, metavar="MODEL", help="what classifies, see above")
+    parser.add_argument(
+        "images", type=path, metavar="IMAGE", nargs="+", help="image files and folders"
+    )
     parser.add_argument(
         "--top", type=int, default=5, metavar="N", help="classes for each image (default: 5)"
     )
@@ -27,6 +29,7 @@ def arguments(parser):
     add_input(parser)
     parser.add_argument(
         "--out",
+        type=path,
         metavar="FILE",
         help="write all to a .csv file, or to an .html page with thumbnails, on which those come "
         "first that contradict the folder that an image lies in",
@@ -34,7 +37,7 @@ def arguments(parser):
 
 
 def run(args):
-    from rich.console import Console
+    from keras_ghostnet.console import new_console
 
     if not os.path.exists(args.model):  # else it may be an artifact
         resolve_model(args.model)  # refuses it before Keras is imported
@@ -56,7 +59,7 @@ def run(args):
         for name, probability in each.classes:
             table.add_row(image, name, f"{probability:.1%}")
             image = ""
-    console = Console(highlight=False)
+    console = new_console()
     console.print(table)
     labeled = [each for each in predictions if each.label is not None]
     if labeled:

@@ -9,11 +9,11 @@ operators. The types of operators and the slowest layers are shown, every layer 
 import pathlib
 import sys
 
-from keras_ghostnet.command import start_backend
+from keras_ghostnet.command import path, start_backend
 
 
 def arguments(parser):
-    parser.add_argument("model", metavar="MODEL", help="what to profile, see above")
+    parser.add_argument("model", type=path, metavar="MODEL", help="what to profile, see above")
     parser.add_argument(
         "--format",
         choices=("fp32", "fp16", "int8"),
@@ -23,11 +23,11 @@ def arguments(parser):
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--calls", type=int, default=200, metavar="N", help="default: 200")
     parser.add_argument("--all", action="store_true", help="list every layer, in their order")
-    parser.add_argument("--out", metavar="DIR", help="folder for the CSV and the chart")
+    parser.add_argument("--out", type=path, metavar="DIR", help="folder for the CSV and the chart")
 
 
 def run(args):
-    from rich.console import Console
+    from keras_ghostnet.console import new_console
 
     start_backend()
     from keras_ghostnet.benchmark.comparison import compare
@@ -36,7 +36,7 @@ def run(args):
 
     # The real output, before it is held back. The table of layers takes 100 columns.
     width = None if sys.stdout.isatty() else 100
-    console = Console(file=sys.stdout, highlight=False, width=width)
+    console = new_console(width=width)
     if args.out:
         compare.require_report_packages()
         destination.check_writable(args.out)

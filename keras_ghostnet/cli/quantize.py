@@ -5,18 +5,19 @@ RUN is a run's folder (its best model) or a .keras file, in one or anywhere. SOU
 quantization-aware training (QAT) are compared, as `ghostnet export` verifies them: on 400 at most.
 """
 
-import sys
-
 from keras_ghostnet.cli.options import add_input
-from keras_ghostnet.command import start_backend
+from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
 
 def arguments(parser):
-    parser.add_argument("run_dir", metavar="RUN", help="what to quantize, see above")
-    parser.add_argument("--data", required=True, metavar="SOURCE", help="images, see above")
+    parser.add_argument("run_dir", type=path, metavar="RUN", help="what to quantize, see above")
+    parser.add_argument(
+        "--data", required=True, type=path, metavar="SOURCE", help="images, see above"
+    )
     parser.add_argument(
         "--out",
+        type=path,
         metavar="FILE",
         help="file to write (default: model_int8_qat.tflite beside the model)",
     )
@@ -50,13 +51,13 @@ def arguments(parser):
 
 
 def run(args):
-    from rich.console import Console
+    from keras_ghostnet.console import new_console
 
     resolve_model(args.run_dir)  # whatever is no model is refused before Keras is imported
     start_backend()
     from keras_ghostnet.export.quantization.run import quantize_run
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = new_console()
     path, comparisons = quantize_run(
         args.run_dir,
         args.data,

@@ -1,23 +1,22 @@
 """Train, evaluate, export, verify, measure and report on handwritten digits: minutes on a CPU."""
 
-import sys
-
-from keras_ghostnet.command import start_backend
+from keras_ghostnet.command import path, start_backend
 
 
 def arguments(parser):
     parser.add_argument(
         "--run-dir",
         default="runs/quickstart",
+        type=path,
         metavar="DIR",
         help="folder for everything that is written (default: runs/quickstart)",
     )
 
 
 def run(args):
-    from rich.console import Console
+    from keras_ghostnet.console import new_console
 
     start_backend()
     from keras_ghostnet.benchmark import quickstart
 
-    quickstart(args.run_dir, console=Console(file=sys.stdout, highlight=False))
+    quickstart(args.run_dir, console=new_console())

@@ -8,9 +8,8 @@ def arguments(parser):
 
 
 def run(args):
-    from rich.console import Console
-
     from keras_ghostnet.cli.tables import new_table
+    from keras_ghostnet.console import new_console
     from keras_ghostnet.training import recipes
 
     if args.name:
@@ -24,4 +23,4 @@ def run(args):
     for recipe in recipes.RECIPES.values():
         row = (recipe.name, recipe.model, recipe.published, recipe.epochs, recipe.batch_size)
         table.add_row(*map(str, row))
-    Console().print(table)
+    new_console().print(table)

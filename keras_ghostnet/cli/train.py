@@ -4,16 +4,18 @@ SOURCE is a folder of images (train/CLASS/*, val/CLASS/*; or CLASS/*, a fraction
 out), a folder of TFRecords that `ghostnet make-records` wrote, tfds:NAME, or digits.
 """
 
-import sys
-
-from keras_ghostnet.command import start_backend
+from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.quiet import quiet
 
 
 def arguments(parser):
     parser.add_argument("--recipe", required=True, metavar="NAME", help="see `ghostnet recipes`")
-    parser.add_argument("--data", required=True, metavar="SOURCE", help="images, see above")
-    parser.add_argument("--run-dir", required=True, metavar="DIR", help="folder for all results")
+    parser.add_argument(
+        "--data", required=True, type=path, metavar="SOURCE", help="images, see above"
+    )
+    parser.add_argument(
+        "--run-dir", required=True, type=path, metavar="DIR", help="folder for all results"
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -60,15 +62,14 @@ def arguments(parser):
 
 
 def run(args):
-    from rich.console import Console
-
+    from keras_ghostnet.console import new_console
     from keras_ghostnet.training import recipes
 
     recipe = recipes.override(recipes.get_recipe(args.recipe), args.set)
     start_backend(cluster=True)
     from keras_ghostnet.training import Stopped, train
 
-    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    console = new_console()  # the real one, before it is held back
     try:
         with quiet(unless=()):
             train(

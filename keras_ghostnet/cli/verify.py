@@ -5,19 +5,20 @@ run on the same held-out images, or on those of SOURCE, which is as for `ghostne
 """
 
 import os
-import sys
 
 from keras_ghostnet.cli.export import report
-from keras_ghostnet.command import start_backend
+from keras_ghostnet.command import path, start_backend
 
 
 def arguments(parser):
-    parser.add_argument("folder", metavar="DIR", help="what to verify, see above")
-    parser.add_argument("--data", metavar="SOURCE", help="images (default: the export's)")
+    parser.add_argument("folder", type=path, metavar="DIR", help="what to verify, see above")
+    parser.add_argument(
+        "--data", type=path, metavar="SOURCE", help="images (default: the export's)"
+    )
 
 
 def run(args):
-    from rich.console import Console
+    from keras_ghostnet.console import new_console
 
     if not os.path.isdir(args.folder):
         raise FileNotFoundError(
@@ -26,5 +27,5 @@ def run(args):
     start_backend()
     from keras_ghostnet.export.artifact_folder import verify
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = new_console()
     return report(console, lambda: verify(args.folder, data=args.data, console=console))

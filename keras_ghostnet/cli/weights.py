@@ -6,15 +6,14 @@ def arguments(parser):
 
 
 def run(args):
-    from rich.console import Console
-
     from keras_ghostnet import specs
+    from keras_ghostnet.console import new_console
     from keras_ghostnet.weights import REGISTRY
 
     for name in args.names:
         specs.get_spec(name)
     if not args.names:
-        Console().print(_table(REGISTRY.values()))
+        new_console().print(_table(REGISTRY.values()))
         return
     for name in args.names:
         entries = [entry for entry in REGISTRY.values() if entry.model == name]
