@@ -226,7 +226,6 @@ def test_a_reader_that_stops_early_is_no_error(words):
     done = subprocess.run([GHOSTNET, *words], stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert done.stderr == ""
-    assert done.returncode != 0
 
 
 @pytest.mark.parametrize(
