@@ -10,7 +10,8 @@ JOBS ?= 2
 TORCH ?= torch==2.13.0
 
 .PHONY: test-thorough help install quickstart check test test-all test-quickstart test-wheel test-timm test-backends \
-	test-workers test-load test-accuracy test-arm test-docs test-tutorials docs fault-test \
+	test-mediapipe test-workers test-load test-accuracy test-arm test-docs test-tutorials docs \
+	fault-test \
 	arm-check arm-compare \
 	bench-deployment bench-export bench-input bench-lowering bench-startup bench-training \
 	scaling lint format clean
@@ -38,7 +39,7 @@ test: install lint ## lint and the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-all: test test-thorough test-quickstart test-wheel test-timm test-backends test-workers test-load \
-	test-accuracy test-arm test-docs test-tutorials \
+	test-accuracy test-arm test-mediapipe test-docs test-tutorials \
 	fault-test ## everything that is tested
 
 test-thorough: install ## more networks and processes of what make test holds in small, minutes
@@ -49,6 +50,10 @@ test-quickstart: install ## the whole quickstart, with what it must reach
 
 test-wheel: install ## the built wheel in an empty environment
 	$(BIN)/python -m pytest -m wheel
+
+test-mediapipe: install ## TFLite files in MediaPipe Tasks, which is installed beside
+	$(PIP) install 'mediapipe>=1.0'
+	$(BIN)/python -m pytest -m mediapipe
 
 test-timm: install ## against timm in PyTorch, which are installed beside
 	$(PIP) install '$(TORCH)' timm

@@ -21,7 +21,7 @@ from keras_ghostnet.export import (
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.images import Images
 from keras_ghostnet.model_input import NORMALIZED, PIXELS
-from keras_ghostnet.training.logits import ends_in_softmax
+from keras_ghostnet.training.heads import is_multi_label, output_activation, outputs_are
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +147,12 @@ def verify_artifact(path, fmt, subject, reference, folded):
     sample = subject.sample_for(fmt)
     outputs = _runner(path, fmt)(sample.prepared(PIXELS if folded else subject.input))
     return verification.verify_outputs(
-        outputs, reference[: len(outputs)], sample.labels, fmt, sample.composition
+        outputs,
+        reference[: len(outputs)],
+        sample.labels,
+        fmt,
+        sample.composition,
+        output_activation(subject.model),
     )
 
 
@@ -168,6 +173,9 @@ class _Exporter:
 
     def export(self, fmt, options):
         """Path and `Verification` of a format's artifact, which is in its place."""
+        subject = self.subject
+        known = {"labels": subject.labels, "crop": subject.crop, "input": subject.input}
+        options = {key: known[key] for key in known if key in fmt.options} | options
         if fmt.name == "saved_model":
             return self._export_version(fmt, options)
         images = self.subject.calibration
@@ -175,16 +183,13 @@ class _Exporter:
         # Both are complete before either appears.
         with files.replacing(sidecar.path_of(path)) as beside, files.replacing(path) as partial:
             calibration = images.prepared(self.subject.input) if images else None
-            known = {"input": self.subject.input} if "input" in fmt.options else {}
-            formats.write(self.deployed, fmt, partial, calibration, **known, **options)
+            formats.write(self.deployed, fmt, partial, calibration, **options)
             result = self._verify(partial, beside, fmt, options)
         return path, result
 
     def _export_version(self, fmt, options):
         from keras_ghostnet.export.saved_model import layout
 
-        subject = self.subject
-        known = {"labels": subject.labels, "crop": subject.crop, "input": subject.input}
         verified = []
 
         def verify(partial):
@@ -193,7 +198,7 @@ class _Exporter:
 
         try:
             path = layout.export_version(
-                self.deployed, self.out, version=self.version, check=verify, **known, **options
+                self.deployed, self.out, version=self.version, check=verify, **options
             )
             ((result, beside),) = verified
             os.replace(beside, sidecar.path_of(path))
@@ -214,9 +219,10 @@ class _Exporter:
             "preprocessing": preprocessing.describe(
                 subject.model, subject.crop, folded, subject.input
             ),
-            "outputs_are": "probabilities" if ends_in_softmax(subject.model) else "logits",
+            "outputs_are": outputs_are(self.deployed),
+            "labels_are": "independent" if is_multi_label(self.deployed) else "exclusive",
             "labels": list(subject.labels),
-            "options": {key: options[key] for key in options if _is_plain(options[key])},
+            "options": {key: options[key] for key in options if _is_option(key, options[key])},
             "calibration": subject.calibration.describe() if fmt.is_calibrated else None,
             "verification": {
                 **_plain(result),
@@ -247,8 +253,10 @@ class _Exporter:
         }
 
 
-def _is_plain(value):
-    return isinstance(value, str | int | float | bool)
+def _is_option(name, value):
+    """Whether a sidecar tells it as an option: what the model is stands elsewhere in it."""
+    known = ("labels", "crop", "input")
+    return name not in known and isinstance(value, str | int | float | bool)
 
 
 def _plain(result):

@@ -7,6 +7,7 @@ import keras
 
 from keras_ghostnet import files
 from keras_ghostnet.imagenet import CLASSES, imagenet_classes
+from keras_ghostnet.training.heads import count_classes
 
 
 def read_labels(path):
@@ -43,7 +44,7 @@ def labels_for(model, labels):
     Raises:
         ValueError: If there are not as many as classes.
     """
-    classes = model.output_shape[-1]
+    classes = count_classes(model)
     if labels is None:
         names = [name for _, name in imagenet_classes()] if classes == CLASSES else range(classes)
         return tuple(map(str, names))

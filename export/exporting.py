@@ -24,6 +24,7 @@ from keras_ghostnet.export.tflite import conversion, tuning
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.data import require_same_classes
+from keras_ghostnet.training.heads import count_classes, require_exclusive_classes
 
 ALL = "all"
 
@@ -226,7 +227,7 @@ def _subject(network, source, fmts, data, calibration, labels, crop, kind, allow
 
 def _require_label_range(network, found):
     """Refuses labels in memory that are none of the model's classes."""
-    classes = network.output_shape[-1]
+    classes = count_classes(network)
     if found.labels.min(initial=0) < 0 or found.labels.max(initial=0) >= classes:
         raise ValueError(
             f"{network.name} has {classes} classes: labels must be 0 to {classes - 1}. Found "
@@ -236,6 +237,7 @@ def _require_label_range(network, found):
 
 def _training(network, source, data, kind, console):
     """What quantization-aware training takes: a file that it made before, or images."""
+    require_exclusive_classes(network, "Training with rounding (tflite_int8_qat)")
     from keras_ghostnet.export.quantization.run import Epochs, find_trained_file, open_training
 
     trained = find_trained_file(source.text, network) if source.text else None

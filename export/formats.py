@@ -57,7 +57,7 @@ class Format:
 
 
 _SERVING = ("labels", "top_k", "crop", "max_pixels", "input")
-_FOLD = ("fold_preprocessing", "target", "input")
+_FOLD = ("fold_preprocessing", "target", "input", "labels")
 _LAYOUT = ("layout",)
 
 # What a sound export reaches on digits, GhostNet and G-GhostNet: float errors of 1e-6 to 1e-5 by
@@ -78,7 +78,7 @@ FORMATS = (
     Format("tflite_int8",     "_int8.tflite",      "tflite",      "int8",      5.0, 0.12,   0.992,
            0.97, "tflite", ("io", *_FOLD)),
     Format("tflite_int8_qat", "_int8_qat.tflite",  "tflite_qat",  "int8",      5.0, 0.15,    0.98,
-           0.97, "quantize,tflite", ("io", "train_data", "trained", "console")),
+           0.97, "quantize,tflite", ("io", "train_data", "trained", "console", "labels")),
     Format("onnx_fp32",       "_fp32.onnx",        "onnx",        "float32",  1e-3, 1e-4, 0.99999,
            0.999, "onnx", _LAYOUT),
     Format("onnx_fp16",       "_fp16.onnx",        "onnx",        "float16",   0.1, 0.02,  0.9999,

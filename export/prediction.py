@@ -14,8 +14,7 @@ from keras_ghostnet.export import class_names, formats, images, sidecar
 from keras_ghostnet.model_input import NORMALIZED, PIXELS, prepare, resolve_input
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
-from keras_ghostnet.training.logits import ends_in_softmax
-from keras_ghostnet.training.predictions import softmax
+from keras_ghostnet.training.heads import output_activation, to_probabilities
 from keras_ghostnet.weights import Transform
 
 BATCH_SIZE = 32
@@ -160,8 +159,9 @@ def _network(model, labels, crop, input):
 
     def run(pixels):
         outputs = model.predict(prepare(pixels, kind), batch_size=BATCH_SIZE, verbose=0)
-        return outputs if ends_in_softmax(model) else softmax(outputs)
+        return np.asarray(to_probabilities(outputs, activation))
 
+    activation = output_activation(model)
     labels = class_names.labels_for(model, labels)
     return _Classifier(run, model.input_shape[1:3], crop, labels)
 
@@ -172,10 +172,11 @@ def _artifact(path):
     formats.require_packages(fmt)
     prepared = content["preprocessing"]
     kind = PIXELS if prepared["normalization_in_artifact"] else NORMALIZED
+    activation = "linear" if content["outputs_are"] == "logits" else "sigmoid"
     runner = formats.load(path, fmt)
 
     def run(pixels):
         outputs = runner(prepare(pixels, kind))
-        return outputs if content["outputs_are"] == "probabilities" else softmax(outputs)
+        return np.asarray(to_probabilities(outputs, activation))
 
     return _Classifier(run, tuple(prepared["size"]), prepared["crop"], tuple(content["labels"]))

@@ -149,18 +149,33 @@ def require_trained(model, images, kind):
         ValueError: If it recognizes labeled images no better than by chance, or sees the same
             class in all.
     """
-    chosen = model.predict(images.prepared(kind), batch_size=32, verbose=0).argmax(axis=-1)
+    from keras_ghostnet.training.heads import (
+        count_classes,
+        is_multi_label,
+        output_activation,
+        to_probabilities,
+    )
+
+    outputs = model.predict(images.prepared(kind), batch_size=32, verbose=0)
+    probabilities = np.asarray(to_probabilities(outputs, output_activation(model)))
+    chosen = probabilities.argmax(axis=-1)
     advice = (
         "Its int8 form would be meaningless. Train it first, check that the images are what it was "
         "trained on, or insist with --allow-untrained."
     )
     if images.labels is not None:
-        classes, count = model.output_shape[-1], len(chosen)
+        classes, count = count_classes(model), len(chosen)
         right, chance = int((chosen == images.labels).sum()), count / classes
         if right <= chance + 3 * np.sqrt(chance * (1 - 1 / classes)):  # three deviations of guesses
             raise ValueError(
                 f"{model.name} seems to be untrained: it recognizes {right} of {count} images of "
                 f"{images.name}, which guessing does as well. {advice}"
+            )
+    elif is_multi_label(model):
+        if (probabilities == probabilities[0]).all():
+            raise ValueError(
+                f"{model.name} seems to be untrained: it sees the same in all of {len(chosen)} "
+                f"images of {images.name}. {advice}"
             )
     elif len(set(chosen)) == 1:
         raise ValueError(

@@ -3,6 +3,7 @@
 import pathlib
 
 from keras_ghostnet.export import tflite
+from keras_ghostnet.training.heads import outputs_are
 
 
 def export(
@@ -15,6 +16,7 @@ def export(
     trained=None,
     io="int8",
     console=None,
+    labels=None,
 ):
     """Fine-tunes a model with int8 rounding in it, and writes the `.tflite` file.
 
@@ -26,6 +28,7 @@ def export(
         trained: A file that was trained from this model before; it is copied then.
         io: Type of the file's input and output: `"int8"` or `"uint8"`.
         console: A `rich.console.Console` for progress; None shows nothing.
+        labels: As `keras_ghostnet.export.tflite.export`.
 
     Raises:
         ImportError: If TFMOT, tf_keras or LiteRT is missing.
@@ -35,7 +38,6 @@ def export(
     if trained is not None:
         content = pathlib.Path(trained).read_bytes()
         tflite.check(content, io)
-        pathlib.Path(path).write_bytes(content)
     elif train_data is None:
         raise ValueError(
             "Quantization-aware training needs labeled training images: give a source of them "
@@ -44,7 +46,12 @@ def export(
     else:
         from keras_ghostnet.export.quantization import quantize_aware
 
-        quantize_aware(model, train_data, io=io, distillation=1.0, console=console).save(path)
+        content = quantize_aware(
+            model, train_data, io=io, distillation=1.0, console=console
+        ).content
+    facts = dict(name=model.name, folded=False, outputs_are=outputs_are(model))
+    content = tflite.package(content, labels, **facts)
+    pathlib.Path(path).write_bytes(content)
 
 
 load = tflite.load

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_ghostnet import files
 from keras_ghostnet.export import formats
+from keras_ghostnet.training.heads import alternatives
 from keras_ghostnet.training.logits import TINY
 
 # A class that changes is counted if the Keras model's margin exceeds this many typical errors that
@@ -39,7 +40,8 @@ class Verification:
         typical_error: In the same unit, the median over the images of the root mean square of an
             image's differences: one image that int8 serves badly does not change it.
         cosine: Cosine of the angle between all outputs of both, in [-1, 1].
-        agreement: The fraction of the images for which both choose the same class, in [0, 1].
+        agreement: The fraction of the images for which both choose the same class, or the same
+            labels, in [0, 1].
         accuracy: The artifact's own accuracy on held-out images, in [0, 1]; None without labels.
         flips: The number of images whose class changes though the Keras model prefers its own by
             more than the format's margin, `MARGIN` times its `max_typical_error`.
@@ -58,7 +60,7 @@ class Verification:
     p_value: float
 
 
-def verify(path, fmt, images, labels, reference, runner=None):
+def verify(path, fmt, images, labels, reference, runner=None, activation="linear"):
     """Runs an artifact and compares its outputs with the Keras model's.
 
     Args:
@@ -69,6 +71,7 @@ def verify(path, fmt, images, labels, reference, runner=None):
         labels: The true classes' indices `(n,)`, or None.
         reference: The Keras model's outputs `(n, classes)` for the images.
         runner: What `formats.load` returned for the artifact, if it is loaded already.
+        activation: As `compare`.
 
     Returns:
         A `Verification`.
@@ -79,20 +82,20 @@ def verify(path, fmt, images, labels, reference, runner=None):
     path = pathlib.Path(path)
     runner = runner or formats.load(path, fmt)
     try:
-        return verify_outputs(runner(images), reference, labels, fmt)
+        return verify_outputs(runner(images), reference, labels, fmt, activation=activation)
     except VerificationError as error:
         files.remove(path)
         raise VerificationError(f"{error} {path.name} was removed.", error.result) from None
 
 
-def verify_outputs(outputs, reference, labels, fmt, sample=None):
+def verify_outputs(outputs, reference, labels, fmt, sample=None, activation="linear"):
     """Compares outputs, and refuses those that differ by more than the format allows.
 
     Errors are compared with the format's limits. Classes that change are a statistical test: the
     fewer images there are, the larger the fraction that proves a fault.
 
     Args:
-        outputs, reference, labels, fmt: As `compare`.
+        outputs, reference, labels, fmt, activation: As `compare`.
         sample: What the images are, such as "20 held-out and 80 training images".
 
     Returns:
@@ -101,7 +104,7 @@ def verify_outputs(outputs, reference, labels, fmt, sample=None):
     Raises:
         VerificationError: If the differences exceed what the format allows.
     """
-    result = compare(outputs, reference, labels, fmt)
+    result = compare(outputs, reference, labels, fmt, activation)
     # Written so that a NaN fails.
     is_close = result.typical_error <= fmt.max_typical_error and result.cosine >= fmt.min_cosine
     is_bounded = result.max_error <= fmt.max_error
@@ -139,7 +142,7 @@ def _advice(fmt, is_close, is_bounded):
     return f"{where}: look for an operation that treats large or small values differently."
 
 
-def compare(outputs, reference, labels, fmt):
+def compare(outputs, reference, labels, fmt, activation="linear"):
     """The figures of a `Verification`.
 
     Args:
@@ -148,6 +151,9 @@ def compare(outputs, reference, labels, fmt):
         labels: The true classes' indices `(m,)` of the first m images, which are held out; None
             if not known.
         fmt: The artifact's `Format`.
+        activation: What the model ends in, `keras_ghostnet.training.heads.output_activation`: one
+            unit is two classes, several sigmoids are independent labels, all of which have to
+            agree.
 
     Raises:
         VerificationError: If the shapes differ.
@@ -157,19 +163,25 @@ def compare(outputs, reference, labels, fmt):
         raise VerificationError(
             f"{fmt.name} outputs {outputs.shape}, the Keras model {reference.shape}."
         )
-    classes = outputs.argmax(axis=-1)
-    expected = reference.argmax(axis=-1)
+    choices = alternatives(reference, activation)
+    expected = choices.argmax(axis=-1)
+    found = alternatives(outputs, activation).argmax(axis=-1)
+    classes = outputs.argmax(axis=-1) if found.shape[-1] > 1 else found[:, 0]
     accuracy = None if labels is None else float(np.mean(classes[: len(labels)] == labels))
-    if fmt.dtype != "int8" and _are_probabilities(reference):
+    if fmt.dtype != "int8" and activation != "linear":
         # Saturated probabilities hide errors: their logarithms are logits but for a constant.
         # Not so for int8, in which the smallest steps of a probability are 1/256.
-        outputs, reference = (np.log(np.maximum(x, TINY)) for x in (outputs, reference))
+        outputs, reference, choices = (
+            np.log(np.maximum(x, TINY)) for x in (outputs, reference, choices)
+        )
     sigma = reference.std()
     errors = (outputs - reference) / sigma
-    rows = np.arange(len(reference))
-    margins = (reference[rows, expected] - reference[rows, classes]) / sigma
+    best, chosen = (
+        np.take_along_axis(choices, indices[..., None], axis=-1) for indices in (expected, found)
+    )
+    margins = (best - chosen).max(axis=(1, 2)) / sigma  # of an image's clearest decision
     flips = int(np.sum(margins > MARGIN * fmt.max_typical_error))
-    differing = int(np.sum(classes != expected))
+    differing = int(np.sum((found != expected).any(axis=-1)))
     return Verification(
         max_error=float(np.abs(errors).max()),
         typical_error=float(np.median(np.sqrt(np.square(errors).mean(axis=-1)))),
@@ -192,7 +204,3 @@ def _probability_of_at_least(count, trials, rate):
         for k in range(count)
     )  # fmt: skip
     return max(0.0, 1 - math.fsum(map(math.exp, fewer)))
-
-
-def _are_probabilities(outputs):
-    return outputs.min() >= 0 and np.allclose(outputs.sum(axis=-1), 1, atol=1e-3)

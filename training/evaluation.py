@@ -20,6 +20,7 @@ from keras_ghostnet.training.data import (
     open_source,
     require_same_classes,
 )
+from keras_ghostnet.training.heads import is_multi_label
 from keras_ghostnet.training.logits import correct, logits
 from keras_ghostnet.training.progress import TOP
 from keras_ghostnet.weights import Transform
@@ -30,7 +31,7 @@ class Evaluation:
     """A classifier's results on a source; arrays have an entry for every image that was usable.
 
     Attributes:
-        loss: The mean cross-entropy.
+        loss: The mean cross-entropy; of independent labels, the mean of theirs.
         accuracy: The fraction of the images whose class was predicted, in [0, 1].
         top5: The fraction whose class is among the five most probable ones, in [0, 1].
         source: The images.
@@ -95,9 +96,10 @@ def evaluate(
     """Evaluates a classifier on a source of labeled images, every image once.
 
     Args:
-        model: A Keras classifier, which ends in logits or a softmax; a run's folder (its best
-            model); a `.keras` file; or a name of `list_models()`, with its ImageNet weights. It is
-            evaluated in float32, as it is exported, also if it was trained in mixed precision.
+        model: A Keras classifier, which ends in logits, a softmax or sigmoids; a run's folder (its
+            best model); a `.keras` file; or a name of `list_models()`, with its ImageNet weights.
+            It is evaluated in float32, as it is exported, also if it was trained in mixed
+            precision.
         data: As `keras_ghostnet.training.data.open_source`.
         split: `"train"`, `"val"`, `"test"` or `"all"`. None takes `"val"`, or the whole of a folder
             that has none, unless the model's run holds out its own images of it.
@@ -170,7 +172,7 @@ class Evaluator:
     """The evaluation of a model, compiled once.
 
     Args:
-        model: A Keras classifier, ending in logits or in a softmax.
+        model: A Keras classifier that ends in logits, a softmax or sigmoids.
         strategy: A `tf.distribute.Strategy`; the model was built in its scope.
     """
 
@@ -231,12 +233,19 @@ class Evaluator:
         """One float32 row for each image of a replica's batch."""
         labels = batch["label"]
         outputs = logits(self.model, batch["image"])
+        if is_multi_label(self.model):
+            targets = tf.one_hot(labels, outputs.shape[-1])
+            probabilities = tf.sigmoid(outputs)
+            losses = keras.losses.binary_crossentropy(targets, outputs, from_logits=True)
+        else:
+            probabilities = tf.nn.softmax(outputs)
+            losses = keras.losses.sparse_categorical_crossentropy(labels, outputs, from_logits=True)
         columns = (
             batch["weight"],
             labels,
             tf.argmax(outputs, axis=-1),
-            tf.reduce_max(tf.nn.softmax(outputs), axis=-1),
-            keras.losses.sparse_categorical_crossentropy(labels, outputs, from_logits=True),
+            tf.reduce_max(probabilities, axis=-1),
+            losses,
             correct(labels, outputs),
             tf.math.in_top_k(labels, outputs, min(TOP, outputs.shape[-1])),
         )

@@ -3,37 +3,33 @@
 import keras
 import tensorflow as tf
 
+from keras_ghostnet.training.heads import output_activation
+
 TINY = 1e-30  # float32's logarithm of less is unusable
 
 
 def logits(model: keras.Model, images, training: bool = False):
-    """A classifier's outputs before any softmax.
+    """A classifier's outputs before any softmax or sigmoid.
 
     Args:
-        model: A Keras model that ends in logits, or in a softmax.
+        model: A Keras model that ends in logits, in a softmax, or in sigmoids.
         images: What it takes.
         training: As Keras models take it.
 
     Returns:
-        Float32 `(n, classes)`. The logarithms of probabilities are logits but for a constant.
+        Float32 `(n, classes)`. The logarithms of probabilities are logits but for a constant. Of
+        one unit, which is the probability or the logit of the second of two classes, `(n, 2)`: 0
+        and its logit, whose softmax are the probabilities of both.
     """
     outputs = keras.ops.cast(model(images, training=training), "float32")
-    if ends_in_softmax(model):
-        outputs = keras.ops.log(keras.ops.maximum(outputs, TINY))
+    activation = output_activation(model)
+    if activation != "linear":
+        logarithms = keras.ops.log(keras.ops.maximum(outputs, TINY))
+        others = keras.ops.log(keras.ops.maximum(1 - outputs, TINY))
+        outputs = logarithms if activation == "softmax" else logarithms - others
+    if outputs.shape[-1] == 1:
+        outputs = keras.ops.concatenate([keras.ops.zeros_like(outputs), outputs], axis=-1)
     return outputs
-
-
-def ends_in_softmax(model: keras.Model) -> bool:
-    """Whether a model outputs probabilities."""
-    last = last_layer(model)
-    activation = getattr(last, "activation", None)
-    return isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax
-
-
-def last_layer(model: keras.Model) -> keras.layers.Layer:
-    """The layer that a model ends in, also where that is within another model."""
-    last = model.layers[-1]
-    return last_layer(last) if isinstance(last, keras.Model) else last
 
 
 def correct(labels, outputs):

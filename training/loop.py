@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from keras_ghostnet.training import optimization
+from keras_ghostnet.training.heads import require_exclusive_classes
 from keras_ghostnet.training.logits import correct, logits
 
 # What Keras numbers over a whole process, so that a resumed run of the same process differs.
@@ -46,6 +47,7 @@ class Loop:
             self.averages = self._averages() if recipe.ema else []
         if self.teacher:
             self.teacher.trainable = False
+            require_exclusive_classes(self.teacher, "Distillation")
             _require_same_shapes(self.teacher, self.model)
         self.decayed = {id(kernel) for kernel in optimization.decayed_kernels(self.model)}
         self.classes = self.model.output_shape[-1]

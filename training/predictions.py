@@ -57,9 +57,3 @@ def confusion_matrix(predictions):
     matrix = np.zeros((classes, classes), int)
     np.add.at(matrix, (predictions.labels, predictions.classes), 1)
     return matrix
-
-
-def softmax(logits):
-    """Probabilities `(n, classes)` of logits `(n, classes)`."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)

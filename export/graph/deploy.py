@@ -9,6 +9,7 @@ from keras_ghostnet.export.graph.passes.averages import convolve_averages
 from keras_ghostnet.export.graph.passes.fold_batch_norm import fold_batch_norms
 from keras_ghostnet.export.graph.passes.fold_gate import fold_gates
 from keras_ghostnet.export.graph.passes.identities import remove_identities
+from keras_ghostnet.export.graph.passes.normalizations import convert_normalizations
 from keras_ghostnet.export.graph.passes.pooling import split_pooling
 from keras_ghostnet.export.graph.passes.reshapes import remove_reshapes
 from keras_ghostnet.export.graph.passes.selections import merge_selections
@@ -17,6 +18,7 @@ from keras_ghostnet.export.graph.passes.slices import remove_slices
 # In the order in which one makes the next possible.
 PASSES = {
     "identities": remove_identities,
+    "normalizations": convert_normalizations,
     "selections": merge_selections,
     "batch_norms": fold_batch_norms,
     "reshapes": remove_reshapes,

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_ghostnet.export.quantization.dependencies import require_tfmot
+from keras_ghostnet.training.heads import require_exclusive_classes
 
 
 def validate_arguments(model, learning_rate, distillation):
@@ -34,6 +35,7 @@ def validate_arguments(model, learning_rate, distillation):
             f"{[tuple(x.shape) for x in model.inputs]} -> "
             f"{[tuple(x.shape) for x in model.outputs]}."
         )
+    require_exclusive_classes(model, "Fine-tuning")
     for weight in model.weights:
         if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
             raise ValueError(f"The model's weight {weight.path} has values that are not finite.")

@@ -13,7 +13,7 @@ from keras_ghostnet.export.quantization.configs import (
     plain_convolution,
     tfmot,
 )
-from keras_ghostnet.export.quantization.softmax import activation_name, without_softmax
+from keras_ghostnet.export.quantization.softmax import activation_name, split_head
 from keras_ghostnet.export.quantization.translation import hard_sigmoid
 
 layers = tf_keras.layers
@@ -76,8 +76,7 @@ class FakeQuantized:
         self.weights = plan.weights
         images = layers.Activation("linear", name="images")
         self.entry = WRAPPER(images, quantize_config=Config(ActivationRange()))
-        self.logits = without_softmax(self.body)
-        self.ends_in_softmax = self.logits is not self.body
+        self.before_head, self.to_logits = split_head(self.body)
 
     @property
     def trainable_variables(self):
@@ -101,9 +100,8 @@ class FakeQuantized:
                 quantizer.enabled = True
 
     def train(self, images):
-        """The same in logarithms if the model ends in a softmax."""
-        logits = self.logits(self.entry(images, training=False), training=False)
-        return tf.nn.log_softmax(logits) if self.ends_in_softmax else logits
+        """Logits `(n, classes)`, as `keras_ghostnet.training.logits.logits` gives them."""
+        return self.to_logits(self.before_head(self.entry(images, training=False), training=False))
 
     def measure(self, images):
         """Widens the ranges of activations to what the float model has for the images."""

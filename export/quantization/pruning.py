@@ -13,6 +13,7 @@ from keras_ghostnet.export.quantization import arguments
 from keras_ghostnet.export.quantization.batches import Batches
 from keras_ghostnet.export.quantization.bridge import copy_weights, to_tf_keras
 from keras_ghostnet.quiet import quiet
+from keras_ghostnet.training.heads import count_classes
 from keras_ghostnet.training.logits import logits
 
 RISE = 0.7  # fraction of the steps in which the sparsity rises
@@ -66,7 +67,7 @@ def prune(
     arguments.validate_arguments(model, learning_rate, distillation)
     if not 0 < sparsity < 1:
         raise ValueError(f"`sparsity` must be in (0, 1). Received: {sparsity}.")
-    batches = Batches(train_data, model.input_shape, model.output_shape[-1], epochs, steps)
+    batches = Batches(train_data, model.input_shape, count_classes(model), epochs, steps)
     if batches.steps < FEWEST:
         raise ValueError(
             f"Pruning takes {FEWEST} steps at least, in which the sparsity rises. Received: "
@@ -75,20 +76,16 @@ def prune(
     console = console or Console(quiet=True)
     console.file = console.file  # standard output as it is now: below it is held back
     with quiet(unless=()):
-        import tensorflow as tf
-
         from keras_ghostnet.export.quantization.configs import tfmot
         from keras_ghostnet.export.quantization.fine_tuning import fine_tune
-        from keras_ghostnet.export.quantization.softmax import without_softmax
+        from keras_ghostnet.export.quantization.softmax import split_head
 
         stock = deploy(model, passes=())
         student, pruned = _prunable(to_tf_keras(stock), which, sparsity, batches.steps)
-        before_softmax = without_softmax(student)
-        ends_in_softmax = before_softmax is not student
+        before_head, to_logits = split_head(student)
 
         def student_logits(images):
-            outputs = before_softmax(images, training=True)
-            return tf.nn.log_softmax(outputs) if ends_in_softmax else outputs
+            return to_logits(before_head(images, training=True))
 
         def before_step(number):
             for layer in pruned:

@@ -17,6 +17,7 @@ from keras_ghostnet.export.quantization import arguments
 from keras_ghostnet.export.quantization.batches import Batches
 from keras_ghostnet.export.quantization.bridge import to_tf_keras
 from keras_ghostnet.quiet import quiet
+from keras_ghostnet.training.heads import count_classes
 from keras_ghostnet.training.logits import logits
 
 IO = ("int8", "uint8")
@@ -65,7 +66,7 @@ def quantize_aware(
 
     Args:
         model: A trained, functional or sequential Keras 3 classifier with one input of a fixed
-            image size, that ends in logits or a softmax; left as it is.
+            image size, that ends in logits, a softmax or one sigmoid unit; left as it is.
         train_data: Batches as `Batches` takes them, preprocessed and augmented as in training,
             from the training data.
         epochs: How often to go through `train_data`.
@@ -88,7 +89,7 @@ def quantize_aware(
         FloatingPointError: If the loss is not finite.
     """
     _check(model, learning_rate, distillation, io)
-    batches = Batches(train_data, model.input_shape, model.output_shape[-1], epochs, steps)
+    batches = Batches(train_data, model.input_shape, count_classes(model), epochs, steps)
     console = console or Console(quiet=True)
     console.file = console.file  # standard output as it is now: below it is held back
     with quiet(unless=()):
@@ -168,6 +169,7 @@ def convert(quantized, io):
     converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(io)
     content = converter.convert()
     tflite.check(content, io)
+    content = tflite.package(content)
     graph = tflite.graph(content)
     tensors = map(graph.subgraph.Tensors, range(graph.subgraph.TensorsLength()))
     floats = [x.Name().decode() for x in tensors if "FLOAT" in graph.type_names[x.Type()]]

@@ -31,6 +31,7 @@ from keras_ghostnet.training.data import (
     open_source,
     require_same_classes,
 )
+from keras_ghostnet.training.heads import output_activation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -241,8 +242,11 @@ def _compare(model, kind, path, calibration, held_out):
         forms["int8 PTQ"] = ("tflite_int8", tflite.load(plain)(inputs), files.size(plain))
     forms["int8 QAT"] = (FORMAT, tflite.load(path)(inputs), files.size(path))
     comparisons = []
+    activation = output_activation(model)
     for name, (fmt, outputs, size) in forms.items():
-        found = verification.compare(outputs, reference, held_out.labels, formats.get_format(fmt))
+        found = verification.compare(
+            outputs, reference, held_out.labels, formats.get_format(fmt), activation
+        )
         comparisons.append(
             Comparison(
                 name,

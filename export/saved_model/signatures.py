@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_ghostnet.export.saved_model.decoding import MAX_PIXELS, evaluation_image
 from keras_ghostnet.model_input import NORMALIZED
 from keras_ghostnet.training.data import images as image_ops
-from keras_ghostnet.training.logits import ends_in_softmax, last_layer
+from keras_ghostnet.training.heads import count_classes, output_activation, to_probabilities
 
 
 def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS, input=NORMALIZED):
@@ -22,14 +22,15 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
     - `embed`: `images` -> `embeddings`, float32 `(n, units)`.
     - `embed_bytes`: `image_bytes` -> `embeddings`, `errors`.
 
-    `classes` int32, `scores` float32 (softmax) and `labels` string are `(n, top_k)`, best first.
+    `classes` int32, `scores` float32 (probabilities) and `labels` string are `(n, top_k)`, best
+    first; of a model with one unit, of two classes.
     `errors` is string `(n,)`, empty for an image that was answered; one that was not has the
     classes -1, the labels "", and scores and embeddings of 0. `embeddings` are what the
     classifier, the last dense layer, gets; a model without one has no such signatures.
 
     Args:
         model: A functional or sequential Keras model with one input `(height, width, 3)` and one
-            output, logits or the softmax of them.
+            output: logits, or the softmax or sigmoids of them.
         labels: The classes' names; None takes their numbers.
         top_k: The number of classes to return; all, of a model with fewer.
         crop: The fraction of the resized image's shorter side that evaluation keeps, in (0, 1].
@@ -44,7 +45,7 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
     """
     size, classes = _check_model(model)
     labels = _check_options(labels, classes, top_k, crop, max_pixels)
-    is_softmax = _is_softmax(model)
+    activation = _require_known_activation(model)
     forward = _forward(model)
     prepare = image_ops.normalize if input == NORMALIZED else tf.identity
 
@@ -55,8 +56,7 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
     encoded = spec("image_bytes", (None,), tf.string)
 
     def best(images):
-        outputs = forward(images)[0]
-        scores = outputs if is_softmax else tf.nn.softmax(outputs)
+        scores = to_probabilities(forward(images)[0], activation)
         scores, indices = tf.math.top_k(scores, min(top_k, classes))
         return {"classes": indices, "scores": scores, "labels": tf.gather(labels, indices)}
 
@@ -130,20 +130,22 @@ def _classifier(model):
     return dense[-1] if dense else None
 
 
-def _is_softmax(model):
-    """Whether the outputs are probabilities already.
+def _require_known_activation(model):
+    """What `output_activation` says of a model.
 
     Raises:
-        ValueError: If they are neither that nor logits.
+        ValueError: If its outputs are neither logits nor probabilities.
     """
-    layer = last_layer(model)
-    activation = getattr(layer, "activation", keras.activations.linear)
-    if activation not in (keras.activations.linear, keras.activations.softmax):
+    last = model.layers[-1]
+    while isinstance(last, keras.Model):
+        last = last.layers[-1]
+    activation = getattr(last, "activation", None)
+    if activation not in (None, *map(keras.activations.get, ("linear", "softmax", "sigmoid"))):
         raise ValueError(
-            "Scores are a softmax: the model must output logits or a softmax of them. Its last "
-            f"layer, {layer.name}, has the activation {activation.__name__}."
+            "Scores are probabilities: the model must output logits, or the softmax or sigmoids of "
+            f"them. Its last layer, {last.name}, has the activation {activation.__name__}."
         )
-    return ends_in_softmax(model)
+    return output_activation(model)
 
 
 def _not_empty(pixels):
@@ -165,8 +167,7 @@ def _check_model(model):
             "`(height, width, 3)` and one output `(classes,)`. Received a model with inputs and "
             f"outputs {shapes}: build it with `input_shape=(height, width, 3)`."
         )
-    (*size, _), (classes,) = shapes
-    return tuple(size), classes
+    return shapes[0][:2], count_classes(model)
 
 
 def _check_options(labels, classes, top_k, crop, max_pixels):

@@ -2,6 +2,7 @@
 
 from keras_ghostnet.export.tflite.conversion import export
 from keras_ghostnet.export.tflite.inspection import check, graph, operators
+from keras_ghostnet.export.tflite.packaging import package
 from keras_ghostnet.export.tflite.runtime import load
 
-__all__ = ["check", "export", "graph", "load", "operators"]
+__all__ = ["check", "export", "graph", "load", "operators", "package"]

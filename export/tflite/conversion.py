@@ -7,11 +7,12 @@ import numpy as np
 
 from keras_ghostnet.export import preprocessing
 from keras_ghostnet.export.graph import lowering
-from keras_ghostnet.export.tflite import inspection, pixels, runtime, tuning
+from keras_ghostnet.export.tflite import inspection, packaging, pixels, runtime, tuning
 from keras_ghostnet.export.tflite.concatenation import narrow_concatenations
 from keras_ghostnet.model_input import NORMALIZED, PIXELS
 from keras_ghostnet.preprocessing import to_pixels
 from keras_ghostnet.quiet import quiet
+from keras_ghostnet.training.heads import outputs_are
 
 IO = ("int8", "uint8")
 TARGET = "arm"
@@ -29,6 +30,7 @@ def export(
     input=NORMALIZED,
     one_partition=True,
     target=TARGET,
+    labels=None,
 ):
     """Writes a `.tflite` file for one image at a time.
 
@@ -47,6 +49,9 @@ def export(
         input: What the model takes, of `keras_ghostnet.model_input.INPUTS`.
         one_partition: Whether a network that XNNPACK does not run as a whole is refused. Models
             in their deployment form pass; others need not, and can be measured nevertheless.
+        target: As `keras_ghostnet.export.graph.lowering.get_lowering`, or `"measured"`.
+        labels: The classes' names, which the file then holds as TFLite metadata beside what its
+            images and outputs are: MediaPipe Tasks and ML Kit need it. None leaves it out.
 
     Raises:
         ImportError: If LiteRT is missing.
@@ -69,6 +74,13 @@ def export(
     outputs = integer if dtype == "int8" else "float32"
     inputs = "uint8" if fold_preprocessing else outputs
     inspection.check(content, inputs, outputs)
+    content = packaging.package(
+        content,
+        labels,
+        name=model.name,
+        folded=fold_preprocessing or input == PIXELS,
+        outputs_are=outputs_are(model),
+    )
     pathlib.Path(path).write_bytes(content)
     if one_partition:
         runtime.check_partition(path)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_ghostnet.export.tflite.inspection import schema_module
+from keras_ghostnet.export.tflite.packaging import pack
 
 
 def take_pixels(content):
@@ -17,8 +18,6 @@ def take_pixels(content):
     Returns:
         The bytes of the file with a uint8 input.
     """
-    import flatbuffers
-
     schema = schema_module()
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     (graph,) = model.subgraphs
@@ -41,9 +40,4 @@ def take_pixels(content):
     operator.outputs = np.array([floats], "int32")
     graph.operators.insert(0, operator)
     graph.inputs = operator.inputs
-    for signature in model.signatureDefs or ():
-        (entry,) = signature.inputs
-        entry.tensorIndex = int(operator.inputs[0])
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return pack(model)

@@ -4,6 +4,8 @@ from keras_ghostnet.export.device import run
 from keras_ghostnet.export.tflite.inspection import INSTALL
 from keras_ghostnet.quiet import quiet
 
+AFTER = ("QUANTIZE", "SOFTMAX")  # what may follow XNNPACK's part
+
 
 def load(path, threads=1):
     """A runner for a `.tflite` file.
@@ -29,7 +31,8 @@ def load(path, threads=1):
 def check_partition(path):
     """Refuses a network that XNNPACK does not run as a whole.
 
-    A uint8 input or output becomes int8 by a QUANTIZE outside of it, which XNNPACK does not know.
+    What stands around it is allowed, since it costs next to nothing: the QUANTIZE between a uint8
+    input or output and int8, and a last SOFTMAX, of which XNNPACK has no int8 kernel.
 
     Raises:
         ValueError: If operators are left over, or lie between parts.
@@ -43,23 +46,23 @@ def check_partition(path):
         for details in (interpreter.get_input_details(), interpreter.get_output_details())
     )
     for operator in operators:
-        if operator["op_name"] == "QUANTIZE":
-            taken, given = set(operator["inputs"].tolist()), set(operator["outputs"].tolist())
-            inputs, outputs = (
-                given if taken == inputs else inputs,
-                taken if given == outputs else outputs,
-            )
-    whole = (
-        len(parts) == 1
-        and inputs <= set(parts[0]["inputs"].tolist())
-        and outputs == set(parts[0]["outputs"].tolist())
-    )
-    if not whole:
+        if operator["op_name"] == "QUANTIZE" and _tensors(operator, "inputs") == inputs:
+            inputs = _tensors(operator, "outputs")
+    delegated = [_tensors(part, "outputs") for part in parts]
+    for operator in reversed(operators):  # with those that XNNPACK has taken over
+        follows = operator["op_name"] in AFTER and _tensors(operator, "outputs") == outputs
+        if follows and outputs not in delegated:
+            outputs = _tensors(operator, "inputs")
+    if not (delegated == [outputs] and inputs <= _tensors(parts[0], "inputs")):
         names = sorted({operator["op_name"] for operator in operators} - {"DELEGATE"})
         raise ValueError(
             f"XNNPACK runs the TFLite file in {len(parts)} parts or leaves operators over, "
             f"expected all in one. Its operators: {', '.join(names)}."
         )
+
+
+def _tensors(operator, kind):
+    return set(operator[kind].tolist())
 
 
 def check_pixels(path):

@@ -140,15 +140,15 @@ def test_a_failed_artifact_is_removed(probable, subject, tmp_path):
     reference = probable.predict(images, verbose=0)
     path = formats.export_model(same_padding_at_stride_2(probable), TFLITE, tmp_path)
     with pytest.raises(VerificationError, match=r"small_fp32\.tflite was removed"):
-        verify(path, TFLITE, images, None, reference)
+        verify(path, TFLITE, images, None, reference, activation="softmax")
     assert not path.exists()
 
 
 def test_a_sound_softmax_export_passes(probable, subject, tmp_path):
     images = normalize(subject.sample.pixels)
     reference = probable.predict(images, verbose=0)
-    path = formats.export_model(probable, TFLITE, tmp_path)
-    result = verify(path, TFLITE, images, reference.argmax(axis=-1), reference)
+    path, labels = formats.export_model(probable, TFLITE, tmp_path), reference.argmax(axis=-1)
+    result = verify(path, TFLITE, images, labels, reference, activation="softmax")
     assert result.agreement == result.accuracy == 1
     assert result.max_error < 1e-4
     assert path.exists()
@@ -159,8 +159,8 @@ def test_saturated_probabilities_hide_nothing():
     reference = np.array([[1, 1e-12, 1e-9], [1, 1e-9, 1e-12]])
     outputs = np.array([[1, 1e-9, 1e-9], [1, 1e-9, 1e-12]])
     labels = np.zeros(2, int)
-    assert compare(outputs, reference, labels, TFLITE).max_error > 0.1
-    assert compare(reference, reference, labels, TFLITE).max_error == 0
+    assert compare(outputs, reference, labels, TFLITE, "softmax").max_error > 0.1
+    assert compare(reference, reference, labels, TFLITE, "softmax").max_error == 0
 
 
 def test_figures():
@@ -173,6 +173,29 @@ def test_figures():
     assert result.accuracy == 0.5
     assert 0 < result.cosine < 1
     assert compare(outputs, reference, None, TFLITE).accuracy is None
+
+
+@pytest.mark.parametrize(
+    ("activation", "reference"),
+    [("sigmoid", [0.9, 0.2, 0.6, 0.4]), ("linear", [2.0, -3.0, 0.4, -0.4])],
+)
+@pytest.mark.parametrize("name", ["tflite_fp32", "tflite_int8"])
+def test_one_unit_is_two_classes(name, activation, reference):
+    """The last image is on the other side, though the only output is always the largest."""
+    reference = np.array(reference)[:, None]
+    outputs = reference + np.array([[0], [0], [0], [0.5]])
+    labels = np.array([1, 0, 0, 0])
+    result = compare(outputs, reference, labels, formats.get_format(name), activation)
+    assert result.agreement == 0.75
+    assert result.accuracy == 0.5
+
+
+def test_all_independent_labels_have_to_agree():
+    reference = np.array([[0.9, 0.8, 0.1], [0.2, 0.7, 0.6]])
+    outputs = np.array([[0.9, 0.8, 0.6], [0.1, 0.9, 0.6]])
+    assert compare(outputs, reference, None, TFLITE, "sigmoid").agreement == 0.5
+    # Of exclusive classes, the largest output counts: the same in both images.
+    assert compare(outputs, reference, None, TFLITE, "softmax").agreement == 1
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")

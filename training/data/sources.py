@@ -15,6 +15,7 @@ from keras_ghostnet import extras, files, model_reference
 from keras_ghostnet.files import printable
 from keras_ghostnet.training.data import cifar, digits, listing, readers, shards
 from keras_ghostnet.training.data.readers import Reader
+from keras_ghostnet.training.heads import count_classes
 
 CLASSES_FILE = "classes.json"
 TFDS_LABELS = "label.labels.txt"  # beside the TFRecords of tensorflow-datasets, one name a line
@@ -139,7 +140,7 @@ def require_same_classes(
             f"The run was trained on other classes than those of {images.name}: "
             f"{_abridged(reference.labels)}, not {_abridged(names)}."
         )
-    if network.output_shape != (None, len(names)):
+    if len(network.output_shape) != 2 or count_classes(network) != len(names):
         raise ValueError(
             f"{network.name!r} has the output shape {network.output_shape}; {images.name} has "
             f"{len(names)} classes."

@@ -11,6 +11,7 @@ from keras_ghostnet.export.graph.passes.averages import convolve_averages
 from keras_ghostnet.export.graph.passes.fold_batch_norm import fold_batch_norms
 from keras_ghostnet.export.graph.passes.fold_gate import fold_gates
 from keras_ghostnet.export.graph.passes.identities import KINDS, remove_identities
+from keras_ghostnet.export.graph.passes.normalizations import convert_normalizations
 from keras_ghostnet.export.graph.passes.pooling import split_pooling
 from keras_ghostnet.export.graph.passes.reshapes import remove_reshapes
 from keras_ghostnet.export.graph.passes.selections import merge_selections
@@ -40,6 +41,31 @@ def after(step, model, tolerance=1e-9):
     expected = np.asarray(exact(x, training=False))
     np.testing.assert_allclose(found(x, training=False), expected, atol=tolerance * expected.std())
     return [type(operation).__name__ for operation in found.operations[1:]]
+
+
+GIVEN = dict(mean=[1.0, 2.0, 3.0, 4.0], variance=[1.0, 4.0, 0.0, 9.0])
+
+
+@pytest.mark.parametrize("options", [GIVEN, {**GIVEN, "invert": True}, {"axis": None}])
+def test_normalization_of_maps_becomes_a_depthwise_convolution(options):
+    layer = layers.Normalization(**options)
+    if "mean" not in options:
+        layer.adapt(np.random.default_rng(0).normal(2, 3, size=(9, *SHAPE)))
+    inputs = keras.Input(SHAPE)
+    model = keras.Model(inputs, layer(inputs))
+    assert after(convert_normalizations, model, 1e-6) == ["DepthwiseConv2D"]
+
+
+def test_normalization_of_vectors_becomes_rescaling():
+    model = network(layers.Normalization(mean=[1.0, 2.0], variance=[1.0, 4.0]), shape=(2,))
+    assert after(convert_normalizations, model, 1e-6) == ["Rescaling"]
+
+
+def test_normalization_by_place_stays():
+    shape = (8, 4)
+    layer = layers.Normalization(axis=(1, 3), mean=np.ones(shape), variance=np.ones(shape))
+    model = network(layer)
+    assert after(convert_normalizations, model) == ["Normalization"]
 
 
 LINEAR = {
