@@ -22,7 +22,7 @@ from keras_ghostnet.export import formats
 from keras_ghostnet.export.artifacts import ArtifactError
 from keras_ghostnet.export.exporting import export
 from keras_ghostnet.quiet import quiet
-from keras_ghostnet.training import predictions, recipes, run_folder
+from keras_ghostnet.training import heads, predictions, recipes, run_folder
 from keras_ghostnet.training.data import Pipeline, to_arrays
 from keras_ghostnet.training.run import Run, Stopped
 
@@ -237,7 +237,9 @@ def _report(recipe, trained, artifacts, seconds):
 def _samples(trained):
     """All mistakes that fit, then what the network was least sure of."""
     predicted, pipeline = trained.predictions, trained.held_out
-    confidence = predictions.softmax(predicted.outputs).max(axis=-1)
+    activation = heads.output_activation(trained.model)
+    probabilities = heads.to_probabilities(predicted.outputs, activation)
+    confidence = keras.ops.convert_to_numpy(probabilities).max(axis=-1)
     right = predicted.classes == predicted.labels
     samples = []
     for number in np.lexsort((confidence, right))[:SAMPLES]:

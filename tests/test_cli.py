@@ -233,7 +233,6 @@ def test_a_reader_that_stops_early_is_no_error(words):
     [
         ["train", "--recipe", "smoke", "--data", "digits", "--run-dir", "run"],
         ["evaluate", "model.keras", "--data", "photos"],
-        ["make-records", "photos", "records"],
         ["predict", "model.keras", "photos"],
         ["quickstart", "--run-dir", "run"],
     ],
@@ -252,7 +251,9 @@ def test_a_bare_install_says_which_extra_it_needs(words, tmp_path, monkeypatch, 
     code, _, errors = run(capsys, *words)
     assert code == 1
     assert len(errors.splitlines()) == 1
-    assert 'not installed. Install with: pip install "keras_ghostnet[train]"' in errors
+    assert re.search(
+        r'not installed\. Install with: pip install "keras_ghostnet\[train[],]', errors
+    )
 
 
 def test_text_is_shown_as_it_is(capsys):

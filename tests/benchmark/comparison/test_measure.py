@@ -104,7 +104,7 @@ def test_what_is_another_run(change, tmp_path):
 
 def test_a_csv_of_another_schema(tmp_path):
     (tmp_path / results.file_name("cpu", "litert")).write_text("schema,run\n0,1\n")
-    with pytest.raises(ValueError, match="schema 0, expected 1"):
+    with pytest.raises(ValueError, match="schema 0, expected 2"):
         start(tmp_path)
 
 
