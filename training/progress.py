@@ -38,7 +38,7 @@ class TrainingProgress:
         loss_note="",
     ):
         self.classes, self.held_out = classes, held_out
-        self.loss_note = loss_note and f" ({loss_note})"
+        self.loss_note, self.is_noted = loss_note, False
         self.console, self.batch_size = console, batch_size
         self.steps_per_epoch, self.epochs = steps_per_epoch, epochs
         self.recent = collections.deque(maxlen=RECENT)
@@ -98,15 +98,18 @@ class TrainingProgress:
             self.bar.update(self.task, description="evaluating the held-out images")
 
     def epoch(self, row):
-        """After every epoch.
+        """After every epoch: loss and accuracy of the training and of the held-out images.
 
         Args:
             row: As in `metrics.csv`.
         """
-        text = (
-            f"epoch {row['epoch']}/{self.epochs}  loss {row['loss']:.3f}{self.loss_note}  "
-            f"accuracy {row['accuracy']:.2%}  held-out loss {row['val_loss']:.3f}  "
-            f"accuracy {row['val_accuracy']:.2%}"
+        if self.loss_note and not self.is_noted:
+            self.say(f"* training loss with {self.loss_note}: no measure for the held-out one")
+            self.is_noted = True
+        mark = "*" if self.loss_note else ""
+        text = (  # fits 80 columns
+            f"epoch {row['epoch']}/{self.epochs}  loss {row['loss']:.3f}{mark} "
+            f"{row['accuracy']:.2%}  held out {row['val_loss']:.3f} {row['val_accuracy']:.2%}"
         )
         if row["images_per_second"]:
             text += f"  {row['images_per_second']:.0f} images/s"
