@@ -5,6 +5,7 @@ import pathlib
 import socket
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -202,15 +203,26 @@ def test_workers_wait_for_each_other_and_say_for_whom():
     with pytest.raises(ConnectionError, match=f"in vain for the workers at {there}"):
         cluster.wait_for_workers([here, there], here, said.append, seconds=0.1)
     assert said == [f"Waiting for the workers at {there}"]
-    other = threading.Thread(
-        target=cluster.wait_for_workers, args=([here, there], there, said.append)
-    )
-    other.start()
-    cluster.wait_for_workers([here, there], here, said.append, seconds=60)
-    # What listens here then is TensorFlow.
-    with socket.create_server(("localhost", int(here.rpartition(":")[2]))):
+    found, ended = [], threading.Event()
+
+    def start(own):
+        cluster.wait_for_workers([here, there], own, said.append, seconds=60)
+        # What listens there then is TensorFlow.
+        with socket.create_server(("localhost", int(own.rpartition(":")[2]))):
+            found.append(own)
+            ended.wait(60)
+
+    others = [threading.Thread(target=start, args=(own,)) for own in (here, there)]
+    for other in others:
+        other.start()
+    for _ in range(600):
+        if len(found) == 2:
+            break
+        time.sleep(0.1)
+    ended.set()
+    for other in others:
         other.join(60)
-    assert not other.is_alive()
+    assert sorted(found) == sorted([here, there])
 
 
 def test_unknown_strategy():

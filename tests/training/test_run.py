@@ -98,10 +98,11 @@ def metrics_of(run_dir):
 def small(recipe, classes):
     """A network that is compiled at once, in place of the recipe's."""
     inputs = keras.Input((recipe.image_size, recipe.image_size, 3))
-    x = keras.layers.Conv2D(4, 3, strides=4)(inputs)
-    x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    # Named, as the layers of this package's networks are: a checkpoint knows its weights by name.
+    x = keras.layers.Conv2D(4, 3, strides=4, name="conv")(inputs)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization(name="bn")(x))
     x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, keras.layers.Dense(classes)(x))
+    return keras.Model(inputs, keras.layers.Dense(classes, name="predictions")(x))
 
 
 def test_train_prints_nothing_without_a_console(photos, tmp_path, monkeypatch, capfd):

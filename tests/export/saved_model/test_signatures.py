@@ -152,18 +152,11 @@ def pooled(*shape, **conv):
     return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
 
 
-def sigmoid():
-    model = pooled(8, 8, 3)
-    outputs = keras.layers.Dense(2, "sigmoid", name="last")(model.output)
-    return keras.Model(model.input, outputs)
-
-
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
         (lambda: pooled(None, None, 3), {}, "of a fixed size"),
         (lambda: pooled(8, 8, 1), {}, "RGB"),
-        (sigmoid, {}, "last, has the activation sigmoid"),
         (lambda: pooled(8, 8, 3), {"labels": ["a"]}, "`labels` does not fit a model of 4 classes"),
         (lambda: pooled(8, 8, 3), {"top_k": 0}, "top_k=0"),
         (lambda: pooled(8, 8, 3), {"crop": 1.1}, "crop=1.1"),
