@@ -21,6 +21,7 @@ from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.export import formats
 from keras_ghostnet.export.artifacts import ArtifactError
 from keras_ghostnet.export.exporting import export
+from keras_ghostnet.model_file import load_model
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training import heads, predictions, recipes, run_folder
 from keras_ghostnet.training.data import Pipeline, to_arrays
@@ -144,7 +145,7 @@ def _train(work, recipe, data, console):
     with step(console, "Evaluating") as done:
         # The last epoch's, not the best's: the held-out images choose nothing, so that their
         # accuracy is a fair estimate.
-        model = keras.models.load_model(work / run_folder.LAST)
+        model = load_model(work / run_folder.LAST)
         images, labels, indices = to_arrays(run.held_out)
         predicted = predictions.predict(model, images, labels)
         done(f"recognized {predicted.accuracy:.2%} of the held-out digits")

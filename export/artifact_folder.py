@@ -1,9 +1,9 @@
 """Verifies the artifacts of a folder again."""
 
+import functools
 import os
 import pathlib
 
-import keras
 import numpy as np
 from rich.console import Console
 
@@ -18,6 +18,7 @@ from keras_ghostnet.export.artifacts import (
     verify_artifact,
 )
 from keras_ghostnet.export.verification import VerificationError
+from keras_ghostnet.model_file import load_model
 from keras_ghostnet.model_input import NORMALIZED
 from keras_ghostnet.quiet import quiet
 
@@ -29,6 +30,7 @@ def verify(
     directory: str | os.PathLike[str],
     *,
     data: str | os.PathLike[str] | tuple[np.ndarray, np.ndarray] | None = None,
+    trust_model: bool = False,
     console: Console | None = None,
 ) -> list[ArtifactResult]:
     """Verifies every artifact of a folder again, each in its own runtime.
@@ -39,6 +41,8 @@ def verify(
     Args:
         directory: Where `export` put the artifacts and their model.
         data: Labeled images to verify on, as `export` takes them; None takes those of the export.
+        trust_model: Whether the model's file may run code, as
+            `keras_ghostnet.model_file.load_model`.
         console: Shows progress; None prints nothing.
 
     Returns:
@@ -52,13 +56,14 @@ def verify(
     if console is not None:
         console.file = console.file  # standard output as it is now: below it is held back
     with quiet(unless=()):
-        results = _verify_all(pathlib.Path(directory), data, console)
+        load = functools.partial(_load, data=data, trust_model=trust_model)
+        results = _verify_all(pathlib.Path(directory), load, console)
     if any(result.error for result in results):
         raise ArtifactError(results)
     return results
 
 
-def _verify_all(folder, data, console):
+def _verify_all(folder, load, console):
     found = sidecar.find_artifacts(folder)
     if not found:
         raise FileNotFoundError(
@@ -69,7 +74,7 @@ def _verify_all(folder, data, console):
         name = content["format"]
         with step(console, f"Verifying {artifact.name}") as done:
             try:
-                result = _verify(folder, artifact, content, data, subjects)
+                result = _verify(folder, artifact, content, load, subjects)
                 results.append(ArtifactResult(name, artifact, result, None))
                 done(f"verified {artifact.relative_to(folder)}")
             except (VerificationError, _Changed) as error:
@@ -83,7 +88,7 @@ class _Changed(ValueError):
     """A file is not the one that was exported."""
 
 
-def _verify(folder, artifact, content, data, subjects):
+def _verify(folder, artifact, content, load, subjects):
     fmt = formats.get_format(content["format"])
     if not artifact.exists():
         raise _Changed(f"{artifact} is missing. Export it again.")
@@ -92,7 +97,7 @@ def _verify(folder, artifact, content, data, subjects):
             f"{artifact} is not the file that was exported: its SHA-256 differs from the one in "
             f"{sidecar.path_of(artifact).name}. Export it again."
         )
-    subject, reference = _subject(folder, content, data, subjects)
+    subject, reference = _subject(folder, content, load, subjects)
     folded = content["options"].get("fold_preprocessing", False)
     try:
         return verify_artifact(artifact, fmt, subject, reference, folded)
@@ -103,12 +108,12 @@ def _verify(folder, artifact, content, data, subjects):
         raise VerificationError(f"{error} It is now called {aside.name}.", error.result) from None
 
 
-def _subject(folder, content, data, subjects):
+def _subject(folder, content, load, subjects):
     """The model that an artifact was made from with its images, and its outputs; made once."""
     source, origin = content["source"], content["verification"]["origin"]
     key = (source["file"], tuple(sorted(origin.items())))
     if key not in subjects:
-        subjects[key] = _load(folder / source["file"], content, data)
+        subjects[key] = load(folder / source["file"], content)
     subject, reference, digest = subjects[key]
     if digest != source["sha256"]:
         raise _Changed(
@@ -118,12 +123,12 @@ def _subject(folder, content, data, subjects):
     return subject, reference
 
 
-def _load(path, content, data):
+def _load(path, content, data, trust_model):
     if not path.is_file():
         raise FileNotFoundError(
             f"{path}, the model that the artifacts were made from, is missing. Export again."
         )
-    model = keras.models.load_model(path, compile=False)
+    model = load_model(path, trust_model)
     size = model.input_shape[1:3]
     crop = content["preprocessing"]["crop"]
     sample = samples.reopen(content["verification"]["origin"], size, crop=crop, data=data)

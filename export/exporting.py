@@ -46,6 +46,7 @@ def export(
     version: int | None = None,
     allow_untrained: bool = False,
     replace: bool = False,
+    trust_model: bool = False,
     console: Console | None = None,
     **options: Any,
 ) -> list[ArtifactResult]:
@@ -82,6 +83,8 @@ def export(
         version: The version of a SavedModel, from 1; None takes the next one.
         allow_untrained: Whether a model that seems untrained may become int8.
         replace: Whether artifacts of another model of the same name may be replaced.
+        trust_model: Whether the model's file may run code, as
+            `keras_ghostnet.model_file.load_model`.
         console: Shows progress; None prints nothing.
         **options: Options of the formats, such as `io="uint8"`, `fold_preprocessing=True`,
             `target="avx2"`, `layout="NCHW"` or `top_k=3`; each format gets those that it takes.
@@ -101,7 +104,7 @@ def export(
         console.file = console.file  # standard output as it is now: below it is held back
     names = [formats] if isinstance(formats, str) else list(formats)
     with quiet(unless=()):
-        source = _resolve(model)
+        source = _resolve(model, trust_model)
         data = source.data if data is None else data
         fmts = choose_formats(names, has_source=data is not None and not isinstance(data, tuple))
         _validate_options(fmts, options)
@@ -175,11 +178,11 @@ def choose_formats(names, *, has_source=True):
     return fmts
 
 
-def _resolve(model):
+def _resolve(model, trust_model):
     """What is known of a model before it is loaded."""
     if isinstance(model, keras.Model):
         return model_reference.ModelReference("")
-    return model_reference.resolve_model(model)
+    return model_reference.resolve_model(model, trust_model)
 
 
 def _validate_options(fmts, options):

@@ -60,6 +60,7 @@ def predict(
     *,
     image_size: int | None = None,
     input: str | None = None,
+    trust_model: bool = False,
 ) -> list[Prediction]:
     """Classifies images.
 
@@ -78,6 +79,8 @@ def predict(
             or to be another; None takes the model's, or the run's.
         input: What a Keras model takes: `"normalized"` images, or `"pixels"` in [0, 255] if it
             normalizes them itself; None detects which. An artifact's JSON file says it.
+        trust_model: Whether the model's file may run code, as
+            `keras_ghostnet.model_file.load_model`.
 
     Returns:
         One `Prediction` per image, in the order given; those of a folder sorted by path.
@@ -92,7 +95,7 @@ def predict(
         raise ValueError(f"`top` must be at least 1. Received: top={top}.")
     named = _named_images(images)  # what is missing is reported before a model loads
     with quiet(unless=()):
-        classifier = _classifier(model, image_size, input)
+        classifier = _classifier(model, image_size, input, trust_model)
         predictions = []
         for start in range(0, len(named), BATCH_SIZE):
             batch = named[start : start + BATCH_SIZE]
@@ -135,7 +138,7 @@ def _best(probabilities, labels, top):
     return tuple((labels[index], float(probabilities[index])) for index in indices)
 
 
-def _classifier(model, image_size, input):
+def _classifier(model, image_size, input, trust_model):
     if not isinstance(model, keras.Model):
         path = pathlib.Path(model)
         if path.suffix in formats.SUFFIXES or (path / "saved_model.pb").is_file():
@@ -145,7 +148,7 @@ def _classifier(model, image_size, input):
                     "--input out."
                 )
             return _artifact(path)
-        reference = model_reference.resolve_model(model)
+        reference = model_reference.resolve_model(model, trust_model)
         return _network(reference.load(image_size), reference.labels, reference.crop, input)
     if image_size:
         model = builder.with_image_size(model, image_size)

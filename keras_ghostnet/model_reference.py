@@ -6,8 +6,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import re
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 from keras_ghostnet import specs
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     import keras
 
 BEST, CONFIG = "model.keras", "config.json"  # in a run's folder
-REASON = 300  # characters of a message of Keras' that are shown
 TAG = "imagenet"  # of a published model's weights
 
 
@@ -31,12 +28,14 @@ class ModelReference:
         labels: The classes' names in the order of the outputs; None if not known.
         recipe: The settings of the run that it comes from; empty if there is none.
         transform: The size and crop of images that it was published with.
+        trust_model: Whether its file may run code, as `model_file.load_model`.
     """
 
     text: str
     labels: tuple[str, ...] | None = None
     recipe: dict[str, Any] = dataclasses.field(default_factory=dict)
     transform: Transform = dataclasses.field(default_factory=Transform)
+    trust_model: bool = False
 
     @property
     def crop(self) -> float:
@@ -70,31 +69,27 @@ class ModelReference:
 
         Raises:
             OSError: If weights cannot be downloaded.
-            ValueError: If a file is not a Keras model, or one of unknown layers, or cannot take
-                images of the size.
+            ValueError: If a file is not a Keras model, one of unknown layers or of more than a file
+                may hold unless it is trusted, or cannot take images of the size.
         """
-        import keras
-
-        from keras_ghostnet import builder, registry
+        from keras_ghostnet import builder, model_file, registry
 
         if not is_path(self.text):
             shape = builder.square(3, image_size or self.transform.size)
             return registry.create_model(self.text, weights=TAG, input_shape=shape)
-        try:
-            model = keras.models.load_model(_file(self.text), compile=False)
-        except (TypeError, ValueError, AttributeError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(_unloadable(_file(self.text), error)) from error
+        model = model_file.load_model(_file(self.text), self.trust_model)
         if image_size is None and any(None in tensor.shape[1:] for tensor in model.inputs):
             image_size = self.recipe.get("image_size")
         return model if image_size is None else builder.with_image_size(model, image_size)
 
 
-def resolve_model(text: str | os.PathLike[str]) -> ModelReference:
+def resolve_model(text: str | os.PathLike[str], trust_model: bool = False) -> ModelReference:
     """Looks a model up, without loading it.
 
     Args:
         text: A run's folder (its best model), a `.keras` file, in a run's folder or anywhere, or
             a name of `keras_ghostnet.list_models()`, which comes with its ImageNet weights.
+        trust_model: Whether the file may run code, as `model_file.load_model`.
 
     Returns:
         A `ModelReference`.
@@ -123,38 +118,10 @@ def resolve_model(text: str | os.PathLike[str]) -> ModelReference:
         )
     config = path.parent / CONFIG
     if not config.is_file():
-        return ModelReference(text)
+        return ModelReference(text, trust_model=trust_model)
     content = json.loads(config.read_text())
-    return ModelReference(text, tuple(content["classes"]), content["run"])
-
-
-def _unloadable(path, error):
-    """Why Keras cannot load a file, in a few lines: its own messages hold whole configurations."""
-    import keras
-
-    lines = str(error).strip().splitlines()
-    reason = lines[-1].removeprefix("Exception encountered: ").partition(" Full object config")[0]
-    text = f"{path} cannot be loaded: {reason[:REASON]}"
-    written = _keras_version(path)
-    if written is None:
-        return f"{text}\nIt is not a file that Keras 3 wrote with `model.save`, or is damaged."
-    text += f"\nIt was written by Keras {written}; this is Keras {keras.__version__}."
-    if _numbers(written) > _numbers(keras.__version__):
-        return f'{text} Install the newer one: pip install "keras>={written}"'
-    return f"{text} If it has layers of another package, load it in Python after importing that."
-
-
-def _keras_version(path):
-    """The version of Keras that wrote a file; None if it does not say."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return str(json.loads(archive.read("metadata.json"))["keras_version"])
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError):
-        return None
-
-
-def _numbers(version):
-    return [int(part) for part in re.findall(r"\d+", version)[:3]]
+    labels = tuple(content["classes"])
+    return ModelReference(text, labels, content["run"], trust_model=trust_model)
 
 
 def is_path(text: str) -> bool:

@@ -8,7 +8,8 @@ import keras
 import pytest
 
 from keras_ghostnet.layers import GhostModule
-from keras_ghostnet.model_reference import REASON, resolve_model
+from keras_ghostnet.model_file import REASON
+from keras_ghostnet.model_reference import resolve_model
 
 
 def edit(path, member, change):

@@ -91,6 +91,7 @@ def evaluate(
     seed: int | None = None,
     strategy: str = "auto",
     bad_limit: float | None = None,
+    trust_model: bool = False,
     console: Console | None = None,
 ) -> Evaluation:
     """Evaluates a classifier on a source of labeled images, every image once.
@@ -113,6 +114,8 @@ def evaluate(
         seed: Of the split, for a source without splits; None takes the run's, or 0.
         strategy: A name of `keras_ghostnet.training.distribution.STRATEGIES`.
         bad_limit: As `keras_ghostnet.training.data.Pipeline`.
+        trust_model: Whether the model's file may run code, as
+            `keras_ghostnet.model_file.load_model`.
         console: Where to show progress; None prints nothing.
 
     Returns:
@@ -124,7 +127,9 @@ def evaluate(
             many images are unusable.
         OSError: If weights cannot be downloaded.
     """
-    reference = None if isinstance(model, keras.Model) else model_reference.resolve_model(model)
+    reference = None
+    if not isinstance(model, keras.Model):
+        reference = model_reference.resolve_model(model, trust_model)
     if reference:
         crop = reference.crop if crop is None else crop
         seed = reference.seed if seed is None else seed

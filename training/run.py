@@ -46,6 +46,7 @@ def train(
     checkpoint_minutes: float = 15.0,
     keep: int = 3,
     bad_limit: float | None = None,
+    trust_model: bool = False,
     console: Console | None = None,
 ) -> dict[str, dict[str, float]]:
     """Trains a network by a recipe, or resumes where the same call stopped.
@@ -68,6 +69,8 @@ def train(
         checkpoint_minutes: Minutes after which there is a checkpoint at the latest.
         keep: How many of the last checkpoints are kept, beside the best one.
         bad_limit: As `keras_ghostnet.training.data.Pipeline`.
+        trust_model: Whether the teacher's file may run code, as
+            `keras_ghostnet.model_file.load_model`.
         console: Where the chief worker shows progress and results; None prints nothing.
 
     Returns:
@@ -95,6 +98,7 @@ def train(
         checkpoint_minutes=checkpoint_minutes,
         keep=keep,
         bad_limit=bad_limit,
+        trust_model=trust_model,
         console=console,
     )
     metrics = run.execute()
@@ -125,13 +129,14 @@ class Run:
         checkpoint_minutes: float = 15.0,
         keep: int = 3,
         bad_limit: float | None = None,
+        trust_model: bool = False,
         console: Console | None = None,
     ):
         extras.require("matplotlib", "PIL", "tensorboard", purpose="Training", extra="train")
         for name, value in (("checkpoint_steps", checkpoint_steps), ("keep", keep)):
             if value < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}.")
-        self.recipe, self.bad_limit = recipe, bad_limit
+        self.recipe, self.bad_limit, self.trust_model = recipe, bad_limit, trust_model
         self.console = console or Console(quiet=True)
         self.checkpoint_steps, self.checkpoint_minutes = checkpoint_steps, checkpoint_minutes
         self.described = {"data": str(data), **dataclasses.asdict(recipe)}
@@ -211,7 +216,7 @@ class Run:
         if model is not None:
             return lambda: classifiers.copy_model(model)
         text = self.recipe.teacher
-        return text and model_reference.resolve_model(text).load
+        return text and model_reference.resolve_model(text, self.trust_model).load
 
     # -------------------------------------------------------------- the run
 

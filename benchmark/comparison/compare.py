@@ -43,6 +43,8 @@ class Options:
         target: The processor that TFLite files are written for, as `ghostnet export` takes it.
         cache: Folder of the exported files; None for the user's cache.
         force: Whether to export again, and to restart an interrupted run.
+        trust_model: Whether the files of `models` may run code, as
+            `keras_ghostnet.model_file.load_model`.
     """
 
     suite: str = "paper"
@@ -55,6 +57,7 @@ class Options:
     target: str = "host"
     cache: str | None = None
     force: bool = False
+    trust_model: bool = False
 
     def __post_init__(self):
         if self.suite not in SUITES:
@@ -104,7 +107,10 @@ def compare(
     """
     chosen, console = Options(models=models, **options), console or Console(quiet=True)
     require_report_packages()
-    suite, found = SUITES[chosen.suite], resolve_networks(chosen.models, chosen.suite)
+    suite, found = (
+        SUITES[chosen.suite],
+        resolve_networks(chosen.models, chosen.suite, chosen.trust_model),
+    )
     suite.validate_options(chosen, found)
     destination.check_writable(directory)
     with _explained(console):
@@ -135,7 +141,7 @@ def export_kit(
     chosen, console = Options(models=models, **options), console or Console(quiet=True)
     if chosen.suite != "paper":
         raise ValueError("A device's folder has the models of the suite 'paper' (--suite).")
-    found = resolve_networks(chosen.models, chosen.suite)
+    found = resolve_networks(chosen.models, chosen.suite, chosen.trust_model)
     litert.validate_options(chosen, found)
     kit.validate_folder(directory)
     destination.check_writable(pathlib.Path(directory).absolute().parent)

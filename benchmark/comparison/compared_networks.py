@@ -22,11 +22,14 @@ class ComparedNetwork:
         row: A `keras_ghostnet.benchmark.paper_table.Row`, whose weights are random; None if it
             is not of the table.
         file: The user's `.tflite` file, a `pathlib.Path`; None if it is a network.
+        trust_model: Whether the user's file may run code, as
+            `keras_ghostnet.model_file.load_model`.
     """
 
     name: str
     row: object = None
     file: pathlib.Path | None = None
+    trust_model: bool = False
 
     def build(self, size=None):
         """The Keras model.
@@ -43,7 +46,7 @@ class ComparedNetwork:
 
         if self.row is not None:
             return self.row.build(size)
-        model = model_reference.resolve_model(self.name).load(size)
+        model = model_reference.resolve_model(self.name, self.trust_model).load(size)
         class_names.require_classifier(model)
         return model
 
@@ -74,12 +77,14 @@ class ComparedNetwork:
         return dict(top1=100 * epoch["val_accuracy"], images=images)
 
 
-def resolve_networks(texts, suite):
+def resolve_networks(texts, suite, trust_model=False):
     """What a user names as networks to compare; nothing is built.
 
     Args:
         texts: Names of rows, runs' folders, `.keras` and `.tflite` files; None for the suite.
         suite: `"paper"` or `"gpu"`.
+        trust_model: Whether the users' files may run code, as
+            `keras_ghostnet.model_file.load_model`.
 
     Returns:
         A list of `ComparedNetwork`, each once.
@@ -90,10 +95,10 @@ def resolve_networks(texts, suite):
     """
     if texts is None:
         return [ComparedNetwork(row.name, row) for row in paper_table.rows(suite)]
-    return [_resolve(text) for text in dict.fromkeys(texts)]
+    return [_resolve(text, trust_model) for text in dict.fromkeys(texts)]
 
 
-def _resolve(text):
+def _resolve(text, trust_model):
     path = pathlib.Path(text)
     if path.suffix == ".tflite":
         if not path.is_file():
@@ -104,6 +109,6 @@ def _resolve(text):
         return ComparedNetwork(str(path.with_name(stem)), file=path)
     if model_reference.is_path(text):
         model_reference.resolve_model(text)
-        return ComparedNetwork(str(path))
+        return ComparedNetwork(str(path), trust_model=trust_model)
     row = paper_table.get_row(text)
     return ComparedNetwork(row.name, row)

@@ -135,6 +135,7 @@ def profile(
     format: str = "fp32",
     threads: int = 1,
     calls: int = 200,
+    trust_model: bool = False,
     console: Console | None = None,
 ) -> Profile:
     """Times a network's operators one by one, as they run under XNNPACK.
@@ -146,6 +147,8 @@ def profile(
             `.tflite` file.
         threads: The number of threads of LiteRT.
         calls: The number of calls to time.
+        trust_model: Whether the model's file may run code, as
+            `keras_ghostnet.model_file.load_model`.
         console: Shows progress; None prints nothing.
 
     Returns:
@@ -161,7 +164,7 @@ def profile(
     validate_options(threads, calls)
     warn_of_threads(threads, machine()["cores"], console)
     with quiet(unless=()):
-        (network,) = resolve_networks([str(model)], "paper")
+        (network,) = resolve_networks([str(model)], "paper", trust_model)
         with step(console, "Exporting") as done:
             (export,) = Cache().exports(network, [format])
             done(f"profiling {export.path}")

@@ -77,6 +77,7 @@ def quantize_run(
     image_size: int | None = None,
     input: str | None = None,
     seed: int | None = None,
+    trust_model: bool = False,
     console: "Console | None" = None,
 ) -> tuple[pathlib.Path, list[Comparison]]:
     """Trains a run's model with int8 rounding in it, and measures what quantization costs.
@@ -93,6 +94,8 @@ def quantize_run(
         batch_size: Images at a time.
         image_size, input: As `keras_ghostnet.export.export`.
         seed: Of the split, for a source without splits; None takes the run's, or 0.
+        trust_model: Whether the model's file may run code, as
+            `keras_ghostnet.model_file.load_model`.
         console: Shows progress; None prints nothing.
 
     Returns:
@@ -107,7 +110,7 @@ def quantize_run(
     if console is not None:
         console.file = console.file  # standard output as it is now: below it is held back
     with quiet(unless=()):
-        reference = model_reference.resolve_model(run)
+        reference = model_reference.resolve_model(run, trust_model)
         model = reference.load(image_size)
         class_names.require_classifier(model)
         model = in_float32(model)

@@ -7,6 +7,7 @@ Measurements are appended to DIR/DEVICE-RUNTIME.csv and shown in DIR/compare.htm
 
 import argparse
 
+from keras_ghostnet.cli.options import add_trust_model
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.quiet import quiet
 
@@ -69,6 +70,7 @@ def arguments(parser):
     parser.add_argument(
         "--force", action="store_true", help="export again, and restart an interrupted run"
     )
+    add_trust_model(parser)
 
 
 def run(args):
@@ -99,6 +101,7 @@ def _options(args):
         target=args.target or ("arm" if args.export_only else "host"),
         cache=args.cache,
         force=args.force,
+        trust_model=args.trust_model,
     )
 
 

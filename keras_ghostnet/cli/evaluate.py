@@ -7,7 +7,7 @@ taken with its ImageNet weights. SOURCE is as for `ghostnet train`.
 import json
 
 from keras_ghostnet import extras, files
-from keras_ghostnet.cli.options import add_input
+from keras_ghostnet.cli.options import add_input, add_trust_model
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 from keras_ghostnet.quiet import quiet
@@ -37,6 +37,7 @@ def arguments(parser):
         help="side of the images in pixels (default: the model's, or the run's)",
     )
     add_input(parser)
+    add_trust_model(parser)
     parser.add_argument("--seed", type=int, help="of the split (default: the run's, or 0)")
     parser.add_argument("--strategy", default="auto", help="as for `ghostnet train`")
     parser.add_argument(
@@ -74,6 +75,7 @@ def run(args):
             crop=args.crop,
             image_size=args.image_size,
             input=args.input,
+            trust_model=args.trust_model,
             seed=args.seed,
             strategy=args.strategy,
             bad_limit=args.bad_limit,

@@ -7,7 +7,7 @@ its training split, verification those held out. Beside every artifact a JSON fi
 
 import sys
 
-from keras_ghostnet.cli.options import add_input
+from keras_ghostnet.cli.options import add_input, add_trust_model
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
@@ -45,6 +45,7 @@ def arguments(parser):
         help="the classes' names, one per line (default: the run's)",
     )
     add_input(parser)
+    add_trust_model(parser)
     parser.add_argument(
         "--io", choices=("int8", "uint8"), help="input and output of int8 TFLite (default: int8)"
     )
@@ -102,6 +103,7 @@ def run(args):
             labels=args.labels,
             image_size=args.image_size,
             input=args.input,
+            trust_model=args.trust_model,
             version=args.version,
             allow_untrained=args.allow_untrained,
             replace=args.replace,

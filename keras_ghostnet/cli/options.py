@@ -9,3 +9,13 @@ def add_input(parser):
         help="what the model takes: images as preprocess_input makes them, or pixels from 0 to 255 "
         "if it normalizes them itself (default: detected)",
     )
+
+
+def add_trust_model(parser):
+    """Adds `--trust-model`, which lets a model's file run code."""
+    parser.add_argument(
+        "--trust-model",
+        action="store_true",
+        help="load a model's file also if it can run code, such as a Lambda layer: for files of "
+        "your own",
+    )

@@ -7,7 +7,7 @@ folder of a SavedModel's version, run in its own runtime. IMAGE is a file, or a 
 
 import os
 
-from keras_ghostnet.cli.options import add_input
+from keras_ghostnet.cli.options import add_input, add_trust_model
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
@@ -27,6 +27,7 @@ def arguments(parser):
         help="side of the images in pixels (default: the model's, or the run's)",
     )
     add_input(parser)
+    add_trust_model(parser)
     parser.add_argument(
         "--out",
         type=path,
@@ -49,7 +50,12 @@ def run(args):
     if args.out:
         prediction_report.require_writable(args.out)
     predictions = predict(
-        args.model, args.images, args.top, image_size=args.image_size, input=args.input
+        args.model,
+        args.images,
+        args.top,
+        image_size=args.image_size,
+        input=args.input,
+        trust_model=args.trust_model,
     )
     if args.out:
         prediction_report.write_report(args.out, predictions)

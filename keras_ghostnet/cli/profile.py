@@ -9,6 +9,7 @@ operators. The types of operators and the slowest layers are shown, every layer 
 import pathlib
 import sys
 
+from keras_ghostnet.cli.options import add_trust_model
 from keras_ghostnet.command import path, start_backend
 
 
@@ -22,6 +23,7 @@ def arguments(parser):
     )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--calls", type=int, default=200, metavar="N", help="default: 200")
+    add_trust_model(parser)
     parser.add_argument("--all", action="store_true", help="list every layer, in their order")
     parser.add_argument("--out", type=path, metavar="DIR", help="folder for the CSV and the chart")
 
@@ -41,7 +43,12 @@ def run(args):
         compare.require_report_packages()
         destination.check_writable(args.out)
     found = profile.profile(
-        args.model, format=args.format, threads=args.threads, calls=args.calls, console=console
+        args.model,
+        format=args.format,
+        threads=args.threads,
+        calls=args.calls,
+        trust_model=args.trust_model,
+        console=console,
     )
     console.print(found.title, style="bold", markup=False, soft_wrap=True)
     console.print(show.types(found))

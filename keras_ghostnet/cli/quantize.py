@@ -5,7 +5,7 @@ RUN is a run's folder (its best model) or a .keras file, in one or anywhere. SOU
 quantization-aware training (QAT) are compared, as `ghostnet export` verifies them: on 400 at most.
 """
 
-from keras_ghostnet.cli.options import add_input
+from keras_ghostnet.cli.options import add_input, add_trust_model
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
@@ -47,6 +47,7 @@ def arguments(parser):
         help="side of the images in pixels (default: the model's, or the run's)",
     )
     add_input(parser)
+    add_trust_model(parser)
     parser.add_argument("--seed", type=int, help="of the split (default: the run's, or 0)")
 
 
@@ -70,6 +71,7 @@ def run(args):
         io=args.io,
         image_size=args.image_size,
         input=args.input,
+        trust_model=args.trust_model,
         seed=args.seed,
         console=console,
     )

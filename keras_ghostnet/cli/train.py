@@ -4,6 +4,7 @@ SOURCE is a folder of images (train/CLASS/*, val/CLASS/*; or CLASS/*, a fraction
 out), a folder of TFRecords that `ghostnet make-records` wrote, tfds:NAME, or digits.
 """
 
+from keras_ghostnet.cli.options import add_trust_model
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.quiet import quiet
 
@@ -59,6 +60,7 @@ def arguments(parser):
         help="fraction of the images that may be unusable before the run stops (default: 0.001, "
         "or five images if that is more)",
     )
+    add_trust_model(parser)
 
 
 def run(args):
@@ -82,6 +84,7 @@ def run(args):
                 checkpoint_minutes=args.checkpoint_minutes,
                 keep=args.keep,
                 bad_limit=args.bad_limit,
+                trust_model=args.trust_model,
                 console=console,
             )
     except Stopped as stopped:

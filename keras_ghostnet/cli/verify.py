@@ -7,6 +7,7 @@ run on the same held-out images, or on those of SOURCE, which is as for `ghostne
 import os
 
 from keras_ghostnet.cli.export import report
+from keras_ghostnet.cli.options import add_trust_model
 from keras_ghostnet.command import path, start_backend
 
 
@@ -15,6 +16,7 @@ def arguments(parser):
     parser.add_argument(
         "--data", type=path, metavar="SOURCE", help="images (default: the export's)"
     )
+    add_trust_model(parser)
 
 
 def run(args):
@@ -28,4 +30,8 @@ def run(args):
     from keras_ghostnet.export.artifact_folder import verify
 
     console = new_console()
-    return report(console, lambda: verify(args.folder, data=args.data, console=console))
+
+    def verify_all():
+        return verify(args.folder, data=args.data, trust_model=args.trust_model, console=console)
+
+    return report(console, verify_all)

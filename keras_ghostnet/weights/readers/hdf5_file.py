@@ -53,6 +53,25 @@ def read(file, size):
         return "keras2_h5", {name.removeprefix(_KERAS_2_MODEL): a for name, a in tensors.items()}
 
 
+def count_values(root, size):
+    """Checks all datasets of a file, none of which is read, as `read` those of weights.
+
+    Args:
+        root: The open `h5py.File`.
+        size: Its size in bytes.
+
+    Returns:
+        The number of their values.
+
+    Raises:
+        CheckpointError: If one is of other data, lies elsewhere, or unfolds out of proportion.
+    """
+    datasets = _datasets(root)
+    needed = sum(_checked_bytes(name, dataset) for name, dataset in datasets.items())
+    check_expansion(needed, size, "the datasets")
+    return sum(dataset.size for dataset in datasets.values())
+
+
 def read_archive(archive):
     """Reads the weights of a `.keras` archive.
 
