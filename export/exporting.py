@@ -25,12 +25,14 @@ from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.data import require_same_classes
 from keras_ghostnet.training.heads import count_classes, require_exclusive_classes
+from keras_ghostnet.training.settings import Count, Pixels, PositiveFraction, within_ranges
 
 ALL = "all"
 
 Path = str | os.PathLike[str]
 
 
+@within_ranges
 @keras_defaults()
 def export(
     model: keras.Model | Path,
@@ -40,10 +42,10 @@ def export(
     data: Path | tuple[np.ndarray, np.ndarray] | None = None,
     calibration: Path | np.ndarray | None = None,
     labels: Path | Sequence[str] | None = None,
-    crop: float | None = None,
-    image_size: int | None = None,
+    crop: PositiveFraction | None = None,
+    image_size: Pixels | None = None,
     input: str | None = None,
-    version: int | None = None,
+    version: Count | None = None,
     allow_untrained: bool = False,
     replace: bool = False,
     trust_model: bool = False,

@@ -15,6 +15,7 @@ from keras_ghostnet.model_input import NORMALIZED, PIXELS, prepare, resolve_inpu
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.heads import output_activation, to_probabilities
+from keras_ghostnet.training.settings import Count, Pixels, within_ranges
 from keras_ghostnet.weights import Transform
 
 BATCH_SIZE = 32
@@ -52,13 +53,14 @@ class _Classifier:
     labels: tuple[str, ...]
 
 
+@within_ranges
 @keras_defaults()
 def predict(
     model: keras.Model | Path,
     images: Path | np.ndarray | Sequence[Path],
-    top: int = 5,
+    top: Count = 5,
     *,
-    image_size: int | None = None,
+    image_size: Pixels | None = None,
     input: str | None = None,
     trust_model: bool = False,
 ) -> list[Prediction]:
@@ -91,8 +93,6 @@ def predict(
         OSError: If weights cannot be downloaded.
         ValueError: If an image cannot be decoded, or an argument does not fit.
     """
-    if top < 1:
-        raise ValueError(f"`top` must be at least 1. Received: top={top}.")
     named = _named_images(images)  # what is missing is reported before a model loads
     with quiet(unless=()):
         classifier = _classifier(model, image_size, input, trust_model)

@@ -23,6 +23,14 @@ from keras_ghostnet.training.data import (
 from keras_ghostnet.training.heads import is_multi_label
 from keras_ghostnet.training.logits import correct, logits
 from keras_ghostnet.training.progress import TOP
+from keras_ghostnet.training.settings import (
+    Count,
+    Fraction,
+    Pixels,
+    PositiveFraction,
+    Seed,
+    within_ranges,
+)
 from keras_ghostnet.weights import Transform
 
 
@@ -78,19 +86,20 @@ class Evaluation:
         return wrong[np.argsort(-self.confidence[wrong], kind="stable")][:count]
 
 
+@within_ranges
 @keras_defaults()
 def evaluate(
     model: keras.Model | str | os.PathLike,
     data: str | os.PathLike,
     *,
     split: str | None = None,
-    batch_size: int = 64,
-    crop: float | None = None,
-    image_size: int | None = None,
+    batch_size: Count = 64,
+    crop: PositiveFraction | None = None,
+    image_size: Pixels | None = None,
     input: str | None = None,
-    seed: int | None = None,
+    seed: Seed | None = None,
     strategy: str = "auto",
-    bad_limit: float | None = None,
+    bad_limit: Fraction | None = None,
     trust_model: bool = False,
     console: Console | None = None,
 ) -> Evaluation:

@@ -23,6 +23,7 @@ from keras_ghostnet.training.evaluation import Evaluator
 from keras_ghostnet.training.loop import Loop
 from keras_ghostnet.training.progress import TrainingProgress
 from keras_ghostnet.training.recipes.class_weights import weights_of_classes
+from keras_ghostnet.training.settings import Count, Fraction, Positive, within_ranges
 from keras_ghostnet.training.step_monitor import NO_SUMS, StepMonitor
 
 SPLITS = ("train", "val")
@@ -116,6 +117,7 @@ class Run:
     The other arguments, and what is raised, are those of `train`.
     """
 
+    @within_ranges
     def __init__(
         self,
         recipe: recipes.Recipe,
@@ -125,17 +127,14 @@ class Run:
         strategy: str = "auto",
         teacher: keras.Model | None = None,
         deterministic: bool = False,
-        checkpoint_steps: int = 1000,
-        checkpoint_minutes: float = 15.0,
-        keep: int = 3,
-        bad_limit: float | None = None,
+        checkpoint_steps: Count = 1000,
+        checkpoint_minutes: Positive = 15.0,
+        keep: Count = 3,
+        bad_limit: Fraction | None = None,
         trust_model: bool = False,
         console: Console | None = None,
     ):
         extras.require("matplotlib", "PIL", "tensorboard", purpose="Training", extra="train")
-        for name, value in (("checkpoint_steps", checkpoint_steps), ("keep", keep)):
-            if value < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}.")
         self.recipe, self.bad_limit, self.trust_model = recipe, bad_limit, trust_model
         self.console = console or Console(quiet=True)
         self.checkpoint_steps, self.checkpoint_minutes = checkpoint_steps, checkpoint_minutes

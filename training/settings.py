@@ -1,4 +1,4 @@
-"""Settings as annotated fields of a dataclass: one table of types and ranges.
+"""Settings as annotated fields of a dataclass, or arguments: one table of types and ranges.
 
 A field's annotation is all there is to say about its values: `Annotated[float, Within("[0, 1)")]`,
 `Literal["cosine", "step"]`, `tuple[Count, float]`, or any of these or None. Values are checked
@@ -6,12 +6,14 @@ against it, and parsed from text, as is `--set`'s.
 """
 
 import dataclasses
+import functools
+import inspect
 import math
 import numbers
 import types
 import typing
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
@@ -65,8 +67,13 @@ NotNegative = Annotated[float, Within("[0, inf)")]
 Fraction = Annotated[float, Within("[0, 1]")]
 PartialFraction = Annotated[float, Within("[0, 1)")]
 PositiveFraction = Annotated[float, Within("(0, 1]")]
-Count = Annotated[int, Within("[1, inf)")]
-CountOrZero = Annotated[int, Within("[0, inf)")]
+Count = Annotated[int, Within("[1, 1000000000]")]
+CountOrZero = Annotated[int, Within("[0, 1000000000]")]
+Pixels = Annotated[int, Within("[1, 8000]")]  # of an image's side
+Threads = Annotated[int, Within("[1, 1024]")]
+Seed = Annotated[int, Within("[0, 4294967295]")]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def validate_settings(settings: Any, prefix: str = "") -> None:
@@ -87,6 +94,39 @@ def validate_settings(settings: Any, prefix: str = "") -> None:
             raise ValueError(
                 f"`{prefix}{name}` must be {_describe(kind)}. Received: {value!r}"
             ) from None
+
+
+def within_ranges(function: Function) -> Function:
+    """Decorator: arguments are checked before the function runs, if annotations say a range.
+
+    Raises:
+        ValueError: If an argument is not what its annotation says; the message names it.
+    """
+    annotations, signature = inspect.get_annotations(function), inspect.signature(function)
+
+    @functools.wraps(function)
+    def checked(*args, **options):
+        check_ranges(annotations, signature.bind(*args, **options).arguments)
+        return function(*args, **options)
+
+    return checked  # type: ignore[return-value]
+
+
+def check_ranges(annotations: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Checks those of several values whose annotations say a range.
+
+    Raises:
+        ValueError: If a value is not what its annotation says.
+    """
+    for name, value in values.items():
+        kind = annotations.get(name)
+        if any(typing.get_origin(part) is Annotated for part in (kind, *typing.get_args(kind))):
+            try:
+                _validate(kind, value)
+            except _Misfit:
+                raise ValueError(
+                    f"`{name}` must be {_describe(kind)}. Received: {name}={value!r}"
+                ) from None
 
 
 def parse_setting(kind: Any, name: str, text: str) -> Any:

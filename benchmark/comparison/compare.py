@@ -5,19 +5,21 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from rich.console import Console
 
 from keras_ghostnet import extras, specs
 from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.comparison import kit, litert, results, terminal, throughput
-from keras_ghostnet.benchmark.comparison.compared_networks import SMALLEST, resolve_networks
+from keras_ghostnet.benchmark.comparison.compared_networks import resolve_networks
 from keras_ghostnet.benchmark.comparison.measure import explain_noise
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.export import destination
+from keras_ghostnet.training.settings import Count, Threads, Within, check_ranges, kinds
 
 SUITES = {"paper": litert, "gpu": throughput}
+Side = Annotated[int, Within("[32, 8000]")]  # of images in pixels; the networks need 32
 PAGE, PICTURE = "compare.html", "compare.png"
 REPORT_PACKAGES = ("jinja2", "matplotlib")
 NO_PICTURE = (
@@ -50,10 +52,10 @@ class Options:
     suite: str = "paper"
     models: Sequence[str] | None = None
     formats: Sequence[str] | None = None
-    threads: Sequence[int] = (1,)
-    size: int | None = None
-    calls: int = 100
-    batch: Sequence[int] = ()
+    threads: tuple[Threads, ...] = (1,)
+    size: Side | None = None
+    calls: Count = 100
+    batch: tuple[Count, ...] = ()
     target: str = "host"
     cache: str | None = None
     force: bool = False
@@ -64,16 +66,7 @@ class Options:
             raise ValueError(
                 f"There is no suite {self.suite!r}.{specs.suggest(self.suite, SUITES)}"
             )
-        if self.calls < 1:
-            raise ValueError(f"At least one call must be timed (--calls). Received: {self.calls}.")
-        for name, numbers in (("threads", self.threads), ("batch", self.batch)):
-            if min(numbers, default=1) < 1:
-                raise ValueError(f"--{name} must be at least 1. Received: {min(numbers)}.")
-        if self.size is not None and self.size < SMALLEST:
-            raise ValueError(
-                f"The networks need images of at least {SMALLEST} pixels (--resolution). "
-                f"Received: {self.size}."
-            )
+        check_ranges(kinds(Options), vars(self))
 
 
 @keras_defaults()

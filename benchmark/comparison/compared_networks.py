@@ -7,7 +7,6 @@ import pathlib
 from keras_ghostnet import model_reference
 from keras_ghostnet.benchmark import paper_table
 
-SMALLEST = 32  # pixels
 METRICS = "metrics.json"  # in the folder of a run that has ended
 EPOCHS = {model_reference.BEST: "best", "last.keras": "last"}  # that a run's files are of
 SUFFIXES = ("_fp32", "_fp16", "_int8_qat", "_int8")  # that exports add to the model's name

@@ -21,6 +21,7 @@ from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.environment import machine
 from keras_ghostnet.export.tflite import inspection
 from keras_ghostnet.quiet import quiet
+from keras_ghostnet.training.settings import Count, Threads, within_ranges
 
 NOISY = 1.25
 LEAST = (2, 2)  # the version of LiteRT whose C API has what is called
@@ -128,13 +129,14 @@ class Sum:
     macs: int | None
 
 
+@within_ranges
 @keras_defaults()
 def profile(
     model: str | os.PathLike[str],
     *,
     format: str = "fp32",
-    threads: int = 1,
-    calls: int = 200,
+    threads: Threads = 1,
+    calls: Count = 200,
     trust_model: bool = False,
     console: Console | None = None,
 ) -> Profile:
@@ -161,7 +163,7 @@ def profile(
         ValueError: If a number is not positive, there is no such network, or the file is not a
             network of one image.
     """
-    validate_options(threads, calls)
+    require_profiler()
     warn_of_threads(threads, machine()["cores"], console)
     with quiet(unless=()):
         (network,) = resolve_networks([str(model)], "paper", trust_model)
@@ -192,12 +194,8 @@ def _profile_export(export, threads, calls):
     )
 
 
-def validate_options(threads, calls):
-    """Refuses before long work what does not fit; arguments and errors as `profile`."""
-    if threads < 1 or calls < 1:
-        raise ValueError(
-            f"Threads and calls must be positive. Received: threads={threads}, calls={calls}."
-        )
+def require_profiler():
+    """Refuses a LiteRT without a profiler, or none; errors as `profile`."""
     inspection.schema_module()  # refuses a missing LiteRT
     version = importlib.metadata.version("ai-edge-litert")
     if tuple(map(int, version.split(".")[:2])) < LEAST:

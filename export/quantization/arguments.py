@@ -7,23 +7,17 @@ from keras_ghostnet.export.quantization.dependencies import require_tfmot
 from keras_ghostnet.training.heads import require_exclusive_classes
 
 
-def validate_arguments(model, learning_rate, distillation):
+def require_trainable(model):
     """Refuses what cannot be fine-tuned.
 
     Args:
         model: A trained Keras 3 classifier with a graph of layers, one input and one output.
-        learning_rate: Above 0.
-        distillation: In [0, 1].
 
     Raises:
         ImportError: If tf_keras or TFMOT is missing.
-        ValueError: If an argument does not fit.
+        ValueError: If the model does not fit.
     """
     require_tfmot()
-    if not 0 <= distillation <= 1:
-        raise ValueError(f"`distillation` must be in [0, 1]. Received: {distillation}.")
-    if not learning_rate > 0:
-        raise ValueError(f"`learning_rate` must be above 0. Received: {learning_rate}.")
     if not getattr(model, "inputs", None):
         raise ValueError(
             f"{model.name} has no graph of layers: build it with the functional API "

@@ -28,9 +28,6 @@ class Batches:
     """
 
     def __init__(self, data, input_shape, classes, epochs, steps):
-        for name, value in (("epochs", epochs), ("steps", steps)):
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}.")
         if iter(data) is data:
             raise TypeError(
                 "`train_data` must be something to iterate over again and again, such as a "

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from rich.console import Console
@@ -15,6 +15,7 @@ from keras_ghostnet.export.quantization.bridge import copy_weights, to_tf_keras
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.heads import count_classes
 from keras_ghostnet.training.logits import logits
+from keras_ghostnet.training.settings import Count, Fraction, Positive, Within, within_ranges
 
 RISE = 0.7  # fraction of the steps in which the sparsity rises
 UPDATES = 20  # how often it does, at most
@@ -29,15 +30,16 @@ def is_pointwise(layer):
     )
 
 
+@within_ranges
 def prune(
     model: keras.Model,
     train_data: Iterable,
-    sparsity: float = 0.5,
+    sparsity: Annotated[float, Within("(0, 1)")] = 0.5,
     *,
-    epochs: int = 3,
-    steps: int | None = None,
-    learning_rate: float = 1e-3,
-    distillation: float = 0.5,
+    epochs: Count = 3,
+    steps: Count | None = None,
+    learning_rate: Positive = 1e-3,
+    distillation: Fraction = 0.5,
     which: Callable[[Any], bool] = is_pointwise,
     console: Console | None = None,
 ) -> keras.Model:
@@ -64,9 +66,7 @@ def prune(
         ImportError, TypeError, ValueError, FloatingPointError: As `quantize_aware`; and if
             nothing is to be pruned.
     """
-    arguments.validate_arguments(model, learning_rate, distillation)
-    if not 0 < sparsity < 1:
-        raise ValueError(f"`sparsity` must be in (0, 1). Received: {sparsity}.")
+    arguments.require_trainable(model)
     batches = Batches(train_data, model.input_shape, count_classes(model), epochs, steps)
     if batches.steps < FEWEST:
         raise ValueError(

@@ -19,6 +19,7 @@ from keras_ghostnet.export.quantization.bridge import to_tf_keras
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.heads import count_classes
 from keras_ghostnet.training.logits import logits
+from keras_ghostnet.training.settings import Count, Fraction, Positive, within_ranges
 
 IO = ("int8", "uint8")
 MEASURED = 100  # batches, at most, that the ranges of activations are taken from
@@ -44,14 +45,15 @@ class QuantizedModel:
         return path
 
 
+@within_ranges
 def quantize_aware(
     model: keras.Model,
     train_data: Iterable,
     *,
-    epochs: int = 3,
-    steps: int | None = None,
-    learning_rate: float = 1e-4,
-    distillation: float = 1.0,
+    epochs: Count = 3,
+    steps: Count | None = None,
+    learning_rate: Positive = 1e-4,
+    distillation: Fraction = 1.0,
     io: str = "int8",
     console: Console | None = None,
 ) -> QuantizedModel:
@@ -88,7 +90,7 @@ def quantize_aware(
             a layer has no int8 form; the message names it.
         FloatingPointError: If the loss is not finite.
     """
-    _check(model, learning_rate, distillation, io)
+    _check(model, io)
     batches = Batches(train_data, model.input_shape, count_classes(model), epochs, steps)
     console = console or Console(quiet=True)
     console.file = console.file  # standard output as it is now: below it is held back
@@ -120,10 +122,10 @@ def quantize_aware(
     return QuantizedModel(content, history)
 
 
-def _check(model, learning_rate, distillation, io):
+def _check(model, io):
     if io not in IO:
         raise ValueError(f"`io` must be one of {IO}. Received: io={io!r}.")
-    arguments.validate_arguments(model, learning_rate, distillation)
+    arguments.require_trainable(model)
     if None in model.input_shape[1:]:
         raise ValueError(
             f"TFLite needs a fixed image size. Received a model with the input shape "

@@ -32,6 +32,14 @@ from keras_ghostnet.training.data import (
     require_same_classes,
 )
 from keras_ghostnet.training.heads import output_activation
+from keras_ghostnet.training.settings import (
+    Count,
+    Fraction,
+    Pixels,
+    Positive,
+    Seed,
+    within_ranges,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,21 +70,22 @@ class Comparison:
     bytes: int
 
 
+@within_ranges
 @keras_defaults()
 def quantize_run(
     run: Path,
     data: Path,
     out: Path | None = None,
     *,
-    epochs: int = 3,
-    steps: int | None = None,
-    batch_size: int = 32,
-    learning_rate: float = 1e-4,
-    distillation: float = 1.0,
+    epochs: Count = 3,
+    steps: Count | None = None,
+    batch_size: Count = 32,
+    learning_rate: Positive = 1e-4,
+    distillation: Fraction = 1.0,
     io: str = "int8",
-    image_size: int | None = None,
+    image_size: Pixels | None = None,
     input: str | None = None,
-    seed: int | None = None,
+    seed: Seed | None = None,
     trust_model: bool = False,
     console: "Console | None" = None,
 ) -> tuple[pathlib.Path, list[Comparison]]:
@@ -115,7 +124,7 @@ def quantize_run(
         class_names.require_classifier(model)
         model = in_float32(model)
         kind = model_input.resolve_input(model, input)
-        arguments.validate_arguments(model, learning_rate, distillation)
+        arguments.require_trainable(model)
         seed = reference.seed if seed is None else seed
         training = open_training(
             data, model.input_shape[1:3], {**reference.recipe, "seed": seed}, kind

@@ -178,7 +178,7 @@ def test_an_error_leaves_no_half_file(folder, tmp_path, monkeypatch):
 @pytest.mark.parametrize("options", [dict(shards=0), dict(workers=0)])
 def test_arguments_out_of_range(folder, tmp_path, options):
     (name,) = options
-    with pytest.raises(ValueError, match=f"`{name}` must be at least 1"):
+    with pytest.raises(ValueError, match=f"`{name}` must be an integer in"):
         make_records(folder, tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
 

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from keras_ghostnet.training.settings import (
     Ascending,
-    CountOrZero,
     Fraction,
     NotNegative,
     PartialFraction,
@@ -50,10 +49,10 @@ class Augmentation:
     area: Annotated[tuple[PositiveFraction, PositiveFraction], Ascending()] | None = (0.08, 1.0)
     ratio: Annotated[tuple[Positive, Positive], Ascending()] = (3 / 4, 4 / 3)
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
-    pad_crop: CountOrZero = 0
+    pad_crop: Annotated[int, Within("[0, 8000]")] = 0
     flip: bool = True
     color_jitter: PartialFraction = 0.4
-    rand_augment: tuple[CountOrZero, Magnitude] = (0, 9)
+    rand_augment: tuple[Annotated[int, Within("[0, 100]")], Magnitude] = (0, 9)
     erasing: Fraction = 0.0
     mixup: NotNegative = 0.0
     cutmix: NotNegative = 0.0

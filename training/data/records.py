@@ -17,6 +17,7 @@ from keras_ghostnet import console as terminal
 from keras_ghostnet import files
 from keras_ghostnet.training.data import listing, sources
 from keras_ghostnet.training.data.manifest import Manifest
+from keras_ghostnet.training.settings import Count, PartialFraction, Seed, Threads, within_ranges
 
 FORMAT = 1  # of what a record holds
 FIRST_LABEL = 1  # TensorFlow's ImageNet layout keeps 0 for the background
@@ -37,14 +38,15 @@ class Shard:
     images: tuple
 
 
+@within_ranges
 def make_records(
     input: str | os.PathLike,
     output: str | os.PathLike,
     *,
-    shards: int | None = None,
-    workers: int | None = None,
-    seed: int = 0,
-    held_out: float = 0.1,
+    shards: Count | None = None,
+    workers: Threads | None = None,
+    seed: Seed = 0,
+    held_out: PartialFraction = 0.1,
     console: Console | None = None,
 ) -> dict[str, int]:
     """Writes the images of a folder as TFRecords in TensorFlow's ImageNet layout.
@@ -78,9 +80,6 @@ def make_records(
         ValueError: If an argument is out of range, the input is no image folder, or what was
             written is not what was to be written.
     """
-    for name, value in (("shards", shards), ("workers", workers)):
-        if value is not None and value < 1:
-            raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}.")
     output = pathlib.Path(output)
     images = listing.list_images(pathlib.Path(input).expanduser(), seed=seed, held_out=held_out)
     if console is not None:

@@ -175,8 +175,11 @@ def read_class_list(directory):
         return tuple(files.read_text(labels).splitlines()), 0
     try:
         content = json.loads(files.read_text(path))
-        return tuple(map(str, content["class_names"])), int(content["first_label"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        first_label = int(content["first_label"])
+        if not 0 <= first_label < 2**31:
+            raise ValueError
+        return tuple(map(str, content["class_names"])), first_label
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         example = '{"first_label": 1, "class_names": ["tench", "goldfish"]}'
         raise ValueError(
             f"TFRecords need their class list in {path} ({type(error).__name__}). Write one such "

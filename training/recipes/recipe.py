@@ -19,9 +19,10 @@ from keras_ghostnet.training.settings import (
     Fraction,
     NotNegative,
     PartialFraction,
+    Pixels,
     Positive,
     PositiveFraction,
-    Within,
+    Seed,
     format_setting,
     kinds,
     parse_setting,
@@ -85,7 +86,7 @@ class Recipe:
     model: str
     epochs: Count
     batch_size: Count
-    image_size: Count = 224
+    image_size: Pixels = 224
     crop: PositiveFraction = 0.875
     learning_rate: Positive
     warmup_epochs: NotNegative = 0.0
@@ -111,7 +112,7 @@ class Recipe:
         ClassWeights, Custom(parse_class_weights, validated, format_class_weights)
     ] = None
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
-    seed: Annotated[int, Within("[0, 4294967295]")] = 0
+    seed: Seed = 0
 
     def __post_init__(self):
         validate_settings(self)

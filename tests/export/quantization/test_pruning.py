@@ -41,7 +41,7 @@ def test_accuracy_is_kept_and_the_model_untouched(problem, pruned):
 def test_what_does_not_fit_is_told_at_once(problem):
     model, (images, labels), _ = problem
     good = batches(images, labels)
-    with pytest.raises(ValueError, match=r"`sparsity` must be in \(0, 1\)"):
+    with pytest.raises(ValueError, match=r"`sparsity` must be a number in \(0, 1\)"):
         prune(model, good, 1.0)
     with pytest.raises(ValueError, match="10 steps at least"):
         prune(model, good, steps=5)
