@@ -72,7 +72,10 @@ def pytest_ignore_collect(collection_path, config):
 
 def pytest_itemcollected(item):
     file, _, name = item.nodeid.removeprefix("tests/").partition("::")
-    if any(name.startswith(start) for start in THOROUGH.get(file, ())):
+    if any(
+        start in name if start[:1] == "[" else name.startswith(start)
+        for start in THOROUGH.get(file, ())
+    ):
         item.add_marker("thorough")
 
 
@@ -93,6 +96,15 @@ def pytest_collection_finish():
     """Keeps the garbage collector from walking the imported libraries again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module")
+def short_networks():
+    """Constructors build short networks in the tests of a module."""
+    from tests.short_networks import short_networks
+
+    with short_networks():
+        yield
 
 
 def processor_seconds():

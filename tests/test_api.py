@@ -8,6 +8,8 @@ import pytest
 
 import keras_ghostnet
 
+pytestmark = pytest.mark.usefixtures("short_networks")
+
 TINY = dict(input_shape=(32, 32, 3))
 
 

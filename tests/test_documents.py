@@ -62,6 +62,7 @@ def weights(desk, monkeypatch):
 SHORTER = {"epochs=5": "epochs=1", "224": "64", "tflite_int8": "tflite_fp16"}
 
 
+@pytest.mark.usefixtures("short_networks")
 def test_the_readme_s_code_runs(desk, weights, capsys):
     names = {}
     for block in python_blocks(README):
@@ -75,6 +76,7 @@ def test_the_readme_s_code_runs(desk, weights, capsys):
         assert f"{pathlib.Path('exports', file)} Verification(" in printed
 
 
+@pytest.mark.usefixtures("short_networks")
 def test_the_weights_page_s_code_runs(weights):
     names = {}
     for block in python_blocks((ROOT / "docs" / "weights.md").read_text()):

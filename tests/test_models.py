@@ -2,6 +2,7 @@
 
 import re
 
+import keras
 import numpy as np
 import pytest
 
@@ -147,3 +148,30 @@ def test_the_classifier_puts_out_probabilities(name):
 def test_names_of_variables_read_as_in_the_documentation():
     paths = {weight.path for weight in keras_ghostnet.GhostNet(0.5).weights}
     assert {"stage3_block2/ghost1/primary_conv/kernel", "stage4_block1/shortcut_bn/beta"} <= paths
+
+
+def test_how_many_batch_norms_a_ghostnet_has():
+    model = keras_ghostnet.GhostNet()
+    assert sum(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers) == 2
+    assert keras_ghostnet.freeze_batch_norm(model) == 80
+    assert keras_ghostnet.freeze_batch_norm(keras.Sequential([keras.layers.Dense(1)])) == 0
+
+
+def test_features_are_taken_by_the_names_of_layers():
+    sizes, images = {}, np.random.default_rng(0).normal(size=(1, 32, 32, 3)).astype("float32")
+    for name, names in {
+        "ghostnet_050": [
+            "stage1_block1",
+            "stage2_block2",
+            "stage3_block2",
+            "stage4_block6",
+            "final_relu",
+        ],
+        "g_ghost_regnetx_002": ["stem_relu", "stage1_block1", "stage2_block1", "stage3", "stage4"],
+    }.items():
+        model = keras_ghostnet.create_model(name, include_top=False)
+        outputs = {layer: model.get_layer(layer).output for layer in names}
+        features = keras.Model(model.input, outputs)(images)
+        sizes[name] = [features[layer].shape[1] for layer in names]
+        np.testing.assert_array_equal(features[names[-1]], model(images))
+    assert [*sizes.values()] == 2 * [[16, 8, 4, 2, 1]]

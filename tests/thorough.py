@@ -1,8 +1,11 @@
 """What `make test` leaves to `make test-thorough`: more of the same than it needs to find a fault.
 
-By file, each line begins a test's name and says which test of `make test` holds the same in small:
-another parameter of the same test, or a file.
+By file, each line begins a test's name, or is a parameter of any test in brackets, and says which
+test of `make test` holds the same in small: another parameter, or a file.
 """
+
+# Networks between the smallest, that of the paper's figures, and the largest.
+MIDDLE = ("004", "006", "008", "016", "040", "064", "080", "120", "160")
 
 THOROUGH = {
     "training/test_distribution.py": {
@@ -50,15 +53,18 @@ THOROUGH = {
     },
     "export/graph/test_lowering.py": {
         "test_files_of_every_target[g_ghost": "[ghostnet",
+        "test_files_of_every_target[ghostnet_050-avx2]": "[ghostnet_050-avx512]",
     },
     "export/graph/test_tuning.py": {
         "test_the_command": "test_what_pays_stays",
+        "test_real_clock": "test_what_pays_stays",
     },
     "export/test_formats.py": {
         "test_whole_networks[g_ghost": "[ghostnet_050]",
     },
     "export/test_exporting.py": {
         "test_quantization_aware_training": "quantization/test_command.py",
+        "test_another_run_replaces_nothing": "test_a_run_replaces_its_own_after_more_training",
     },
     "export/quantization/test_bridge.py": {
         "test_applications[EfficientNetB0]": "[MobileNetV3Small]",
@@ -66,6 +72,31 @@ THOROUGH = {
     },
     "export/saved_model/test_load.py": {
         "test_16_threads[quick]": "export/saved_model/test_clients.py",
+    },
+    "test_models.py": {
+        **{f"[g_ghost_regnetx_{size}]": "[g_ghost_regnetx_032]" for size in MIDDLE},
+    },
+    "benchmark/networks/test_networks.py": {
+        **{f"[regnetx_{size}]": "[regnetx_032]" for size in MIDDLE},
+        **{f"[g_ghost_regnetx_{size}]": "[g_ghost_regnetx_032]" for size in MIDDLE},
+    },
+    "test_cifar_models.py": {
+        "test_weights_are_those_that_were_saved[GhostResNet56": "[GhostVGG16",
+        "test_other_sizes_classes_and_channels[GhostResNet56": "[GhostVGG16",
+        "test_figures_are_the_papers[GhostResNet56-{'ratio'": "[GhostResNet56-{}",
+        "test_weights_of_a_network_of_imagenet": "test_weights_of_another_network_are_refused",
+    },
+    "test_golden.py": {
+        "test_float64[huawei_g_ghost_regnetx_016": "[huawei_g_ghost_regnetx_032",
+        "test_float64[huawei_ghostnet_050": "[huawei_ghostnet_100",
+    },
+    "training/test_classifiers.py": {
+        "test_training_begins_with_another_run_s_backbone[first]": "[second]",
+        "test_training_begins_with_another_run_s_backbone[second/model.keras]": "[second]",
+    },
+    "benchmark/comparison/test_pictures.py": {
+        "test_labels_of_a_crowd_do_not_cover_each_other[1]": "[0]",
+        "test_labels_of_a_crowd_do_not_cover_each_other[2]": "[0]",
     },
     "test_command.py": {
         "test_tensorflow_hears_of_it_and_is_quiet[train.py": "[ghostnet-None",

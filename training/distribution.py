@@ -92,6 +92,7 @@ def distribute(strategy, batches):
         A distributed dataset: its elements go to the functions that `strategy.run` runs.
     """
 
+    @tf.autograph.experimental.do_not_convert  # which would read and rewrite the pipeline's code
     def parts(context):
         dataset = batches((context.input_pipeline_id, context.num_input_pipelines))
         replicas = strategy.num_replicas_in_sync // context.num_input_pipelines

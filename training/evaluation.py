@@ -192,7 +192,7 @@ class Evaluator:
 
     def __init__(self, model: keras.Model, strategy: tf.distribute.Strategy):
         self.model, self.strategy = model, strategy
-        self._rows = tf.function(self._global_rows, jit_compile=False)
+        self._rows = tf.function(self._global_rows, autograph=False, jit_compile=False)
 
     def evaluate(
         self, pipeline: Pipeline, batch_size: int, progress: Callable[[int], None] | None = None

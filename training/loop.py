@@ -7,6 +7,7 @@ it is their mean.
 """
 
 import contextlib
+import functools
 import re
 
 import keras
@@ -51,8 +52,9 @@ class Loop:
             _require_same_shapes(self.teacher, self.model)
         self.decayed = {id(kernel) for kernel in optimization.decayed_kernels(self.model)}
         self.classes = self.model.output_shape[-1]
-        self._train = tf.function(self._train_step, jit_compile=False)
-        self._gather = tf.function(self._rows, jit_compile=False)
+        # AutoGraph, which nothing here needs, would take half as long again as the tracing.
+        traced = functools.partial(tf.function, autograph=False, jit_compile=False)
+        self._train, self._gather = traced(self._train_step), traced(self._rows)
 
     # -------------------------------------------------------------- training
 

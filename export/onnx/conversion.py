@@ -109,7 +109,9 @@ def _convert(model, layout):
         if not np.isfinite(weight.numpy()).all():
             raise ValueError(f"The weight {weight.path} is not finite: the model is broken.")
     signature = [tf.TensorSpec((None, *shape), "float32", name=INPUT)]
-    function = tf.function(lambda images: {OUTPUT: model(images, training=False)}, signature)
+    function = tf.function(
+        lambda images: {OUTPUT: model(images, training=False)}, signature, autograph=False
+    )
     with quiet():
         converted, _ = tf2onnx.convert.from_function(
             function,

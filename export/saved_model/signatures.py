@@ -1,5 +1,7 @@
 """The functions that a SavedModel offers, from normalized floats to the bytes of files."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -7,6 +9,9 @@ from keras_ghostnet.export.saved_model.decoding import MAX_PIXELS, evaluation_im
 from keras_ghostnet.model_input import NORMALIZED
 from keras_ghostnet.training.data import images as image_ops
 from keras_ghostnet.training.heads import count_classes, output_activation, to_probabilities
+
+# Without AutoGraph, which takes as long as the tracing and converts nothing here.
+traced = functools.partial(tf.function, autograph=False)
 
 
 def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS, input=NORMALIZED):
@@ -67,11 +72,11 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
             fn_output_signature=(tf.TensorSpec((*size, 3)), tf.TensorSpec((), tf.string)),
         )
 
-    @tf.function(input_signature=[floats])
+    @traced(input_signature=[floats])
     def serving_default(images):
         return {"outputs": forward(images)[0]}
 
-    @tf.function(input_signature=[spec("pixels", (None, None, None, 3), tf.uint8)])
+    @traced(input_signature=[spec("pixels", (None, None, None, 3), tf.uint8)])
     def classify_uint8(pixels):
         return best(
             tf.map_fn(
@@ -81,7 +86,7 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
             )
         )
 
-    @tf.function(input_signature=[encoded])
+    @traced(input_signature=[encoded])
     def classify_bytes(image_bytes):
         images, errors = decoded(image_bytes)
         found, usable = best(images), (errors == "")[:, None]
@@ -92,11 +97,11 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
             "errors": errors,
         }
 
-    @tf.function(input_signature=[floats])
+    @traced(input_signature=[floats])
     def embed(images):
         return {"embeddings": forward(images)[1]}
 
-    @tf.function(input_signature=[encoded])
+    @traced(input_signature=[encoded])
     def embed_bytes(image_bytes):
         images, errors = decoded(image_bytes)
         embeddings = forward(images)[1]
@@ -117,7 +122,7 @@ def _forward(model):
     outputs = [model.output] if classifier is None else [model.output, classifier.input]
     network = keras.Model(model.input, outputs)
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
+    @traced(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
     def forward(images):
         results = tf.nest.flatten(network(images, training=False))
         return [tf.cast(result, tf.float32) for result in results]

@@ -151,7 +151,7 @@ def _function(model):
             "build it with `input_shape=(height, width, 3)`."
         )
     specification = tf.TensorSpec((1, *shape), "float32", name="images")
-    function = tf.function(lambda images: model(images, training=False))
+    function = tf.function(lambda images: model(images, training=False), autograph=False)
     return function.get_concrete_function(specification)
 
 

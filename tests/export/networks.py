@@ -12,8 +12,8 @@ SHAPE = (64, 64, 3)
 NAMES = ("ghostnet_050", "g_ghost_regnetx_002")
 
 
-def short_network(name, classifier_activation=None):
-    """An untrained network of 10 classes for `SHAPE`, of one of `NAMES` but for its depth."""
+def short_network(name, classifier_activation=None, input_shape=SHAPE):
+    """An untrained network of 10 classes, of one of `NAMES` but for its depth."""
     spec = {"ghostnet_050": _ghostnet, "g_ghost_regnetx_002": _g_ghostnet}[name]()
     family, head = {
         "ghostnet": (ghostnet, ghostnet._head),
@@ -26,7 +26,7 @@ def short_network(name, classifier_activation=None):
         include_top=True,
         weights=None,
         input_tensor=None,
-        input_shape=SHAPE,
+        input_shape=input_shape,
         pooling=None,
         classes=10,
         classifier_activation=classifier_activation,

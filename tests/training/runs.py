@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 from PIL import Image
 
@@ -31,6 +32,16 @@ def write_photos(folder, classes=2, train=12, val=5):
                 path = folder / split / f"class{label:02}" / f"{number}.png"
                 Image.fromarray(pixels.astype("uint8")).save(path)
     return folder
+
+
+def small_classifier(recipe, classes):
+    """A network that is compiled at once, in place of a recipe's."""
+    inputs = keras.Input((recipe.image_size, recipe.image_size, 3))
+    # Named, as the layers of this package's networks are: a checkpoint knows its weights by name.
+    x = keras.layers.Conv2D(4, 3, strides=4, name="conv")(inputs)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization(name="bn")(x))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, keras.layers.Dense(classes, name="predictions")(x))
 
 
 def command(data, run_dir, *more, settings=SETTINGS):

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ghostnet.training import recipes, train
+from keras_ghostnet.training import classifiers, recipes, train
 from keras_ghostnet.training.data import open_source
 from keras_ghostnet.training.data.records import make_records
 from keras_ghostnet.training.data.sources import ImageSource
 from keras_ghostnet.training.loop import Loop
 from keras_ghostnet.training.recipes.class_weights import count_classes, weights_of_classes
-from tests.training.runs import write_photos
+from tests.training.runs import small_classifier, write_photos
 from tests.training.test_loop import PLAIN, batch, small
 
 NAMES = ("ant", "bee", "c=3")
@@ -103,8 +103,9 @@ def test_images_and_records_are_counted_alike(photos, tmp_path):
     assert count_classes(open_source(tmp_path / "records", "train")).tolist() == [6, 2]
 
 
-def test_a_run_says_and_keeps_its_weights(photos, tmp_path):
-    more = ("model=ghostnet_050", "image_size=32", "batch_size=4", "class_weights=balanced")
+def test_a_run_says_and_keeps_its_weights(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(classifiers, "build_classifier", small_classifier)
+    more = ("image_size=32", "batch_size=4", "class_weights=balanced")
     train("smoke", photos, tmp_path / "run", settings=more)
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["run"]["class_weights"] == "balanced"

@@ -95,18 +95,8 @@ def metrics_of(run_dir):
     return json.loads((run_dir / "metrics.json").read_text())
 
 
-def small(recipe, classes):
-    """A network that is compiled at once, in place of the recipe's."""
-    inputs = keras.Input((recipe.image_size, recipe.image_size, 3))
-    # Named, as the layers of this package's networks are: a checkpoint knows its weights by name.
-    x = keras.layers.Conv2D(4, 3, strides=4, name="conv")(inputs)
-    x = keras.layers.ReLU()(keras.layers.BatchNormalization(name="bn")(x))
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, keras.layers.Dense(classes, name="predictions")(x))
-
-
 def test_train_prints_nothing_without_a_console(photos, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(classifiers, "build_classifier", small)
+    monkeypatch.setattr(classifiers, "build_classifier", runs.small_classifier)
     run_dir = tmp_path / "run"
     metrics = train("smoke", photos, run_dir, settings=(*SETTINGS, "epochs=1"))
     assert capfd.readouterr().out == ""
@@ -121,7 +111,7 @@ def test_train_prints_nothing_without_a_console(photos, tmp_path, monkeypatch, c
 def test_what_is_not_finite_stops_a_run(photos, tmp_path, monkeypatch, checkpoint_steps):
     # One good epoch: its only step has the warmup's rate of zero. Then numbers overflow soon.
     # With the recipe's own network, in a process: tests/faults.
-    monkeypatch.setattr(classifiers, "build_classifier", small)
+    monkeypatch.setattr(classifiers, "build_classifier", runs.small_classifier)
     run_dir = tmp_path / "run"
     settings = (*SETTINGS, "batch_size=24", "warmup_epochs=2", "learning_rate=1e38", "epochs=4")
     with pytest.raises(FloatingPointError) as caught:
@@ -160,7 +150,7 @@ def test_what_is_refused(whole, photos, capsys, settings, message):
 def test_ties_of_accuracy_go_to_the_lower_loss_and_runs_are_extended(
     photos, tmp_path, monkeypatch, capfd
 ):
-    monkeypatch.setattr(classifiers, "build_classifier", small)
+    monkeypatch.setattr(classifiers, "build_classifier", runs.small_classifier)
     run_dir, console = tmp_path / "run", Console(width=200, highlight=False)
     settings = (*SETTINGS, "label_smoothing=0.1")
     train("smoke", photos, run_dir, settings=(*settings, "epochs=2"), console=console)

@@ -99,6 +99,7 @@ def test_a_network_with_prefixes_and_counters(tmp_path):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
 
 
+@pytest.mark.usefixtures("short_networks")
 def test_keras_own_shards(tmp_path):
     model = GhostNet(0.25, classes=4)
     model.save_weights(tmp_path / "model.weights.json", max_shard_size=0.0013)  # GB

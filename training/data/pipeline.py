@@ -1,6 +1,7 @@
 """The batches that training and evaluation take, the same for any number of workers."""
 
 import contextlib
+import functools
 import os
 import traceback
 from collections.abc import Iterator, Sequence
@@ -89,8 +90,10 @@ class Pipeline:
         self.jpegs = self._mostly_jpegs()
         # One trace for all epochs and sizes of batches.
         signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, 2], tf.int64)]
-        self._rest = tf.function(self._make_rest, signature)
-        self._group = tf.function(self._make_group, signature).get_concrete_function()
+        # Without AutoGraph, which takes as long as the tracing and converts nothing here.
+        traced = functools.partial(tf.function, input_signature=signature, autograph=False)
+        self._rest = traced(self._make_rest)
+        self._group = traced(self._make_group).get_concrete_function()
 
     def steps_per_epoch(self, global_batch: int) -> int:
         """The number of batches of an epoch.
@@ -184,7 +187,8 @@ class Pipeline:
         leading = 1
         if group < batch:
             dataset, leading = dataset.batch(batch // group, drop_remainder=True), 2
-        dataset = dataset.map(lambda groups: _join(groups, batch, leading))
+        join = functools.partial(_join, batch=batch, leading=leading)
+        dataset = dataset.map(tf.autograph.experimental.do_not_convert(join))
         options = tf.data.Options()
         options.deterministic = True
         # They find nothing to improve here, and take a fifth of an epoch's start.

@@ -15,8 +15,8 @@ from keras_ghostnet.export.graph.deploy import PASSES
 from keras_ghostnet.export.graph.flatten import flatten
 from keras_ghostnet.quiet import quiet
 from tests.export.graph.compare import error, images, kinds, outputs, randomize
+from tests.export.networks import NAMES, SHAPE, short_network
 
-SHAPE = (64, 64, 3)
 OURS = {
     "logits": ("ghostnet_050", dict(classifier_activation=None, input_shape=SHAPE)),
     "maps": ("ghostnet_050", dict(include_top=False)),
@@ -43,28 +43,20 @@ def deployed(ours):
     return deploy(ours)
 
 
-def check_equal(model, tolerance=1e-9):
-    """In double precision the same function; in single precision as near to it as the model.
-
-    Returns the deployment graph as a model: what `deploy` returns.
-    """
+def check_equal(model, deployed, tolerance=1e-9):
+    """In double precision the same function; in single precision as near to it as the model."""
     graph = flatten(model)
     exact = for_tracing(graph.to_model("float64"))
     for run in PASSES.values():
         run(graph)
     assert error(exact, for_tracing(graph.to_model("float64")), images(model)) < tolerance
     rounding = error(exact, model, images(model))
-    deployed = graph.to_model()
     assert error(exact, for_tracing(deployed), images(model)) < max(1e-5, 2 * rounding)
     assert rounding < 1e-4
-    return deployed
 
 
 def test_our_models(ours, deployed):
-    equal = check_equal(ours)
-    assert kinds(deployed) == kinds(equal)
-    for found, expected in zip(deployed.get_weights(), equal.get_weights(), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    check_equal(ours, deployed)
     assert deployed.name == ours.name
     assert (deployed.input_shape, deployed.output_shape) == (ours.input_shape, ours.output_shape)
     assert {layer.dtype for layer in deployed.layers} == {"float32"}
@@ -91,7 +83,8 @@ def test_models_of_keras(constructor):
     model = randomize(constructor(weights=None, **KERAS[constructor], **options))
     # Keras' Rescaling, in MobileNetV3's gates, rounds 1/6 to float32 in any precision.
     gates = constructor is applications.MobileNetV3Large
-    found = check_equal(model, tolerance=1e-6 if gates else 1e-9)
+    found = deploy(model)
+    check_equal(model, found, tolerance=1e-6 if gates else 1e-9)
     assert not {"BatchNormalization", "Dropout", "Flatten", "Reshape"} & set(kinds(found))
 
 
@@ -99,37 +92,30 @@ def test_mixed_precision_becomes_float32():
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        mixed = randomize(create_model("ghostnet_050", classes=10, input_shape=SHAPE))
+        mixed = randomize(short_network("ghostnet_050"))
         found = deploy(mixed)
     finally:
         keras.config.set_dtype_policy(policy)
-    model = create_model("ghostnet_050", classes=10, input_shape=SHAPE)
+    model = short_network("ghostnet_050")
     model.set_weights(mixed.get_weights())
     assert {layer.compute_dtype for layer in found.layers[1:]} == {"float32"}
-    equal = check_equal(model)
-    for weight, expected in zip(found.get_weights(), equal.get_weights(), strict=True):
-        np.testing.assert_array_equal(weight, expected)
+    check_equal(model, found)
 
 
 def test_channels_first():
     keras.config.set_image_data_format("channels_first")
     try:
-        model = create_model("g_ghost_regnetx_002", classes=10, input_shape=(3, 64, 64))
-        ghost = create_model("ghostnet_050", classes=10, input_shape=(3, 64, 64))
-        found, ghost_found = deploy(model), deploy(ghost)
+        found = [deploy(short_network(name, input_shape=(3, 64, 64))) for name in NAMES]
     finally:
         keras.config.set_image_data_format("channels_last")
-    assert found.input_shape == (None, 3, 64, 64)
-    left = {"BatchNormalization", "Cropping2D", "Rescaling", "Dropout"}
-    assert not left & {*kinds(found), *kinds(ghost_found)}
+    for model in found:
+        assert model.input_shape == (None, 3, 64, 64)
+        assert not {"BatchNormalization", "Cropping2D", "Rescaling", "Dropout"} & set(kinds(model))
 
 
 def test_the_file_loads_without_this_package(tmp_path):
     keras.utils.set_random_seed(0)  # with some weights, rounding alone is more than is allowed
-    models = {
-        name: randomize(create_model(name, classes=10, input_shape=SHAPE))
-        for name in ("ghostnet_050", "g_ghost_regnetx_002")
-    }
+    models = {name: randomize(short_network(name)) for name in NAMES}
     for name, model in models.items():
         deploy(model).save(tmp_path / f"{name}.keras")
         np.save(tmp_path / f"{name}.npy", images(model))
@@ -150,7 +136,7 @@ sys.exit("keras_ghostnet" in sys.modules)
 
 
 def test_layers_are_named_by_their_place():
-    model = create_model("ghostnet_050")
+    model = short_network("ghostnet_050")
     names = [layer.name for layer in deploy(model).layers]
     assert len(set(names)) == len(names)
     assert {"stem_conv", "stage3_block1_ghost1_primary_conv", "stage3_block1_se_multiply"} < {
@@ -160,7 +146,7 @@ def test_layers_are_named_by_their_place():
 
 
 def test_the_model_is_left_as_it_is():
-    model = randomize(create_model("ghostnet_050", classes=10, input_shape=SHAPE))
+    model = short_network("ghostnet_050")
     model.compile("sgd", "mse")
     before = model.get_weights()
     deploy(model)
@@ -174,7 +160,7 @@ def test_no_shape_is_computed_at_run_time(name):
     if name == "MobileNetV3Small":
         model = applications.MobileNetV3Small(weights=None, input_shape=SHAPE)
     else:
-        model = create_model(name, input_shape=SHAPE)
+        model = short_network(name)
     traced = for_tracing(deploy(model))
     # With an open batch size, which the converter cannot compute away.
     function = tf.function(lambda x: traced(x, training=False))
@@ -187,4 +173,4 @@ def test_no_shape_is_computed_at_run_time(name):
 
 def test_an_unknown_pass():
     with pytest.raises(ValueError, match=r"no pass 'batchnorm'.*'batch_norms'"):
-        deploy(create_model("ghostnet_050"), passes=["batchnorm"])
+        deploy(short_network("ghostnet_050"), passes=["batchnorm"])

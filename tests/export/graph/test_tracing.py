@@ -4,21 +4,20 @@ import keras
 import pytest
 import tensorflow as tf
 
-from keras_ghostnet import create_model
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.layers import GroupedConv2D
 from tests.export.graph.compare import error, randomize
+from tests.export.networks import SHAPE, short_network
 
 
 @pytest.fixture(scope="module")
 def deployed():
-    options = dict(classes=10, input_shape=(32, 32, 3), classifier_activation=None)
-    return deploy(randomize(create_model("g_ghost_regnetx_002", **options)))
+    return deploy(randomize(short_network("g_ghost_regnetx_002")))
 
 
 def operations(model):
     function = tf.function(lambda x: model(x, training=False))
-    graph = function.get_concrete_function(tf.TensorSpec((1, 32, 32, 3))).graph
+    graph = function.get_concrete_function(tf.TensorSpec((1, *SHAPE))).graph
     return [operation.type for operation in graph.get_operations()]
 
 
@@ -40,5 +39,5 @@ def test_grouped_convolutions_become_plain_operations(deployed):
 
 
 def test_a_model_without_them_is_given_back():
-    model = deploy(create_model("ghostnet_050"))
+    model = deploy(short_network("ghostnet_050"))
     assert for_tracing(model) is model
