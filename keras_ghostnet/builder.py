@@ -15,6 +15,8 @@ from keras_ghostnet.layers.types import Activation, Shape, Tensor
 from keras_ghostnet.weights import transfer
 
 MIN_SIZE = 32  # five strides of 2 leave one pixel
+MAX_SIZE = 65_536  # pixels of an image's side, and channels
+MAX_CLASSES = 1_000_000
 POOLINGS = (None, "avg", "max")
 
 Constructor = TypeVar("Constructor", bound=Callable[..., keras.Model])
@@ -193,8 +195,15 @@ def document(
 def _check_arguments(pooling, classes, dropout_rate, include_top):
     if pooling not in POOLINGS:
         raise ValueError(f"`pooling` must be one of {POOLINGS}. Received: pooling={pooling!r}.")
-    if include_top and not _is_whole(classes):
-        raise ValueError(f"`classes` must be a positive integer. Received: classes={classes!r}.")
+    if include_top not in (True, False):  # texts, which count as True
+        raise ValueError(
+            f"`include_top` must be True or False. Received: include_top={include_top!r}."
+        )
+    if include_top and not (_is_whole(classes) and classes <= MAX_CLASSES):
+        raise ValueError(
+            f"`classes` must be a positive integer, at most {MAX_CLASSES:,}. "
+            f"Received: classes={classes!r}."
+        )
     if not isinstance(dropout_rate, numbers.Real) or not 0 <= dropout_rate < 1:
         raise ValueError(
             "`dropout_rate` must be at least 0 and below 1. "
@@ -234,6 +243,11 @@ def _input(input_tensor, input_shape, include_top, size):
             f"`input_shape` must have three entries, {layout}. Received: input_shape={input_shape}."
         )
     *size, channels = input_shape if channels_last else (*input_shape[1:], input_shape[0])
+    if any(_is_whole(number) and number > MAX_SIZE for number in input_shape):
+        raise ValueError(
+            f"`input_shape` must hold at most {MAX_SIZE:,} pixels a side, and channels. "
+            f"Received: input_shape={input_shape}."
+        )
     if not _is_whole(channels):
         raise ValueError(
             f"`input_shape` must give the number of channels: {layout} with Keras' image data "

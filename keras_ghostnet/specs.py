@@ -13,7 +13,6 @@ and tested without Keras.
 import dataclasses
 import difflib
 import functools
-import math
 import numbers
 from collections.abc import Iterable
 from typing import ClassVar
@@ -59,6 +58,7 @@ GHOSTNET_STAGES = (
 GHOSTNET_STEM = 16  # 3x3 convolution of stride 2
 GHOSTNET_FINAL = 960  # 1x1 convolution after the last stage
 GHOSTNET_HEAD = 1280  # 1x1 convolution after the pooling; does not scale with the width
+MAX_WIDTH = 50  # more channels than a layer takes
 GHOSTNET_DIVISOR = 4  # channels are multiples of this
 
 
@@ -106,22 +106,23 @@ def ghostnet(width: float) -> GhostNetSpec:
     """The specification of C-GhostNet at any width.
 
     Args:
-        width: A positive, finite number: 0.5, 1.0 and 1.3 are the paper's.
+        width: A positive number, at most 50: 0.5, 1.0 and 1.3 are the paper's.
 
     Returns:
         A `GhostNetSpec`.
 
     Raises:
-        ValueError: If `width` is not a positive, finite number.
+        ValueError: If `width` is not a positive number, or is too large.
     """
     if isinstance(width, bool) or not isinstance(width, numbers.Real):
         raise ValueError(
             f"`width` must be a positive number such as 0.5, 1.0 or 1.3. "
             f"Received: width={width!r} of type {type(width).__name__}."
         )
-    if not (math.isfinite(width) and width > 0):
+    if not 0 < width <= MAX_WIDTH:
         raise ValueError(
-            f"`width` must be a positive number such as 0.5, 1.0 or 1.3. Received: width={width}."
+            "`width` must be a positive number such as 0.5, 1.0 or 1.3, at most "
+            f"{MAX_WIDTH}. Received: width={width}."
         )
 
     width = float(width)

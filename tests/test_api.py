@@ -282,11 +282,19 @@ def test_width_of_many_digits_takes_the_weights_that_it_saved(tmp_path):
         (dict(input_shape=(32, 32, 0)), r"number of channels.*\(32, 32, 0\)"),
         (dict(pooling="mean"), "`pooling` must be one of.*pooling='mean'"),
         (dict(pooling="mean", include_top=False), "`pooling` must be one of.*pooling='mean'"),
-        (dict(classes=0), "`classes` must be a positive integer. Received: classes=0"),
+        (
+            dict(classes=0),
+            "`classes` must be a positive integer, at most 1,000,000. Received: classes=0",
+        ),
         (dict(classes=-1), "`classes`.*classes=-1"),
         (dict(classes=2.5), "`classes`.*classes=2.5"),
         (dict(classes=True), "`classes`.*classes=True"),
         (dict(classes="10"), "`classes`.*classes='10'"),
+        (dict(classes=10**30), "`classes`.*classes=10"),
+        (dict(include_top="False"), "`include_top` must be True or False.*'False'"),
+        (dict(include_top=None), "`include_top`.*None"),
+        (dict(input_shape=(32, 32, 10**9)), "at most 65,536 pixels.*1000000000"),
+        (dict(input_shape=(10**30, 32, 3)), "at most 65,536 pixels.*10000"),
         (dict(dropout_rate=1.0), "`dropout_rate` must be at least 0 and below 1.*1.0"),
         (dict(dropout_rate=-0.1), "`dropout_rate`.*-0.1"),
         (dict(dropout_rate=float("nan")), "`dropout_rate`.*nan"),
@@ -299,7 +307,7 @@ def test_wrong_arguments_are_refused_by_name(build, options, message):
         build(**options)
 
 
-@pytest.mark.parametrize("width", [0, -0.5, float("nan"), "1.0", True, None])
+@pytest.mark.parametrize("width", [0, -0.5, float("nan"), float("inf"), 10**9, "1.0", True, None])
 def test_wrong_width_is_refused(width):
     with pytest.raises(ValueError, match=r"`width` must be a positive number.*Received: width="):
         keras_ghostnet.GhostNet(width, **TINY)

@@ -96,7 +96,45 @@ def test_decoding_refuses_other_shapes(shape):
         keras_ghostnet.decode_predictions(np.zeros(shape))
 
 
-@pytest.mark.parametrize("top", [0, 1001, -1])
+@pytest.mark.parametrize("top", [0, 1001, -1, 1.5, "3"])
 def test_decoding_refuses_other_numbers(top):
-    with pytest.raises(ValueError, match=f"`top` must be 1 to 1000. Received: top={top}"):
+    with pytest.raises(ValueError, match=f"`top` must be 1 to 1000. Received: top={top!r}"):
         keras_ghostnet.decode_predictions(one_hot(0), top=top)
+
+
+def test_decoding_refuses_what_is_no_number():
+    with pytest.raises(ValueError, match=r"`preds` must be numbers\. Received: NaN"):
+        keras_ghostnet.decode_predictions(np.full((1, 1000), np.nan))
+
+
+@pytest.mark.parametrize(
+    ("images", "data_format", "message"),
+    [
+        (np.zeros((2, 4, 4, 4)), None, r"\(batch, height, width, 3\). Received: \(2, 4, 4, 4\)"),
+        (np.zeros((4, 4, 1)), None, r"RGB.*Received: \(4, 4, 1\)"),
+        (np.zeros((1, 2, 4, 4, 3)), None, r"Received: \(1, 2, 4, 4, 3\)"),
+        (np.zeros((4, 4)), None, r"Received: \(4, 4\)"),
+        (np.zeros((4, 4, 3)), "channels_first", r"\(3, height, width\).*Received: \(4, 4, 3\)"),
+        ([[[1, 2]]], None, r"Received: \(1, 1, 2\)"),
+        (keras.KerasTensor((None, 4, 4, 1)), None, r"Received: \(None, 4, 4, 1\)"),
+        ("cat.jpg", None, "Received: str"),
+        (None, None, "Received: NoneType"),
+        (np.full((4, 4, 3), np.nan), None, "from 0 to 255. Received: NaN or infinity"),
+        (np.full((4, 4, 3), np.inf), None, "from 0 to 255. Received: NaN or infinity"),
+        (np.full((4, 4, 3), "a"), None, "Received: values of type <U1"),
+        (np.zeros((4, 4, 3)), 0, "`data_format` must be.*data_format=0"),
+        (np.zeros((4, 4, 3)), "", "`data_format` must be.*data_format=''"),
+    ],
+    ids=str,
+)
+def test_what_are_no_images(images, data_format, message):
+    with pytest.raises(ValueError, match=message):
+        keras_ghostnet.preprocess_input(images, data_format)
+
+
+def test_images_as_lists():
+    pixels = [[[0, 128, 255], [1, 2, 3]]]
+    np.testing.assert_array_equal(
+        keras_ghostnet.preprocess_input(pixels),
+        keras_ghostnet.preprocess_input(np.array(pixels, "uint8")),
+    )

@@ -9,6 +9,9 @@ import keras
 from keras_ghostnet.layers.convolution import batch_norm, channel_axis, convolution
 from keras_ghostnet.layers.types import Activation, Shape, Tensor
 
+CHANNELS = ("divisor", "expansion", "filters", "group_width")  # arguments that are numbers of them
+MAX_CHANNELS, MAX_NUMBER = 65_536, 1024
+
 
 class Block(keras.layers.Layer):
     """A layer that is made of stock Keras layers and operations.
@@ -39,7 +42,9 @@ class Block(keras.layers.Layer):
                 "activation=None and put the layer after the block."
             )
         self.activation = keras.activations.get(activation)
-        self.data_format = data_format or keras.config.image_data_format()
+        if data_format is None:
+            data_format = keras.config.image_data_format()
+        self.data_format = data_format
         if self.data_format not in ("channels_last", "channels_first"):
             raise ValueError(
                 f"{type(self).__name__}: `data_format` must be 'channels_last' or "
@@ -97,11 +102,16 @@ class Block(keras.layers.Layer):
         return tuple(sizes)
 
     def check_positive(self, **values: int) -> None:
-        """Raises `ValueError` for a value that is not a positive integer, naming the argument."""
+        """Raises `ValueError` for a value that is not a positive integer, naming the argument.
+
+        Channels may be 65,536, everything else 1024: more takes all memory.
+        """
         for name, value in values.items():
-            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+            limit = MAX_CHANNELS if name in CHANNELS else MAX_NUMBER
+            is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            if not (is_whole and 1 <= value <= limit):
                 raise ValueError(
-                    f"{type(self).__name__}: `{name}` must be a positive integer. "
+                    f"{type(self).__name__}: `{name}` must be a positive integer, at most {limit}. "
                     f"Received: {name}={value!r}."
                 )
 

@@ -14,6 +14,8 @@ from keras_ghostnet.layers.convolution import PACKAGE
 from keras_ghostnet.layers.types import Activation, Shape, Tensor
 from keras_ghostnet.specs import make_divisible
 
+MAX_RATIO = 64  # of hidden units to channels
+
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class GhostModule(Block):
@@ -165,8 +167,11 @@ class SqueezeExcite(Block):
     ) -> None:
         super().__init__(activation, data_format, **kwargs)
         self.check_positive(divisor=divisor)
-        if not isinstance(ratio, float | numbers.Real) or not ratio > 0:
-            raise ValueError(f"SqueezeExcite: `ratio` must be positive. Received: ratio={ratio!r}.")
+        if not isinstance(ratio, float | numbers.Real) or not 0 < ratio <= MAX_RATIO:
+            raise ValueError(
+                f"SqueezeExcite: `ratio` must be positive, at most {MAX_RATIO}. "
+                f"Received: ratio={ratio!r}."
+            )
         self.ratio = ratio
         self.divisor = divisor
         self.gate_activation = keras.activations.get(gate_activation)

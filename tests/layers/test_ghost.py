@@ -269,7 +269,7 @@ def test_activation_is_that_of_the_first_module_and_of_the_hidden_units():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(filters=0), "`filters` must be a positive integer. Received: filters=0"),
+        (dict(filters=0), "`filters` must be a positive integer, at most 65536.*filters=0"),
         (dict(filters=-2), "`filters`.*filters=-2"),
         (dict(filters=4.0), r"`filters`.*filters=4\.0"),
         (dict(filters=True), "`filters`.*filters=True"),
@@ -284,6 +284,11 @@ def test_activation_is_that_of_the_first_module_and_of_the_hidden_units():
         (dict(strides=2, dilation_rate=2), "both be above 1. Received: strides=2, dilation_rate=2"),
         (dict(padding="full"), "`padding` must be one of.*padding='full'"),
         (dict(data_format="NHWC"), "`data_format`.*data_format='NHWC'"),
+        (dict(data_format=0), "`data_format`.*data_format=0"),
+        (dict(data_format=""), "`data_format`.*data_format=''"),
+        (dict(ratio=10**9), "`ratio` must be a positive integer, at most 1024.*ratio=1000000000"),
+        (dict(filters=10**9), "`filters`.*at most 65536.*filters=1000000000"),
+        (dict(dilation_rate=10**9), "`dilation_rate`.*at most 1024"),
         (dict(activation="rleu"), "rleu"),
     ],
     ids=str,
@@ -296,10 +301,13 @@ def test_ghost_module_refuses(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(ratio=0), "SqueezeExcite: `ratio` must be positive. Received: ratio=0"),
+        (dict(ratio=0), "SqueezeExcite: `ratio` must be positive, at most 64. Received: ratio=0"),
         (dict(ratio=-0.25), r"`ratio`.*ratio=-0\.25"),
         (dict(ratio=float("nan")), "`ratio`.*ratio=nan"),
+        (dict(ratio=float("inf")), "`ratio`.*ratio=inf"),
+        (dict(ratio=10**9), "`ratio`.*ratio=1000000000"),
         (dict(divisor=0), "`divisor`.*divisor=0"),
+        (dict(divisor=10**9), "`divisor`.*at most 65536"),
         (dict(divisor=4.5), r"`divisor`.*divisor=4\.5"),
         (dict(gate_activation="sigmiod"), "sigmiod"),
     ],

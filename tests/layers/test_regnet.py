@@ -173,6 +173,7 @@ def test_block_refuses(options, message):
     [
         (dict(filters=-1), "GGhostStage: `filters`.*filters=-1"),
         (dict(depth=0), "`depth`.*depth=0"),
+        (dict(depth=10**9), "`depth`.*at most 1024"),
         (dict(depth=2), "`depth` must be at least 3.*depth=2"),
         (dict(group_width=True), "`group_width`.*group_width=True"),
         (dict(group_width=1), "too few channels to split.*filters=16, group_width=1"),
