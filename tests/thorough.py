@@ -62,6 +62,9 @@ THOROUGH = {
     "export/test_formats.py": {
         "test_whole_networks[g_ghost": "[ghostnet_050]",
     },
+    "export/test_keras_layers.py": {
+        "test_every_layer[": "test_layers_that_a_format_takes, test_a_layer_that_is_refused",
+    },
     "export/test_exporting.py": {
         "test_quantization_aware_training": "quantization/test_command.py",
         "test_another_run_replaces_nothing": "test_a_run_replaces_its_own_after_more_training",

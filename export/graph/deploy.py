@@ -9,6 +9,7 @@ from keras_ghostnet.export.graph.passes.averages import convolve_averages
 from keras_ghostnet.export.graph.passes.fold_batch_norm import fold_batch_norms
 from keras_ghostnet.export.graph.passes.fold_gate import fold_gates
 from keras_ghostnet.export.graph.passes.identities import remove_identities
+from keras_ghostnet.export.graph.passes.integers import take_floats
 from keras_ghostnet.export.graph.passes.normalizations import convert_normalizations
 from keras_ghostnet.export.graph.passes.pooling import split_pooling
 from keras_ghostnet.export.graph.passes.reshapes import remove_reshapes
@@ -18,6 +19,7 @@ from keras_ghostnet.export.graph.passes.slices import remove_slices
 # In the order in which one makes the next possible.
 PASSES = {
     "identities": remove_identities,
+    "integers": take_floats,
     "normalizations": convert_normalizations,
     "selections": merge_selections,
     "batch_norms": fold_batch_norms,
@@ -33,11 +35,11 @@ def deploy(model: keras.Model, passes: Sequence[str] = tuple(PASSES)) -> keras.M
     """The deployment form of a model: the same function of the images, in fewer stock layers.
 
     The model is taken apart into stock Keras layers, which may be all (`passes=()`). Then dropout
-    and the like are removed, batch norms folded into convolutions, reshapes replaced, the hard
-    sigmoids of gates folded into the convolutions around them, slices of channels made by
-    convolutions of their own, and global pooling moved in front of concatenations. Outputs agree
-    with the model's, at inference, within the rounding of float32. `docs/deployment.md` says what
-    each pass saves.
+    and the like are removed, pixels that are integers taken as floats, batch norms folded into
+    convolutions, reshapes replaced, the hard sigmoids of gates folded into the convolutions around
+    them, slices of channels made by convolutions of their own, and global pooling moved in front of
+    concatenations. Outputs agree with the model's, at inference, within the rounding of float32.
+    `docs/deployment.md` says what each pass saves.
 
     The result's `.keras` file loads with Keras alone. On the TensorFlow backend run it, or trace
     it for another format, by way of `for_tracing`.

@@ -3,13 +3,8 @@
 import keras
 
 from keras_ghostnet.export.graph.nodes import Graph, Node
-from keras_ghostnet.export.graph.reader import (
-    OPAQUE,
-    NotDeployableError,
-    Reader,
-    first_line,
-    refusal,
-)
+from keras_ghostnet.export.graph.reader import OPAQUE, Reader
+from keras_ghostnet.export.graph.refusals import NotDeployableError, first_line, refusal
 
 
 def flatten(model):

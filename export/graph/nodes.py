@@ -8,6 +8,8 @@ import dataclasses
 
 import keras
 
+from keras_ghostnet.export.graph.refusals import first_line, refusal
+
 DTYPE = "float32"
 
 
@@ -112,7 +114,14 @@ class Graph:
                 number += 1
                 name = f"{node.name}_{number}"
             names.add(name)
-            values[node] = _apply(node, name, [values[part] for part in node.inputs], dtype)
+            inputs = [values[part] for part in node.inputs]
+            try:
+                values[node] = _apply(node, name, inputs, dtype)
+            except Exception as error:  # whatever a layer raises
+                raise refusal(node, f"it cannot be rebuilt ({first_line(error)})") from error
+            shape = getattr(values[node], "shape", node.shape)
+            if tuple(shape) != node.shape:
+                raise refusal(node, f"rebuilt, it outputs {tuple(shape)} instead of {node.shape}")
         outputs = [values[output] for output in self.outputs]
         outputs = keras.tree.pack_sequence_as(self.structure, outputs)
         return keras.Model(values[self.input], outputs, name=self.name)
@@ -128,7 +137,7 @@ def _apply(node, name, inputs, dtype):
         return keras.tree.flatten(inputs[0])[node.config["index"]]
     config = {**node.config, "name": name}
     if issubclass(node.kind, keras.layers.Layer):
-        config = {**_in_dtype(config, dtype), "dtype": dtype}
+        config = _in_dtype({"dtype": dtype, **config}, dtype)
     layer = node.kind.from_config(config)
     if node.arguments is None:
         output = layer(inputs[0] if len(inputs) == 1 else inputs)
@@ -148,7 +157,14 @@ def _in_dtype(value, dtype):
     """A configuration with another data type, also for the layers within a layer."""
     if not isinstance(value, dict):
         return value
-    return {k: dtype if k == "dtype" else _in_dtype(part, dtype) for k, part in value.items()}
+    return {
+        key: dtype if key == "dtype" and _is_float(part) else _in_dtype(part, dtype)
+        for key, part in value.items()
+    }
+
+
+def _is_float(policy):
+    return keras.backend.is_float_dtype(keras.dtype_policies.get(policy).compute_dtype)
 
 
 def is_concatenation(node, axis):

@@ -7,6 +7,7 @@ import keras
 
 from keras_ghostnet.export.graph import operations
 from keras_ghostnet.export.graph.nodes import Node, Pick, Slot
+from keras_ghostnet.export.graph.refusals import NotDeployableError, first_line, refusal
 from keras_ghostnet.layers import BatchNormalization, GroupedConv2D
 
 # Layers of this package that are a stock layer with the same arguments and weights.
@@ -14,8 +15,21 @@ SAME = {
     GroupedConv2D: keras.layers.Conv2D,
     BatchNormalization: keras.layers.BatchNormalization,
 }
-# Layers of Keras that run what is not Keras.
-OPAQUE = ("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper")
+# A class may be published under another name than its own.
+STOCK = {kind for kind in vars(keras.layers).values() if isinstance(kind, type)}
+# Layers of Keras that run what is not Keras, or look up in tables of TensorFlow.
+OPAQUE = (
+    "FlaxLayer",
+    "IntegerLookup",
+    "JaxLayer",
+    "Lambda",
+    "StringLookup",
+    "TFSMLayer",
+    "TextVectorization",
+    "TorchModuleWrapper",
+)
+# Layers of Keras that are a chain of layers.
+COMPOSITE = ("Pipeline",)
 # Layers that apply the activation that they are given after all else.
 ACTIVATED = tuple(
     getattr(keras.layers, name)
@@ -28,23 +42,6 @@ ACTIVATED = tuple(
 )
 # Ends of the names of arguments that matter in training alone, and what stands for them.
 TRAINING_ARGUMENTS = {"_initializer": "zeros", "_regularizer": None, "_constraint": None}
-
-
-class NotDeployableError(ValueError):
-    """A model cannot be expressed in stock layers."""
-
-
-def refusal(layer, reason):
-    """The error for a layer that no stock layers can stand for."""
-    return NotDeployableError(
-        f"Layer {layer.name!r} ({type(layer).__name__}) cannot be turned into stock Keras layers: "
-        f"{reason}. Make it of Keras layers and operations, or leave it out of what is deployed."
-    )
-
-
-def first_line(error):
-    """What an exception says, without the pages that Keras adds."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 class Reader:
@@ -190,7 +187,7 @@ class Reader:
 
 def _is_stock(layer):
     kind = type(layer)
-    return getattr(keras.layers, kind.__name__, None) is kind and kind.__name__ not in OPAQUE
+    return kind in STOCK and kind.__name__ not in (*OPAQUE, *COMPOSITE)
 
 
 def _inference_config(layer):

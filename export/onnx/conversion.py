@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 
 from keras_ghostnet import extras
+from keras_ghostnet.export.graph.refusals import naming_layers
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.version import __version__
 
@@ -59,9 +60,10 @@ def export(
     network = _convert(model, layout)
     if dtype == "float16":
         network = half.to_float16(network, calibration, float16_inputs)
-    elif dtype == "int8":
-        network = quantize.to_int8(network, calibration)
-    network = graphs.check(network)
+    with naming_layers(model, f"ONNX ({dtype})"):
+        if dtype == "int8":
+            network = quantize.to_int8(network, calibration)
+        network = graphs.check(network)
     network.producer_name, network.producer_version = "keras_ghostnet", __version__
     onnx.helper.set_model_props(network, {"dtype": dtype, "layout": layout, **(metadata or {})})
     pathlib.Path(path).write_bytes(network.SerializeToString())
@@ -91,13 +93,15 @@ def _convert(model, layout):
         An `onnx.ModelProto` in float32.
 
     Raises:
-        ValueError: If the image size is open, or a weight is not finite.
+        ValueError: If the image size is open, a weight is not finite, or a layer has no form in
+            ONNX.
     """
     import tensorflow as tf
     import tf2onnx
 
     from keras_ghostnet.export.onnx import graphs
     from keras_ghostnet.export.onnx.names import name_after_layers
+    from keras_ghostnet.export.onnx.operators import HANDLERS
 
     shape = model.input_shape[1:]
     if None in shape:
@@ -112,13 +116,14 @@ def _convert(model, layout):
     function = tf.function(
         lambda images: {OUTPUT: model(images, training=False)}, signature, autograph=False
     )
-    with quiet():
+    with naming_layers(model, "ONNX"), quiet(unless=()):
         converted, _ = tf2onnx.convert.from_function(
             function,
             signature,
             opset=OPSET,
             inputs_as_nchw=[INPUT] if layout == "NCHW" else None,
+            custom_op_handlers=dict(HANDLERS),  # tf2onnx adds to it
         )
-    converted = graphs.tidy(converted)
+        converted = graphs.tidy(converted)
     name_after_layers(converted.graph, {layer.name for layer in model.layers})
     return converted

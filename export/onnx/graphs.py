@@ -3,13 +3,26 @@
 import pathlib
 import tempfile
 
+from keras_ghostnet.export.graph.refusals import UnsupportedOperatorError
 from keras_ghostnet.quiet import quiet
 
 BATCH = "batch"
 
 
 def tidy(network):
-    """A network as tf2onnx writes it, with paddings, biases and reshapes folded away."""
+    """A network as tf2onnx writes it, with paddings, biases and reshapes folded away.
+
+    Raises:
+        UnsupportedOperatorError: If tf2onnx left operators of TensorFlow in it.
+    """
+    import onnx
+
+    foreign = {node.name: node.op_type for node in nodes_in(network.graph)
+               if not onnx.defs.has(node.op_type, node.domain)}  # fmt: skip
+    if foreign:
+        raise UnsupportedOperatorError(
+            f"ONNX has no {', '.join(sorted(set(foreign.values())))}", foreign
+        )
     network = _optimize(network)
     for tensor in (*network.graph.input, *network.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = BATCH
@@ -51,16 +64,25 @@ def _shapes(network):
     return found
 
 
+def nodes_in(graph):
+    """The nodes of a graph and of the loops and branches in it."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for part in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+                yield from nodes_in(part)
+
+
 def _rename_inputs(graph, old, new):
     """Makes every node that reads the tensor `old` read `new`."""
-    for node in graph.node:
+    for node in nodes_in(graph):
         node.input[:] = [new if name == old else name for name in node.input]
 
 
 def remove_dead(graph):
     """Removes nodes and constants that nothing reads."""
     while True:
-        used = {name for node in graph.node for name in node.input}
+        used = {name for node in nodes_in(graph) for name in node.input}
         used.update(tensor.name for tensor in graph.output)
         dead = [node for node in graph.node if used.isdisjoint(node.output)]
         if not dead:
@@ -80,7 +102,7 @@ def _optimize(network):
     import onnx
     import onnxruntime
 
-    with tempfile.TemporaryDirectory() as folder, quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet(unless=()):
         path = pathlib.Path(folder) / "network.onnx"
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC

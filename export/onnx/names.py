@@ -1,6 +1,7 @@
 """Gives an ONNX network's nodes and tensors the names of the Keras layers they come from."""
 
-import re
+from keras_ghostnet.export.graph.refusals import layer_of
+from keras_ghostnet.export.onnx.graphs import nodes_in
 
 
 def name_after_layers(graph, layers):
@@ -16,32 +17,25 @@ def name_after_layers(graph, layers):
     names = {tensor.name: tensor.name for tensor in (*graph.input, *graph.output)}
     taken = set()
     for node in graph.node:
-        layer = _layer(node, constants, layers)
+        weights = reversed([name for name in node.input if name in constants])
+        found = (layer_of(scope, layers) for scope in (node.name, *weights))
+        layer = next(filter(None, found), None)
         if layer is None:
             continue
         node.name = _unique(f"{layer}/{node.op_type}", taken)
-        for name in node.output:
-            names.setdefault(name, node.name)
+        for number, name in enumerate(node.output):
+            names.setdefault(name, f"{node.name}:{number}" if number else node.name)
         if node.op_type in ("Conv", "Gemm", "MatMul"):
             for name, role in zip(node.input[1:], ("kernel", "bias"), strict=False):
                 if name in constants and name not in names:
                     names[name] = _unique(f"{layer}/{role}", taken)
-    for node in graph.node:
+    for node in nodes_in(graph):  # loops and branches read tensors of the graph around them
         node.input[:] = [names.get(name, name) for name in node.input]
+    for node in graph.node:
         node.output[:] = [names.get(name, name) for name in node.output]
     for tensor in graph.initializer:
         tensor.name = names.get(tensor.name, tensor.name)
     del graph.value_info[:]
-
-
-def _layer(node, constants, layers):
-    """The layer whose scope the node's name has, or that of one of its weights."""
-    for text in (node.name, *reversed([name for name in node.input if name in constants])):
-        for part in text.split("/")[:-1]:
-            for name in (re.sub(r"_\d+$", "", part), part):
-                if name in layers:
-                    return name
-    return None
 
 
 def _unique(name, taken):

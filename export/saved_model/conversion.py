@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_ghostnet.export.graph.refusals import naming_layers
 from keras_ghostnet.quiet import quiet
 
 SIGNATURE = "serving_default"
@@ -25,10 +26,9 @@ def export(model, path, dtype="float32", calibration=None, **options):
     from keras_ghostnet.export.saved_model.signatures import signatures
 
     with quiet():
-        functions = {
-            name: function.get_concrete_function()
-            for name, function in signatures(model, **options).items()
-        }
+        traced = signatures(model, **options)
+    with naming_layers(model, "a SavedModel"), quiet(unless=()):
+        functions = {name: one.get_concrete_function() for name, one in traced.items()}
         _check(functions)
         # Keras' own export tracks layers and variables, and so stores every weight twice.
         module = tf.Module()

@@ -2,11 +2,13 @@
 
 import functools
 import pathlib
+import re
 
 import numpy as np
 
 from keras_ghostnet.export import preprocessing
 from keras_ghostnet.export.graph import lowering
+from keras_ghostnet.export.graph.refusals import UnsupportedOperatorError, naming_layers
 from keras_ghostnet.export.tflite import inspection, packaging, pixels, runtime, tuning
 from keras_ghostnet.export.tflite.concatenation import narrow_concatenations
 from keras_ghostnet.model_input import NORMALIZED, PIXELS
@@ -17,6 +19,7 @@ from keras_ghostnet.training.heads import outputs_are
 IO = ("int8", "uint8")
 TARGET = "arm"
 FEW = 8  # images
+LOOPS = ("If", "StatelessIf", "StatelessWhile", "While")
 
 
 def export(
@@ -67,13 +70,13 @@ def export(
         calibration = None if calibration is None else to_pixels(calibration)
     if calibration is not None and (fold_preprocessing or input == PIXELS):
         calibration = _full_range(calibration)
-    with quiet():
-        content = _convert(model, dtype, calibration, integer)
+    content = _convert(model, dtype, calibration, integer)
     if fold_preprocessing and dtype != "int8":
         content = pixels.take_pixels(content)
     outputs = integer if dtype == "int8" else "float32"
     inputs = "uint8" if fold_preprocessing else outputs
-    inspection.check(content, inputs, outputs)
+    with naming_layers(model, "TFLite"):
+        inspection.check(content, inputs, outputs)
     content = packaging.package(
         content,
         labels,
@@ -83,7 +86,8 @@ def export(
     )
     pathlib.Path(path).write_bytes(content)
     if one_partition:
-        runtime.check_partition(path)
+        with naming_layers(model, "TFLite"):
+            runtime.check_partition(path)
     if fold_preprocessing:
         runtime.check_pixels(path)
 
@@ -110,15 +114,19 @@ def integer_type(io, fold_preprocessing):
 def _write_few(dtype, calibration, model, path):
     """A file to be timed: on ranges, nothing depends."""
     images = None if calibration is None else calibration[:FEW]
-    with quiet():
-        content = _convert(narrow_concatenations(model), dtype, images, "int8")
+    content = _convert(narrow_concatenations(model), dtype, images, "int8")
     pathlib.Path(path).write_bytes(content)
 
 
 def _convert(model, dtype, calibration, integer):
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([_function(model)])
+    with naming_layers(model, "TFLite"), quiet(unless=()):
+        function = _function(model)
+        loops = [node.name for node in function.graph.get_operations() if node.type in LOOPS]
+        if loops:  # at which the converter may crash
+            raise UnsupportedOperatorError("no delegate of TFLite runs loops or branches", loops)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     if dtype != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if dtype == "float16":
@@ -131,7 +139,20 @@ def _convert(model, dtype, calibration, integer):
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.dtypes.as_dtype(integer)
         converter.inference_output_type = tf.dtypes.as_dtype(integer)
-    return converter.convert()
+    with naming_layers(model, "TFLite"), quiet(unless=()):
+        try:
+            return converter.convert()
+        except Exception as error:  # it names the kinds of operators alone
+            kinds = set(re.findall(r"\btf\.(\w+)", str(error))) - {"Placeholder"}
+            found = {
+                node.name: node.type
+                for node in function.graph.get_operations()
+                if node.type in kinds
+            }
+            if not found:
+                raise
+            reason = f"TFLite has no {', '.join(sorted(set(found.values())))}"
+            raise UnsupportedOperatorError(reason, found) from error
 
 
 def _function(model):

@@ -2,9 +2,11 @@
 
 import collections
 
+from keras_ghostnet.export.graph.refusals import UnsupportedOperatorError
+
 INSTALL = 'Install it with: pip install "keras_ghostnet[tflite]"'
 # Shapes that are computed at run time break the network up for every delegate.
-RUN_TIME_SHAPES = ("SHAPE", "PACK", "STRIDED_SLICE")
+RUN_TIME_SHAPES = ("SHAPE", "PACK")
 
 Graph = collections.namedtuple("Graph", ["subgraph", "operator_names", "type_names"])
 
@@ -46,11 +48,19 @@ def operators(content):
     Raises:
         ImportError: If LiteRT is missing.
     """
+    return collections.Counter(name for name, _ in _outputs(content))
+
+
+def _outputs(content):
+    """For each operator, its name and that of its first output, by the layer it comes from."""
     found = graph(content)
-    return collections.Counter(
-        found.operator_names[found.subgraph.Operators(i).OpcodeIndex()]
-        for i in range(found.subgraph.OperatorsLength())
-    )
+    return [
+        (
+            found.operator_names[operator.OpcodeIndex()],
+            found.subgraph.Tensors(operator.Outputs(0)).Name().decode(),
+        )
+        for operator in map(found.subgraph.Operators, range(found.subgraph.OperatorsLength()))
+    ]
 
 
 def check(content, inputs, outputs=None):
@@ -73,19 +83,13 @@ def check(content, inputs, outputs=None):
             dtype = found.type_names[found.subgraph.Tensors(index).Type()].lower()
             if dtype != expected:
                 raise ValueError(f"The TFLite file's {kind} is {dtype}, expected {expected}.")
-    names = operators(content)
-    if "CUSTOM" in names:
-        raise ValueError(
-            "The TFLite file has operators that are not built in, which plain LiteRT cannot run. "
-            f"Found: {', '.join(sorted(names))}."
-        )
-    computed = [name for name in RUN_TIME_SHAPES if name in names]
-    if computed:
-        raise ValueError(
-            f"The TFLite file computes shapes at run time ({', '.join(computed)}), at which "
-            "delegates break the network up. Give the model a fixed image size, and use no layers "
-            "that reshape or cut by the input's shape."
-        )
+    for kinds, problem in (
+        (("CUSTOM",), "has operators that are not built in, which plain LiteRT cannot run"),
+        (RUN_TIME_SHAPES, "computes shapes at run time, at which delegates break the network up"),
+    ):
+        scopes = [scope for name, scope in _outputs(content) if name in kinds]
+        if scopes:
+            raise UnsupportedOperatorError(f"the TFLite file {problem}", scopes)
 
 
 def schema_module():

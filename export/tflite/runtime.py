@@ -1,6 +1,7 @@
 """`.tflite` files in LiteRT."""
 
 from keras_ghostnet.export.device import run
+from keras_ghostnet.export.graph.refusals import UnsupportedOperatorError
 from keras_ghostnet.export.tflite.inspection import INSTALL
 from keras_ghostnet.quiet import quiet
 
@@ -54,11 +55,28 @@ def check_partition(path):
         if follows and outputs not in delegated:
             outputs = _tensors(operator, "inputs")
     if not (delegated == [outputs] and inputs <= _tensors(parts[0], "inputs")):
-        names = sorted({operator["op_name"] for operator in operators} - {"DELEGATE"})
-        raise ValueError(
+        left = [operator for operator in _outside(operators, parts) if operator["outputs"].size]
+        names = {detail["index"]: detail["name"] for detail in interpreter.get_tensor_details()}
+        raise UnsupportedOperatorError(
             f"XNNPACK runs the TFLite file in {len(parts)} parts or leaves operators over, "
-            f"expected all in one. Its operators: {', '.join(names)}."
+            f"expected all in one: {', '.join(sorted({one['op_name'] for one in left}))}",
+            (names.get(int(operator["outputs"][0]), "") for operator in left),
         )
+
+
+def _outside(operators, parts):
+    """The operators that are in none of XNNPACK's parts."""
+    plain = [operator for operator in operators if operator["op_name"] != "DELEGATE"]
+    producers = {tensor: operator for operator in plain for tensor in _tensors(operator, "outputs")}
+    inside = set()
+    for part in parts:
+        ends, tensors = _tensors(part, "inputs"), list(_tensors(part, "outputs"))
+        while tensors:
+            operator = producers.get(tensors.pop())
+            if operator is not None and operator["index"] not in inside:
+                inside.add(operator["index"])
+                tensors.extend(_tensors(operator, "inputs") - ends)
+    return [operator for operator in plain if operator["index"] not in inside]
 
 
 def _tensors(operator, kind):

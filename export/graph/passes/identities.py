@@ -2,25 +2,12 @@
 
 import keras
 
+NAMES = ("ActivityRegularization", "AugMix", "GaussianNoise", "Identity", "RandAugment")
+# Of those that crop, the shape is another.
 KINDS = tuple(
     getattr(keras.layers, name)
-    for name in (
-        "ActivityRegularization",
-        "AlphaDropout",
-        "Dropout",
-        "GaussianDropout",
-        "GaussianNoise",
-        "Identity",
-        "RandomBrightness",
-        "RandomContrast",
-        "RandomFlip",
-        "RandomRotation",
-        "RandomTranslation",
-        "RandomZoom",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "SpatialDropout3D",
-    )
+    for name in dir(keras.layers)
+    if name in NAMES or "Dropout" in name or (name.startswith("Random") and name != "RandomCrop")
 )
 
 

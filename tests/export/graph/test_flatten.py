@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from keras_ghostnet.export.graph.flatten import flatten
-from keras_ghostnet.export.graph.reader import NotDeployableError
+from keras_ghostnet.export.graph.refusals import NotDeployableError
 from keras_ghostnet.layers import GhostModule, SqueezeExcite
 
 
