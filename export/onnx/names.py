@@ -15,6 +15,7 @@ def name_after_layers(graph, layers):
     """
     constants = {tensor.name for tensor in graph.initializer}
     names = {tensor.name: tensor.name for tensor in (*graph.input, *graph.output)}
+    names[""] = ""  # of inputs and outputs that are left out
     taken = set()
     for node in graph.node:
         weights = reversed([name for name in node.input if name in constants])

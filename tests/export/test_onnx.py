@@ -14,7 +14,8 @@ from onnx import numpy_helper
 from keras_ghostnet import extras
 from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
 from keras_ghostnet.export.graph import deploy, for_tracing
-from keras_ghostnet.export.onnx import export, graphs, half, load, names, quantize
+from keras_ghostnet.export.graph.refusals import layer_of
+from keras_ghostnet.export.onnx import export, graphs, half, load, quantize
 from keras_ghostnet.export.tensorrt import check_for_tensorrt
 from keras_ghostnet.quiet import quiet
 from tests.export.networks import NAMES, SHAPE, short_network
@@ -187,11 +188,10 @@ def test_nodes_and_weights_are_named_after_layers(layers, files):
 
 
 def test_names_of_layers_that_end_in_numbers():
-    constants, layers = {"m_1/conv_1_1/Squeeze:0"}, {"conv", "conv_1"}
-    node = onnx.helper.make_node("Conv", ["m_1/conv_1/x:0", "w", *constants], ["y"], "Conv__7")
-    assert names._layer(node, constants, layers) == "conv_1"
-    node.name = "m_1/conv_1/BiasAdd"
-    assert names._layer(node, constants, layers) == "conv"
+    layers = {"conv", "conv_1"}
+    assert layer_of("m_1/conv_1_1/Squeeze:0", layers) == "conv_1"
+    assert layer_of("m_1/conv_1/BiasAdd", layers) == "conv"
+    assert layer_of("Conv__7", layers) is None
 
 
 def test_the_file_says_what_it_is(files):
