@@ -27,7 +27,10 @@ def _one(graph, name):
     return graph.make_const(f"{name}/one", np.float32(1)).output[0]
 
 
-# As tf2onnx takes them: by operator, a function and its arguments.
-HANDLERS = {"Erfc": (_erfc, []), "Expm1": (_expm1, [])}
-# Its weights are rounded to a table of 1,024 places, those of ONNX are not.
-HANDLERS["ResizeBicubic"] = (_leave, [])
+# As tf2onnx takes them: by operator, a function and its arguments. The weights of ResizeBicubic are
+# rounded to a table of 1,024 places, those of ONNX are not.
+HANDLERS: dict[str, tuple] = {
+    "Erfc": (_erfc, []),
+    "Expm1": (_expm1, []),
+    "ResizeBicubic": (_leave, []),
+}
