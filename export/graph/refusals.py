@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -67,7 +67,7 @@ def naming_layers(model: keras.Model, target: str) -> Iterator[None]:
         raise
     except Exception as error:  # whatever a converter raises
         kinds = {layer.name: type(layer).__name__ for layer in model.operations}
-        found: list[str | None]
+        found: Sequence[str | None]
         if isinstance(error, UnsupportedOperatorError):
             found = [layer_of(scope, kinds) for scope in error.scopes]
         else:  # the first that it mentions is at fault, what follows stands around it
