@@ -15,9 +15,8 @@ from keras_ghostnet.layers.types import Activation, Shape, Tensor
 
 def _constructor(size):
     """The constructor of one size; the twelve differ in nothing but their specification."""
-    spec = specs.g_ghost_regnetx(size)
 
-    @builder.document(features=spec.stages[-1].width, size=size)
+    @builder.document(features=specs.g_ghost_regnetx(size).stages[-1].width, size=size)
     def model(
         *,
         include_top: bool = True,
@@ -41,7 +40,7 @@ def _constructor(size):
         {results}
         """
         return builder.build(
-            spec,
+            specs.g_ghost_regnetx(size),
             _backbone,
             lambda x, spec: x,
             include_top=include_top,

@@ -45,6 +45,7 @@ SLOW = [
     "training/test_run.py",
     "training/test_workers.py",
     "weights/test_conversion.py",
+    "weights/test_keras3.py",
     "weights/test_transfer.py",
 ]
 # No fast test takes a third of it on an idle machine; processor time, so that load matters little.
@@ -96,6 +97,7 @@ def pytest_collection_finish():
     """Keeps the garbage collector from walking the imported libraries again and again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="module")

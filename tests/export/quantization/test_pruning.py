@@ -11,7 +11,7 @@ from tests.export.quantization.conftest import accuracy, batches
 @pytest.fixture(scope="module")
 def pruned(problem):
     model, training, _ = problem
-    return prune(model, batches(*training), 0.75, epochs=4)
+    return prune(model, batches(*training), 0.75, epochs=2)
 
 
 def zeros(layer):
