@@ -76,6 +76,8 @@ class Model:
                 f"The network takes images of shape (n, {', '.join(map(str, self.input_shape))}). "
                 f"Received: {images.shape}."
             )
+        if images.dtype.kind == "f" and not np.isfinite(images).all():
+            raise ValueError("Images must be finite numbers. Received: NaN or infinity among them.")
         return np.concatenate([self._run(image) for image in images])
 
     def single(self, image):

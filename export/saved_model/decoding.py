@@ -9,6 +9,9 @@ import tensorflow as tf
 from keras_ghostnet.training.data import decoding, images
 
 MAX_PIXELS = 50_000_000  # 150 MB decoded; a PNG of a few kilobytes can hold a thousand times that
+# That a byte of a JPEG or a PNG holds: the first takes a bit at least for every 8 x 8; of the
+# second's pixels of a bit, compression makes 1032 times as many at most.
+MOST_PIXELS = 8 * 64, 8 * 1032
 PNG = b"\x89PNG\r\n\x1a\n"
 # The orientation among the entries, of 12 bytes each, of the Exif directory that follows its
 # header at once, as cameras write it, in a JPEG or a PNG and in either byte order.
@@ -109,9 +112,22 @@ def _error(encoded, max_pixels):
             tf.cond(is_jpeg, lambda: _jpeg_size(encoded), lambda: _png_size(encoded))
         )
         shape = tf.strings.join([tf.strings.as_string(width), tf.strings.as_string(height)], " x ")
+        length = tf.cast(tf.strings.length(encoded), tf.int64)
+        most = length * tf.where(is_jpeg, *(tf.constant(x, tf.int64) for x in MOST_PIXELS))
+
+        def within(limit):
+            return height <= limit // tf.maximum(width, 1)  # the product may exceed 64 bits
+
         return tf.where(
-            height <= max_pixels // tf.maximum(width, 1),  # the product may exceed 64 bits
-            "",
+            within(max_pixels),
+            tf.where(
+                within(most),
+                "",
+                tf.strings.join(
+                    ["The image's ", tf.strings.as_string(length), " bytes cannot hold ", shape]
+                    + [" pixels."]
+                ),
+            ),
             tf.strings.join(
                 ["The image has ", shape, f" pixels; the limit is {max_pixels} in all. Shrink it."]
             ),

@@ -3,6 +3,7 @@
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_ghostnet.export.saved_model.decoding import MAX_PIXELS, evaluation_image
@@ -29,6 +30,7 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
 
     `classes` int32, `scores` float32 (probabilities) and `labels` string are `(n, top_k)`, best
     first; of a model with one unit, of two classes.
+    An image that holds NaN or infinity has outputs and embeddings of NaN.
     `errors` is string `(n,)`, empty for an image that was answered; one that was not has the
     classes -1, the labels "", and scores and embeddings of 0. `embeddings` are what the
     classifier, the last dense layer, gets; a model without one has no such signatures.
@@ -124,8 +126,21 @@ def _forward(model):
 
     @traced(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
     def forward(images):
-        results = tf.nest.flatten(network(images, training=False))
-        return [tf.cast(result, tf.float32) for result in results]
+        check = tf.debugging.assert_positive(
+            tf.shape(images)[0], "The batch is empty: send at least one image."
+        )
+        with tf.control_dependencies([check]):
+            results = tf.nest.flatten(network(images, training=False))
+        # A ReLU makes 0 of NaN: without this, such an image would get scores like any other.
+        usable = tf.reduce_all(tf.math.is_finite(images), axis=(1, 2, 3))
+        return [
+            tf.where(
+                tf.reshape(usable, (-1, *[1] * (len(result.shape) - 1))),
+                tf.cast(result, tf.float32),
+                np.float32("nan"),
+            )
+            for result in results
+        ]
 
     return forward
 

@@ -76,6 +76,12 @@ def test_int8_is_int8_from_input_to_output(artifacts, model):
     assert files.size(artifacts[INT8.name]) < 0.4 * files.size(artifacts[TFLITE.name])
 
 
+def test_int8_takes_no_nan(artifacts, images):
+    """An integer cannot say that it is none."""
+    with pytest.raises(ValueError, match=r"finite numbers\. Received: NaN"):
+        formats.load(artifacts[INT8.name], INT8)(np.full_like(images[:2], np.nan))
+
+
 def test_saved_model_takes_any_batch(artifacts, images):
     runner = formats.load(artifacts["saved_model"], formats.get_format("saved_model"))
     np.testing.assert_allclose(runner(images, batch_size=5), runner(images), atol=1e-5)

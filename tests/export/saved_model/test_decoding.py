@@ -105,5 +105,28 @@ def test_the_limit_is_inclusive(form):
 
 
 def test_a_size_below_the_limit_is_decoded():
-    _, error = served(png_header(5000, 10_000))
+    filler = bytes(5000 * 10_000 // (8 * 1032))
+    _, error = served(png_header(5000, 10_000) + filler)
     assert b"damaged" in error.numpy()
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_more_pixels_than_the_bytes_can_hold(form):
+    """A decoder would fill up what is missing, or answer after all of it."""
+    if form == "JPEG":
+        encoded = bytearray(encode(picture(16, 16)))
+        start = encoded.index(b"\xff\xc0") + 5
+        encoded[start : start + 4] = struct.pack(">HH", 7000, 7000)
+    else:
+        encoded = png_header(7000, 7000)
+    _, error = served(bytes(encoded))
+    assert error == f"The image's {len(encoded)} bytes cannot hold 7000 x 7000 pixels.".encode()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_the_smallest_files_of_many_pixels(progressive):
+    """One color: as few bytes as an encoder can make of it."""
+    flat = PIL.Image.new("L", (2048, 2048))
+    jpeg = encode(flat, progressive=progressive, optimize=True)
+    for encoded in (jpeg, encode(flat.convert("1"), "PNG")):
+        assert served(encoded)[1] == b""

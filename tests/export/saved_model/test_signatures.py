@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_ghostnet import files, preprocess_input
@@ -99,6 +100,29 @@ def test_in_a_merged_batch_everybody_gets_his_own_answer(signature, ghostnet_ses
                 np.testing.assert_array_equal(merged[key][index], value[0])
             if not good and key != "errors":
                 assert value[0].flat[0] in (-1, 0, b"")
+
+
+def test_an_image_of_nan_fails_alone(session, images):
+    images = images[:3].copy()
+    images[1, 5, 5, 0] = np.nan
+    outputs = ask(session, "serving_default", images=images)["outputs"]
+    assert np.isnan(outputs).all(axis=-1).tolist() == [False, True, False]
+    embeddings = ask(session, "embed", images=images)["embeddings"]
+    assert np.isnan(embeddings).any(axis=-1).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("signature", "inputs"),
+    [
+        ("serving_default", dict(images=np.zeros((0, 64, 64, 3), "float32"))),
+        ("classify_uint8", dict(pixels=np.zeros((0, 64, 64, 3), "uint8"))),
+        ("classify_bytes", dict(image_bytes=np.zeros(0, object))),
+        ("embed_bytes", dict(image_bytes=np.zeros(0, object))),
+    ],
+)
+def test_an_empty_batch(ghostnet_session, signature, inputs):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="The batch is empty: send at least"):
+        ask(ghostnet_session, signature, **inputs)
 
 
 def test_nothing_is_compiled_by_xla(version):
