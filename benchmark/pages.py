@@ -3,6 +3,8 @@
 import functools
 import importlib.resources
 
+from keras_ghostnet import files
+
 
 def render_page(template: str, **values) -> str:
     """A page of a template, all of whose texts are escaped unless the template says otherwise.
@@ -26,6 +28,7 @@ def _environment():
         loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text("utf-8")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=files.printable_lines,
         trim_blocks=True,
         lstrip_blocks=True,
     )

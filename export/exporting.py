@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from keras_ghostnet import builder, model_input, model_reference
+from keras_ghostnet import builder, files, model_input, model_reference
 from keras_ghostnet.console import step
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.export import class_names, destination, images, samples
@@ -125,7 +125,7 @@ def export(
             else:
                 network = builder.with_image_size(model, image_size) if image_size else model
             class_names.require_classifier(network)
-            network = in_float32(network)
+            network = _with_file_name(in_float32(network))
             kind = model_input.resolve_input(network, input)
             if any(fmt.name == "saved_model" for fmt in fmts):
                 destination.check_version(directory, network.name, version)
@@ -178,6 +178,14 @@ def choose_formats(names, *, has_source=True):
                 f"{fmt.name} needs labeled training images. Name a source of them with --data."
             )
     return fmts
+
+
+def _with_file_name(network):
+    """The network under a name that can be a file's, and a served model's."""
+    name = files.file_name(network.name)
+    if name == network.name:
+        return network
+    return keras.Model(network.inputs[0], network.outputs[0], name=name)
 
 
 def _resolve(model, trust_model):

@@ -58,7 +58,7 @@ def _write_csv(path, predictions):
         writer.writerow(["image", "folder's class", *pairs])
         for each in predictions:
             cells = (cell for name, share in each.classes for cell in (name, f"{share:.6f}"))
-            writer.writerow([each.image, each.label or "", *cells])
+            writer.writerow(map(files.cell, [each.image, each.label or "", *cells]))
 
 
 def _write_html(path, predictions):
@@ -68,6 +68,7 @@ def _write_html(path, predictions):
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=files.printable_lines,
     )
     ordered = sorted(predictions, key=lambda each: (not each.is_wrong, -each.classes[0][1]))
     labeled = [each for each in predictions if each.label is not None]

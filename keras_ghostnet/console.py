@@ -1,4 +1,4 @@
-"""What long work shows on a terminal: a line for every step, and progress bars."""
+"""What commands print: foreign text as it is, a line for every step, and progress bars."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from keras_ghostnet.files import Path, printable, replacing
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -15,16 +17,45 @@ _NOTHING = contextlib.nullcontext()
 
 
 def new_console(**options: Any) -> Console:
-    """A console on the real standard output, on which text appears as it is.
+    """A console on the real standard output, on which every text appears as it is.
 
-    Names of classes and files may look like rich's markup (`[bold]`) or its names of emojis.
+    Names of classes, layers and files are foreign: they may look like rich's markup (`[bold]`) or
+    its names of emojis, or hold characters that control the terminal, which are shown as
+    `keras_ghostnet.files.printable` does. So a text is one line, also in a table's cell.
 
     Args:
         **options: Of `rich.console.Console`.
     """
     from rich.console import Console
 
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, **options)
+    class PlainConsole(Console):
+        def render_str(self, text, **options):  # of whatever is a string, also within tables
+            return super().render_str(printable(text), **options)
+
+    return PlainConsole(file=sys.stdout, highlight=False, markup=False, emoji=False, **options)
+
+
+def print_error(error: object) -> None:
+    """Prints what was wrong to standard error, so that foreign text in it forges no line."""
+    lines = map(printable, str(error).split("\n"))
+    print("ghostnet: " + "\n  ".join(lines), file=sys.stderr)
+
+
+def draw_picture(
+    path: Path, say: Callable[[str], None], draw: Callable[..., None], *arguments: Any
+) -> None:
+    """Draws a picture; one that fails is told of, and stops nothing.
+
+    Args:
+        path: The file to write.
+        say: Is called with what went wrong.
+        draw: A function of `arguments` and of the path to write to.
+    """
+    try:
+        with replacing(path) as partial:
+            draw(*arguments, partial)
+    except Exception as error:  # whatever a library of pictures raises at foreign text and images
+        say(f"{path} could not be drawn: {error}")
 
 
 @contextlib.contextmanager
@@ -52,7 +83,7 @@ def _status(console, doing):
         return _NOTHING
     from rich.text import Text
 
-    return console.status(Text(doing))
+    return console.status(Text(printable(doing)))
 
 
 @contextlib.contextmanager
@@ -83,7 +114,7 @@ def progress(console: Console | None, doing: str, total: float) -> Iterator[Call
         redirect_stdout=False,
         redirect_stderr=False,
     ) as bar:
-        task = bar.add_task(doing, total=total)
+        task = bar.add_task(printable(doing), total=total)
         yield lambda done, what="": bar.update(
-            task, completed=done, description=f"{doing} {what}".strip()
+            task, completed=done, description=printable(f"{doing} {what}".strip())
         )

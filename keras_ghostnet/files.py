@@ -6,9 +6,12 @@ import os
 import pathlib
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterator
 
 Path = str | os.PathLike[str]
+LONGEST_NAME = 100  # characters
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which spreadsheets begin one
 
 
 @contextlib.contextmanager
@@ -115,9 +118,65 @@ def _is_alive(process):
     return True
 
 
-def printable(path: Path) -> str:
-    """A path as text for any terminal and file: bytes that are not UTF-8 become `\\xe9`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+def printable(text: Path, limit: int | None = None) -> str:
+    """A text or path in one line for any terminal, file and picture.
+
+    Characters that control a terminal or the direction of the text, line breaks and bytes of paths
+    that are not UTF-8 become escapes, such as `\\x1b`.
+
+    Args:
+        text: Anything from outside: a name of a class, layer or file, a message.
+        limit: The number of characters to cut it to; None leaves it whole.
+    """
+    text = os.fsdecode(text)
+    if limit is not None and len(text) > limit:
+        text = f"{text[: limit - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def printable_lines(value: object) -> object:
+    """A value of a page: of text, each line is made `printable`."""
+    if type(value) is not str:  # markup is our own
+        return value
+    return "\n".join(map(printable, value.split("\n")))
+
+
+def _visible(character):
+    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    if not hidden or character in "\u200c\u200d":  # which join letters and emojis
+        return character
+    if "\udc80" <= character <= "\udcff":  # a byte of a path
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
+def file_name(text: str) -> str:
+    """What becomes a file's name of a text from outside, such as a model's name.
+
+    Letters and digits of ASCII, `.`, `_` and `-` stay, anything else becomes `_`; it begins with a
+    letter or digit. So it has no folders in it, is neither `..` nor hidden nor an option, and any
+    file system and TensorFlow take it.
+
+    Args:
+        text: Of which the first 100 characters are taken.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", text[:LONGEST_NAME])
+    return name.lstrip("._-") or "unnamed"
+
+
+def cell(value: object) -> object:
+    """A cell of a CSV file that no spreadsheet takes for a formula: a text gets a quote in front.
+
+    Args:
+        value: A number, which stays, or text.
+    """
+    is_formula = isinstance(value, str) and value.startswith(FORMULA)
+    return f"'{value}" if is_formula else value
+
+
+def from_cell(text: str) -> str:
+    """The text that `cell` made a cell of."""
+    return text[1:] if text.startswith(tuple(f"'{begin}" for begin in FORMULA)) else text
 
 
 def read_text(path: Path) -> str:

@@ -9,11 +9,13 @@ import PIL.Image
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from keras_ghostnet.files import printable
 from keras_ghostnet.preprocessing import to_pixels
 from keras_ghostnet.training.data import decoding
 
 COLUMNS = 8  # of images
 LONGEST_NAME = 16  # characters of a class
+LONGEST_TITLE = 80
 MOST_CLASSES = 20  # rows of a confusion matrix that are still legible
 MISTAKES = 12  # that an evaluation's picture shows
 THUMBNAIL = 160  # largest side in pixels
@@ -88,7 +90,7 @@ def draw_evaluation(evaluation, path):
     left, right = figure.subfigures(1, 2, width_ratios=(side, 6))
     _draw_matrix(left, matrix, names, len(class_names))
     left.suptitle(
-        f"{evaluation.source.name}: top-1 {evaluation.accuracy:.2%}, "
+        f"{printable(evaluation.source.name, LONGEST_TITLE)}: top-1 {evaluation.accuracy:.2%}, "
         f"{evaluation.examples:,} images",
         fontsize=10,
         parse_math=False,
@@ -99,7 +101,7 @@ def draw_evaluation(evaluation, path):
 
 def shortened(name):
     """A class name in at most `LONGEST_NAME` characters: long ones lose their middle."""
-    name = " ".join(name.split())
+    name = printable(" ".join(name[:1000].split()))
     if len(name) <= LONGEST_NAME:
         return name
     end = LONGEST_NAME // 2

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ghostnet import environment, files, preprocessing
+from keras_ghostnet.console import draw_picture
 from keras_ghostnet.model_reference import BEST, CONFIG
 from keras_ghostnet.training import pictures
 from keras_ghostnet.training.checkpoints import best_epoch
@@ -144,12 +145,7 @@ class RunFolder:
                 self.writer.close()
 
     def _picture(self, name, draw, *arguments):
-        """Draws a picture; one that fails is told of, and never stops a run."""
-        try:
-            with files.replacing(self.path / name) as partial:
-                draw(*arguments, partial)
-        except Exception as error:
-            self.log(f"{self.path / name} could not be drawn: {error}")
+        draw_picture(self.path / name, self.log, draw, *arguments)
 
     @contextlib.contextmanager
     def _events(self):

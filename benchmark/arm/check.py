@@ -12,11 +12,11 @@ import tempfile
 
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from keras_ghostnet import extras
 from keras_ghostnet.benchmark.arm import emulate, sysroot, tools
+from keras_ghostnet.console import new_console
 from keras_ghostnet.export.device import run
 from keras_ghostnet.preprocessing import normalize
 
@@ -155,7 +155,7 @@ def main(argv=None):
     except (ImportError, OSError, ValueError, tools.ToolError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    Console().print(_table(results))
+    new_console().print(_table(results))
     return 0 if all(result.passed for result in results.values()) else 1
 
 

@@ -10,7 +10,6 @@ import pathlib
 import sys
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -29,7 +28,7 @@ from keras_ghostnet.benchmark.comparison.compare import (
     require_report_packages,
     write_report,
 )
-from keras_ghostnet.console import progress, step
+from keras_ghostnet.console import new_console, progress, step
 from keras_ghostnet.export import destination
 from keras_ghostnet.export.device import run
 from keras_ghostnet.quiet import quiet
@@ -258,7 +257,7 @@ def main(argv=None):
     args = _arguments(argv)
     if args.model:
         return count.main([*args.model, "--functions", str(FUNCTIONS)])
-    console = Console(file=sys.stdout, highlight=False)  # the real one, before it is held back
+    console = new_console()  # the real one, before it is held back
     console.width = max(console.width, WIDTH)
     try:
         with quiet(unless=()):
@@ -276,7 +275,8 @@ def main(argv=None):
         return 1
     console.print(table(compared), crop=False)
     console.print("Spearman's rank correlation with the paper's latency:")
-    console.print("\n".join(_correlations(compared)))
+    for line in _correlations(compared):
+        console.print(line)
     console.print(f"Done: {', '.join(map(str, (_csv(args.out), *paths)))}", soft_wrap=True)
     return 0
 

@@ -17,12 +17,12 @@ import sys
 import tempfile
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from keras_ghostnet import extras, files
 from keras_ghostnet.benchmark.arm import emulate, sysroot, tools
 from keras_ghostnet.benchmark.arm.symbols import Symbols
+from keras_ghostnet.console import new_console
 from keras_ghostnet.export.device import run
 
 SOURCE = pathlib.Path(__file__).with_name("plugin.c")
@@ -189,7 +189,7 @@ def main(argv=None):
     parser.add_argument("models", nargs="+", metavar="MODEL", help="a .tflite file")
     parser.add_argument("--functions", type=int, default=0, metavar="N", help="show the N largest")
     args = parser.parse_args(argv)
-    console = Console()
+    console = new_console()
     try:
         counts = {path: count_instructions(path) for path in args.models}
     except (ImportError, OSError, tools.ToolError) as error:

@@ -63,7 +63,7 @@ class Cache:
             dtype = formats.get_format(f"tflite_{name}").dtype
             rewrites = repr(lowering.get_lowering(self.target, dtype))
             key = _hash(network, name, rewrites, _code(), _versions())[:16]
-            path = self.folder / f"{exporter.model.name}_{name}_{key}.tflite"
+            path = self.folder / f"{files.file_name(exporter.model.name)}_{name}_{key}.tflite"
             facts = None if self.force else _facts(path)
             if facts is None:
                 facts = self._make(exporter, dtype, path)

@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import re
 import shutil
 
 from keras_ghostnet import files
@@ -49,7 +48,7 @@ def write_kit(folder, exported, target):
         partial.mkdir()
         entries = []
         for export in exported:
-            name = f"{re.sub('[^A-Za-z0-9_-]+', '-', export.model)}_{export.format}.tflite"
+            name = f"{files.file_name(export.model)}_{export.format}.tflite"
             shutil.copyfile(export.path, partial / name)
             entries.append({"file": name, **export.fields})
         table = {

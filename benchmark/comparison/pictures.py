@@ -292,7 +292,7 @@ def _point(entry, cost, comparison, is_noisy=False):
         noisy = ", measured on a busy machine" if entry.is_noisy(fmt) else ""
         lines.append(f"{fmt}: {entry.value(fmt):.3g} {unit} ({low:.3g} to {high:.3g}){noisy}")
     return Point(
-        label=_short(row.title) if row.top1 is None else row.title,
+        label=files.printable(_short(row.title)) if row.top1 is None else row.title,
         cost=cost,
         accuracy=entry.top1,
         is_ours=row.is_ours,

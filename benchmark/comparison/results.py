@@ -152,7 +152,10 @@ def latest(measurements):
 def _measurement(path, number, line):
     try:
         fields = FIELDS[: len(SCHEMAS[line[0]]) - 1]
-        values = [_value(text, field.type) for text, field in zip(line[1:], fields, strict=True)]
+        values = [
+            _value(files.from_cell(text), field.type)
+            for text, field in zip(line[1:], fields, strict=True)
+        ]
     except ValueError as error:
         raise ValueError(
             f"{path}, line {number}, is damaged: {error}. Remove the line, or take a copy of the "
@@ -174,4 +177,4 @@ def _text(measurement, field):
     value = getattr(measurement, field.name)
     if value is None:
         return ""
-    return int(value) if field.type is bool else value
+    return int(value) if field.type is bool else files.cell(value)

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from keras_ghostnet.benchmark.comparison import entries
 from keras_ghostnet.benchmark.comparison.columns import columns
+from keras_ghostnet.files import printable, printable_lines
 
 LEFT_OUT = ("top5",)  # so that the rest fits 100 columns
 MOST_FORMATS = 2  # of which there is room for all columns
@@ -46,16 +47,16 @@ def table(measurements, suite="paper", reference=entries.REFERENCE):
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=0,  # the box has a blank between columns
-        title=Text(str(comparison.conditions)),
+        title=Text(printable(str(comparison.conditions))),
         title_justify="left",
         title_style="bold",
-        caption=Text(_caption(comparison, shown, others)),
+        caption=Text(printable(_caption(comparison, shown, others))),
         caption_justify="left",
     )
     for column in shown:
         is_name = column.key == "model"  # which may be a long path
         result.add_column(
-            column.heading,
+            Text(printable_lines(column.heading)),
             justify="left" if is_name else "right",
             vertical="bottom",
             overflow="fold",
@@ -63,7 +64,9 @@ def table(measurements, suite="paper", reference=entries.REFERENCE):
         )
     for entry in comparison.entries:
         cells = (_text(column, entry) for column in shown)
-        result.add_row(*map(Text, cells), style=OURS if entry.row.is_ours else "")
+        result.add_row(
+            *(Text(printable(cell)) for cell in cells), style=OURS if entry.row.is_ours else ""
+        )
     return result
 
 

@@ -15,6 +15,7 @@ DPI = 160
 HEIGHT = 0.26  # of a bar with its gap, in inches
 SLOWEST = 10  # layers in the summary
 BARS = 30  # of layers in the chart, the slowest
+LAYER, TITLE = 60, 120  # characters in the chart
 
 
 def layers(profile, slowest=None):
@@ -86,7 +87,7 @@ def write_csv(path, profile):
                 (
                     operator.index,
                     operator.type,
-                    operator.layer,
+                    files.cell(operator.layer),
                     _shape(operator),
                     row.work,
                     "" if operator.macs is None else operator.macs,
@@ -112,13 +113,18 @@ def write_png(path, profile):
         ("By type", [(f"{entry.type} ({entry.count})", entry.microseconds) for entry in sums]),
         (
             "The slowest layers",
-            [(f"{row.operator.layer}  {row.operator.type}", row.microseconds) for row in slowest],
+            [
+                (f"{_end(row.operator.layer, LAYER)}  {row.operator.type}", row.microseconds)
+                for row in slowest
+            ],
         ),
     )
     heights = [len(bars) for _, bars in groups]
     grid = dict(nrows=2, gridspec_kw=dict(height_ratios=heights))
     with figures.figure_of(9, HEIGHT * sum(heights) + 2, **grid) as (figure, axes):
-        figure.suptitle(f"{profile.title}\n{profile.machine['cpu']}", fontsize=10, parse_math=False)
+        figure.suptitle(
+            f"{_end(profile.title, TITLE)}\n{profile.machine['cpu']}", fontsize=10, parse_math=False
+        )
         for axis, (title, bars) in zip(axes, groups, strict=True):
             _bars(axis, title, bars, profile.total)
         with files.replacing(path) as partial:
@@ -156,6 +162,7 @@ def _work(row):
 
 def _end(text, width):
     """The end of a name says more than its beginning."""
+    text = files.printable(text[-width - 1 :])
     return text if len(text) <= width else "\N{HORIZONTAL ELLIPSIS}" + text[1 - width :]
 
 

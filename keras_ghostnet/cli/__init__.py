@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from keras_ghostnet import extras
 from keras_ghostnet.command import hyphenated
+from keras_ghostnet.console import print_error
 from keras_ghostnet.version import __version__
 
 BROKEN_PIPE = 141  # as a shell reports a process that SIGPIPE ended
@@ -84,11 +85,11 @@ def main(args: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise
     except ModuleNotFoundError as error:
-        print(f"ghostnet: {extras.explain(error)}", file=sys.stderr)
+        print_error(extras.explain(error))
         return 1
     except (ValueError, OSError, ImportError, ArithmeticError) as error:
-        print(f"ghostnet: {error}", file=sys.stderr)
+        print_error(error)
         return 1
     except KeyboardInterrupt:
-        print("ghostnet: interrupted", file=sys.stderr)
+        print_error("interrupted")
         return 130

@@ -55,7 +55,7 @@ def arguments(parser):
 
 
 def run(args):
-    from keras_ghostnet.console import new_console
+    from keras_ghostnet.console import draw_picture, new_console, print_error
 
     if args.picture:
         extras.require("matplotlib", "PIL", purpose="--picture", extra="train")
@@ -97,5 +97,4 @@ def run(args):
     if args.picture:
         from keras_ghostnet.training import pictures
 
-        with files.replacing(args.picture) as partial:
-            pictures.draw_evaluation(result, partial)
+        draw_picture(args.picture, print_error, pictures.draw_evaluation, result)

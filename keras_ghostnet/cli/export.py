@@ -5,8 +5,6 @@ taken with its ImageNet weights. SOURCE is as for `ghostnet train`: calibration 
 its training split, verification those held out. Beside every artifact a JSON file says what it is.
 """
 
-import sys
-
 from keras_ghostnet.cli.options import add_input, add_trust_model
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.model_reference import resolve_model
@@ -125,6 +123,7 @@ def report(console, work):
         The exit code.
     """
     from keras_ghostnet.cli.tables import verification_table
+    from keras_ghostnet.console import print_error
     from keras_ghostnet.export.artifacts import ArtifactError
 
     try:
@@ -132,6 +131,7 @@ def report(console, work):
         return 0
     except ArtifactError as error:
         console.print(verification_table(error.results))
-        for line in str(error).splitlines():
-            print(f"ghostnet: {line}", file=sys.stderr)
+        for result in error.results:
+            if result.error:
+                print_error(f"{result.format}: {result.error}")
         return 1

@@ -41,4 +41,4 @@ def run(args):
             console=console,
         )
     counts = ", ".join(f"{count} for {split}" for split, count in counts.items())
-    print(f"{args.output}: {counts}; all read back and correct")
+    console.print(f"{args.output}: {counts}; all read back and correct", soft_wrap=True)

@@ -9,6 +9,7 @@ operators. The types of operators and the slowest layers are shown, every layer 
 import pathlib
 import sys
 
+from keras_ghostnet import files
 from keras_ghostnet.cli.options import add_trust_model
 from keras_ghostnet.command import path, start_backend
 
@@ -66,7 +67,7 @@ def run(args):
     if found.is_noisy:
         console.print("The machine was busy: whole calls were interrupted.", soft_wrap=True)
     if args.out:
-        name = pathlib.Path(found.name).name.removesuffix(".keras")
+        name = files.file_name(pathlib.Path(found.name).name.removesuffix(".keras"))
         stem = pathlib.Path(args.out, f"{name}_{found.format}")
         show.write_csv(f"{stem}_profile.csv", found)
         show.write_png(f"{stem}_profile.png", found)

@@ -1,8 +1,10 @@
 """`keras_ghostnet.export.export` and `verify` for models and images in memory."""
 
+import keras
 import numpy as np
 import pytest
 
+from keras_ghostnet import files
 from keras_ghostnet.export import ArtifactError, export, sidecar, verify
 from keras_ghostnet.preprocessing import normalize
 from tests.export.command import FP32, INT8
@@ -39,6 +41,19 @@ def test_a_model_and_images_in_memory(in_memory):
     assert content["calibration"]["images"] == content["verification"]["images"] == 40
     assert content["calibration"]["sha256"] != content["verification"]["sha256"]
     assert content["preprocessing"]["crop"] == 0.875
+
+
+@pytest.mark.parametrize("name", ["..", "a/../b [x]"])
+def test_names_of_models_stay_within_the_folder(name, small, labeled, tmp_path):
+    model = keras.Model(small.inputs[0], small.outputs[0])
+    model.name = name  # as a file may hold it
+    folder = tmp_path / "deep" / "out"
+    export(model, folder, ["tflite_fp32", "saved_model"], data=labeled)
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+    assert [path.name for path in folder.parent.iterdir()] == ["out"]
+    stem = files.file_name(name)
+    assert {f"{stem}_fp32.tflite", f"{stem}.keras"} < {path.name for path in folder.iterdir()}
+    assert len(verify(folder, data=labeled)) == 2
 
 
 def test_nothing_is_printed_without_a_console(small, labeled, tmp_path, capfd):

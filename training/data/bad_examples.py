@@ -9,6 +9,8 @@ import os
 import pathlib
 import threading
 
+from keras_ghostnet import files
+
 COLUMNS = ("path", "reason")
 FRACTION, HANDFUL = 0.001, 5  # that may be bad: the larger of the two
 
@@ -85,5 +87,5 @@ class BadExamples:
 
 def _line(*cells):
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\n").writerow(map(files.cell, cells))
     return text.getvalue().encode("utf-8", "backslashreplace")

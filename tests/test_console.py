@@ -1,0 +1,80 @@
+"""Foreign text on the terminal, in files' names and in tables: names that try to be more."""
+
+import argparse
+import io
+
+import pytest
+from rich.table import Table
+
+from keras_ghostnet import cli, console, files
+
+# As text, as it is shown, and as a file's name.
+NAMES = {
+    "ant": ("ant", "ant"),
+    "Ameise \u00e4 \u5bb6": ("Ameise \u00e4 \u5bb6", "Ameise____"),
+    "mk[bold]z[/x] :bug:": ("mk[bold]z[/x] :bug:", "mk_bold_z__x___bug_"),
+    "\x1b[31mred\x07": ("\\x1b[31mred\\x07", "31mred_"),
+    "a\nghostnet: passed": ("a\\nghostnet: passed", "a_ghostnet__passed"),
+    "a\r\0b\x9b": ("a\\r\\x00b\\x9b", "a__b_"),
+    "\u202egnp.exe": ("\\u202egnp.exe", "gnp.exe"),
+    "caf\udce9": ("caf\\xe9", "caf_"),
+    "\ud800": ("\\ud800", "unnamed"),
+    "..": ("..", "unnamed"),
+    "../../x": ("../../x", "x"),
+    ".hidden": (".hidden", "hidden"),
+    "--out": ("--out", "out"),
+    "": ("", "unnamed"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_printable_text_and_names_of_files(name):
+    assert (files.printable(name), files.file_name(name)) == NAMES[name]
+
+
+def test_long_names_are_cut():
+    assert files.file_name("x" * 20_000) == "x" * 100
+    assert files.printable("x" * 20_000, 10) == "x" * 9 + "\u2026"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_that_a_console_prints(name, monkeypatch):
+    """Messages, steps, and cells, headings and titles of tables."""
+    shown, _ = NAMES[name]
+    printed = console.new_console(width=200)
+    printed.file = io.StringIO()
+    with console.step(printed) as done:
+        done(f"took {name}.")
+    printed.print(f"Done: {name}.", soft_wrap=True)
+    table = Table(title=f"<{name}>")
+    table.add_column(f"({name})")
+    table.add_row(f"{{{name}}}")
+    printed.print(table)
+    text = printed.file.getvalue()
+    for expected in (
+        f"took {shown}.",
+        f"Done: {shown}.",
+        f"<{shown}>",
+        f"({shown})",
+        f"{{{shown}}}",
+    ):
+        assert expected in text
+    assert all(character == "\n" or character.isprintable() for character in text)
+
+
+def test_an_error_forges_no_line(capfd):
+    def run(args):
+        raise ValueError("There is no class 'a\nghostnet: passed\x1b[2J'.")
+
+    assert cli.main(argparse.Namespace(run=run)) == 1
+    assert capfd.readouterr().err == (
+        "ghostnet: There is no class 'a\n  ghostnet: passed\\x1b[2J'.\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+a", "-a", "@a", "\ta", "a", "'a", "", "1.5"])
+def test_cells_are_no_formulas(text):
+    cell = files.cell(text)
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert files.from_cell(cell) == text
+    assert files.cell(-1.5) == -1.5
