@@ -1,6 +1,10 @@
-"""Verifies the artifacts of a folder again."""
+"""Verifies the artifacts of a folder again: all that is in it is proven, or named as not proven.
 
-import functools
+The folder may be a stranger's: what its sidecars say is found out again, and what is to be run is
+run in a process of its own.
+"""
+
+import contextlib
 import os
 import pathlib
 
@@ -10,19 +14,23 @@ from rich.console import Console
 from keras_ghostnet import files
 from keras_ghostnet.console import step
 from keras_ghostnet.defaults import keras_defaults
-from keras_ghostnet.export import formats, samples, sidecar
-from keras_ghostnet.export.artifacts import (
-    ArtifactError,
-    ArtifactResult,
-    Subject,
-    verify_artifact,
-)
+from keras_ghostnet.export import artifacts, claims, formats, samples, sandbox, sidecar
+from keras_ghostnet.export.artifacts import ArtifactError, ArtifactResult, Subject
+from keras_ghostnet.export.claims import Unproven
+from keras_ghostnet.export.quantization.run import FILE
 from keras_ghostnet.export.verification import VerificationError
 from keras_ghostnet.model_file import load_model
 from keras_ghostnet.model_input import NORMALIZED
+from keras_ghostnet.model_reference import CONFIG
 from keras_ghostnet.quiet import quiet
+from keras_ghostnet.training.run_folder import CONTENTS
 
-FAILED = ".failed"
+FAILED, SAVED_MODEL = ".failed", "saved_model"
+# What is no artifact: settings of TF Serving, droppings of file managers, and what a run leaves.
+OTHERS = {"batching.config", "models.config", ".DS_Store", "Thumbs.db"}
+OF_RUNS = {*CONTENTS, FILE, f"{FILE}{sidecar.SUFFIX}", "exports"}
+# Of the weights' bytes, what an artifact has at most, and beside them.
+FACTOR, BESIDE = 8, 64 << 20
 
 
 @keras_defaults()
@@ -35,8 +43,10 @@ def verify(
 ) -> list[ArtifactResult]:
     """Verifies every artifact of a folder again, each in its own runtime.
 
-    First the files' hashes: an artifact that was changed is not run. One whose outputs differ from
-    its model's by more than the format allows is renamed, with `.failed` at its end.
+    The folder may be anybody's. What a sidecar says is compared with the artifact, the model beside
+    it and the images; then the artifact is run, in a process of its own with limits of time and
+    memory. One whose outputs differ from its model's by more than the format allows is renamed,
+    with `.failed` at its end. Whatever else the folder holds is not proven.
 
     Args:
         directory: Where `export` put the artifacts and their model.
@@ -49,89 +59,197 @@ def verify(
         One `ArtifactResult` for every artifact.
 
     Raises:
-        ArtifactError: If artifacts fail; it has the results of all.
-        FileNotFoundError: If there are no artifacts, or the model or the images are missing.
-        ValueError: If images or model do not fit.
+        ArtifactError: If artifacts fail, or something in the folder is not proven; it has the
+            results of all.
+        FileNotFoundError: If there are no artifacts, or the model or images of all are missing.
     """
     if console is not None:
         console.file = console.file  # standard output as it is now: below it is held back
     with quiet(unless=()):
-        load = functools.partial(_load, data=data, trust_model=trust_model)
-        results = _verify_all(pathlib.Path(directory), load, console)
+        results = _verify_all(pathlib.Path(directory), data, trust_model, console)
     if any(result.error for result in results):
         raise ArtifactError(results)
     return results
 
 
-def _verify_all(folder, load, console):
-    found = sidecar.find_artifacts(folder)
-    if not found:
+def _verify_all(folder, data, trust_model, console):
+    entries = _entries(folder)
+    if not entries:
         raise FileNotFoundError(
             f"{folder} holds no artifacts with sidecars, as `ghostnet export` makes them."
         )
-    subjects, results = {}, []
-    for artifact, content in found.items():
-        name = content["format"]
-        with step(console, f"Verifying {artifact.name}") as done:
+    sidecars = [path for path in entries if path.suffix == sidecar.SUFFIX]
+    has_folders = any(path.with_name(path.stem).is_dir() for path in sidecars)
+    results, errors = [], []
+    with contextlib.closing(_Verifier(folder, data, trust_model, has_folders)) as verifier:
+        for path in sidecars:
+            artifact = path.with_name(path.stem)
+            name = str((artifact if artifact in entries else path).relative_to(folder))
+            with step(console, f"Verifying {name}") as done:
+                try:
+                    results.append(verifier.verify(artifact))
+                    done(f"verified {name}")
+                except Exception as error:  # whatever a damaged file causes: the others go on
+                    found = getattr(error, "result", None)
+                    text = " ".join(artifacts.message(error).split())
+                    known = verifier.formats.get(artifact, name)
+                    results.append(ArtifactResult(known, artifact, found, text))
+                    errors.append(error)
+                    done(f"{name} {results[-1].outcome}")
+    others = [path for path in entries if path not in verifier.described]
+    is_missing = [isinstance(error, FileNotFoundError) for error in errors]
+    if not others and len(errors) == len(results) and all(is_missing):
+        raise errors[0]
+    return results + [
+        ArtifactResult(str(path.relative_to(folder)), path, None, _unknown(path)) for path in others
+    ]
+
+
+def _entries(folder):
+    """Whatever is in a folder and its folders of SavedModels, but for what is no artifact."""
+    left_out, found = OTHERS | (OF_RUNS if (folder / CONFIG).is_file() else set()), []
+    for path in sorted(folder.iterdir()):
+        is_folder = path.is_dir() and not path.is_symlink()
+        inner = sorted(path.iterdir()) if is_folder else []
+        if path.name in left_out or (is_folder and not inner):
+            continue
+        has_versions = any(x.name.isdecimal() or x.suffix == sidecar.SUFFIX for x in inner)
+        found += inner if has_versions and path.suffix not in formats.SUFFIXES else [path]
+    return found
+
+
+def _unknown(path):
+    """Why something is not proven that no sidecar is of."""
+    if path.name.startswith((".partial-", ".previous-")):
+        return "it was left by an export that was stopped. Export again, or remove it."
+    if path.name.endswith(FAILED):
+        return "it failed an earlier verification. Export again, or remove it."
+    if path.suffix in formats.SUFFIXES or path.is_dir():
+        return (
+            f"there is no {sidecar.path_of(path).name} beside it, which would say what it is. "
+            "Export it again, or remove it."
+        )
+    return "it is nothing that `ghostnet export` makes, or of no artifact here. Remove it."
+
+
+class _Verifier:
+    """Verifies artifacts of one folder.
+
+    Args:
+        folder: A `pathlib.Path`.
+        data, trust_model: As `verify`.
+        has_saved_models: Whether a process is to be ready for SavedModels.
+
+    Attributes:
+        described: The paths that results speak of: artifacts, their sidecars and their models.
+        formats: The names of artifacts' formats by their paths.
+    """
+
+    def __init__(self, folder, data, trust_model, has_saved_models):
+        self.folder, self.data, self.trust_model = folder, data, trust_model
+        self.described, self.formats = set(), {}
+        self._models, self._subjects = {}, {}
+        self._process = sandbox.Process(SAVED_MODEL) if has_saved_models else None
+
+    def close(self):
+        """Ends what was started."""
+        if self._process is not None:
+            self._process.close()
+
+    def verify(self, artifact):
+        """The `ArtifactResult` of an artifact.
+
+        Raises:
+            Exception: If it is not proven; a `VerificationError` if it computes something else.
+        """
+        beside = sidecar.path_of(artifact)
+        self.described |= {artifact, beside}
+        self._require_inside(beside)
+        content = sidecar.read(beside)
+        if sidecar.VERIFIED not in content:
+            raise Unproven("it was trained with rounding, and never verified. Export it.")
+        self.described.add(self.folder / content["source"]["file"])
+        fmt = formats.get_format(content["format"])
+        self.formats[artifact] = fmt.name
+        self._require_whole(artifact, content, fmt)
+        formats.require_packages(fmt)
+        subject, reference = self._subject(content)
+        if files.size(artifact) > FACTOR * 4 * subject.model.count_params() + BESIDE:
+            raise Unproven(f"{artifact.name} is far larger than its model. Export it again.")
+        claims.require_input(subject, fmt, reference)
+        folded = content["options"].get("fold_preprocessing", False)
+        size = subject.model.input_shape[1:3]
+        process = None
+        if fmt.name == SAVED_MODEL and self._process.is_alive():
+            process = self._process
+        with contextlib.closing(sandbox.open_runner(artifact, fmt, size, process)) as runner:
+            claims.compare(content, subject, fmt, runner.contents, self.data)
             try:
-                result = _verify(folder, artifact, content, load, subjects)
-                results.append(ArtifactResult(name, artifact, result, None))
-                done(f"verified {artifact.relative_to(folder)}")
-            except (VerificationError, _Changed) as error:
-                result = getattr(error, "result", None)
-                results.append(ArtifactResult(name, artifact, result, str(error)))
-                done(f"{artifact.relative_to(folder)} failed")
-    return results
+                result = artifacts.verify_artifact(
+                    artifact, fmt, subject, reference, folded, runner
+                )
+            except VerificationError as error:
+                aside = artifact.with_name(artifact.name + FAILED)
+                files.remove(aside)
+                os.replace(artifact, aside)
+                text = f"{error} It is now called {aside.name}."
+                raise VerificationError(text, error.result) from None
+        if self.data is None:
+            claims.compare_figures(content, result, fmt)
+        return ArtifactResult(fmt.name, artifact, result, None, subject.sample_for(fmt).described)
 
+    def _require_whole(self, artifact, content, fmt):
+        """Refuses an artifact that is not the one that was exported, by its name, size and hash."""
+        if not os.path.lexists(artifact):
+            raise Unproven(f"{artifact} is missing. Export it again.")
+        self._require_inside(artifact)
+        is_folder = fmt.name == SAVED_MODEL
+        if artifact.is_dir() != is_folder or not (is_folder or artifact.name.endswith(fmt.suffix)):
+            raise Unproven(
+                f"{artifact.name} is no {fmt.name} by its name, as its sidecar says it is. Export "
+                "it again."
+            )
+        is_whole = files.size(artifact) == content["bytes"]
+        if not is_whole or sidecar.artifact_hash(artifact) != content["sha256"]:
+            raise Unproven(
+                f"{artifact} is not the file that was exported: its SHA-256 differs from the one "
+                f"in {sidecar.path_of(artifact).name}. Export it again."
+            )
 
-class _Changed(ValueError):
-    """A file is not the one that was exported."""
+    def _require_inside(self, path):
+        """Refuses a link out of the folder, devices and the like."""
+        inside = path.resolve().is_relative_to(self.folder.resolve())
+        if os.path.lexists(path) and not (inside and (path.is_file() or path.is_dir())):
+            raise Unproven(f"{path.name} is a link to something outside, or no file. Remove it.")
 
+    def _subject(self, content):
+        """The model that an artifact was made from with images, outputs and hash; made once."""
+        source, origin = content["source"], content["verification"]["origin"]
+        crop, kind = content["preprocessing"]["crop"], source.get("input", NORMALIZED)
+        key = (source["file"], kind, crop, tuple(content["labels"]), *sorted(origin.items()))
+        model, digest = self._model(source["file"])
+        if digest != source["sha256"]:
+            raise Unproven(
+                f"{source['file']} is not the model that the {content['format']} artifact was made "
+                "from: its hash differs. Export again."
+            )
+        if key not in self._subjects:
+            size = model.input_shape[1:3]
+            sample = samples.reopen(origin, size, crop=crop, data=self.data)
+            subject = Subject(model, tuple(content["labels"]), crop, sample, input=kind)
+            self._subjects[key] = subject, subject.reference()
+        return self._subjects[key]
 
-def _verify(folder, artifact, content, load, subjects):
-    fmt = formats.get_format(content["format"])
-    if not artifact.exists():
-        raise _Changed(f"{artifact} is missing. Export it again.")
-    if sidecar.artifact_hash(artifact) != content["sha256"]:
-        raise _Changed(
-            f"{artifact} is not the file that was exported: its SHA-256 differs from the one in "
-            f"{sidecar.path_of(artifact).name}. Export it again."
-        )
-    subject, reference = _subject(folder, content, load, subjects)
-    folded = content["options"].get("fold_preprocessing", False)
-    try:
-        return verify_artifact(artifact, fmt, subject, reference, folded)
-    except VerificationError as error:
-        aside = artifact.with_name(artifact.name + FAILED)
-        files.remove(aside)
-        os.replace(artifact, aside)
-        raise VerificationError(f"{error} It is now called {aside.name}.", error.result) from None
-
-
-def _subject(folder, content, load, subjects):
-    """The model that an artifact was made from with its images, and its outputs; made once."""
-    source, origin = content["source"], content["verification"]["origin"]
-    key = (source["file"], tuple(sorted(origin.items())))
-    if key not in subjects:
-        subjects[key] = load(folder / source["file"], content)
-    subject, reference, digest = subjects[key]
-    if digest != source["sha256"]:
-        raise _Changed(
-            f"{source['file']} is not the model that the {content['format']} artifact was made "
-            "from: its hash differs. Export again."
-        )
-    return subject, reference
-
-
-def _load(path, content, data, trust_model):
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}, the model that the artifacts were made from, is missing. Export again."
-        )
-    model = load_model(path, trust_model)
-    size = model.input_shape[1:3]
-    crop = content["preprocessing"]["crop"]
-    sample = samples.reopen(content["verification"]["origin"], size, crop=crop, data=data)
-    labels, kind = tuple(content["labels"]), content["source"].get("input", NORMALIZED)
-    subject = Subject(model, labels, crop, sample, input=kind)
-    return subject, subject.reference(), sidecar.model_hash(model)
+    def _model(self, name):
+        """A model of the folder, and its hash."""
+        if name not in self._models:
+            path = self.folder / name
+            self._require_inside(path)
+            if not path.is_file():
+                raise FileNotFoundError(
+                    f"{path}, the model that the artifacts were made from, is missing. Export "
+                    "again."
+                )
+            model = load_model(path, self.trust_model)
+            self._models[name] = model, sidecar.model_hash(model)
+        return self._models[name]

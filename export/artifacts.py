@@ -11,11 +11,11 @@ import keras
 from keras_ghostnet import environment, files
 from keras_ghostnet.console import step
 from keras_ghostnet.export import (
+    contents,
     destination,
     formats,
     preprocessing,
     sidecar,
-    tensors,
     verification,
 )
 from keras_ghostnet.export.graph import deploy, for_tracing
@@ -29,16 +29,25 @@ class ArtifactResult:
     """The outcome of exporting or verifying one format.
 
     Attributes:
-        format: The format's name.
+        format: The format's name; the file's of one whose format is not known.
         path: The artifact; None if there is none.
         verification: How its outputs compare with the Keras model's; None if it was not run.
-        error: Why it failed; None if it did not.
+        error: Why it failed, or is not proven; None if it passed.
+        images: What it was verified on, such as "40 held-out images of photos/val".
     """
 
     format: str
     path: pathlib.Path | None
     verification: verification.Verification | None
     error: str | None
+    images: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """`"passed"`; `"failed"`; `"not proven"` of a file that is there and was not run."""
+        if self.error is None:
+            return "passed"
+        return "failed" if self.verification or self.path is None else "not proven"
 
 
 class ArtifactError(ValueError):
@@ -118,17 +127,18 @@ def export_artifacts(subject, fmts, out, *, options=None, version=None, console)
                 path, result = exporter.export(fmt, chosen)
             except Exception as error:  # whatever a converter raises: the other formats go on
                 failed = getattr(error, "result", None)
-                results.append(ArtifactResult(fmt.name, None, failed, _message(error)))
+                results.append(ArtifactResult(fmt.name, None, failed, message(error)))
                 done(f"{fmt.name} failed")
             else:
-                results.append(ArtifactResult(fmt.name, path, result, None))
+                used = subject.sample_for(fmt).described
+                results.append(ArtifactResult(fmt.name, path, result, None, used))
                 done(f"exported and verified {fmt.name}")
     for path in kept - destination.model_files(out):
         files.remove(path)
     return results
 
 
-def verify_artifact(path, fmt, subject, reference, folded):
+def verify_artifact(path, fmt, subject, reference, folded, runner=None):
     """Verifies an artifact in the runtime that its users run it in.
 
     Args:
@@ -137,6 +147,8 @@ def verify_artifact(path, fmt, subject, reference, folded):
         subject: The `Subject`.
         reference: What `subject.reference()` returned.
         folded: Whether the artifact takes raw pixels whatever the model takes.
+        runner: What runs the artifact, such as a `keras_ghostnet.export.sandbox.Sandbox`; None
+            loads it into this process, as only an artifact may that was made here.
 
     Returns:
         A `Verification`.
@@ -145,7 +157,7 @@ def verify_artifact(path, fmt, subject, reference, folded):
         VerificationError: If its outputs differ from the model's by more than the format allows.
     """
     sample = subject.sample_for(fmt)
-    outputs = _runner(path, fmt)(sample.prepared(PIXELS if folded else subject.input))
+    outputs = (runner or _runner(path, fmt))(sample.prepared(PIXELS if folded else subject.input))
     return verification.verify_outputs(
         outputs,
         reference[: len(outputs)],
@@ -162,6 +174,36 @@ def _runner(path, fmt):
     from keras_ghostnet.export.saved_model.session import ServingSession
 
     return ServingSession(path)
+
+
+def describe(subject, fmt, content, folded):
+    """What can be said of an artifact of a model: what its sidecar says, and has to say.
+
+    Args:
+        subject: The `Subject`.
+        fmt: The `Format`.
+        content: What the artifact holds, `keras_ghostnet.export.contents.describe`.
+        folded: Whether it takes raw pixels whatever the model takes.
+
+    Returns:
+        A dictionary of fields of a sidecar.
+    """
+    model, sample = subject.model, subject.sample_for(fmt)
+    return {
+        "format": fmt.name,
+        "source": {
+            "model": model.name,
+            "origin": subject.origin,
+            "input": subject.input,
+            "parameters": model.count_params(),
+        },
+        **contents.tensors(content),
+        "preprocessing": preprocessing.describe(model, subject.crop, folded, subject.input),
+        "outputs_are": outputs_are(model),
+        "labels_are": "independent" if is_multi_label(model) else "exclusive",
+        "labels": list(subject.labels),
+        "verification": {**sample.describe(), "origin": sample.origin},
+    }
 
 
 class _Exporter:
@@ -210,25 +252,14 @@ class _Exporter:
     def _verify(self, path, beside, fmt, options):
         """Verifies an artifact and writes its sidecar, to the path `beside`."""
         subject, folded = self.subject, options.get("fold_preprocessing", False)
-        sample = subject.sample_for(fmt)
         result = verify_artifact(path, fmt, subject, self.reference, folded)
+        described = describe(subject, fmt, contents.describe(path), folded)
         content = {
-            "format": fmt.name,
-            "source": self._source,
-            **tensors.describe(path),
-            "preprocessing": preprocessing.describe(
-                subject.model, subject.crop, folded, subject.input
-            ),
-            "outputs_are": outputs_are(self.deployed),
-            "labels_are": "independent" if is_multi_label(self.deployed) else "exclusive",
-            "labels": list(subject.labels),
+            **described,
+            "source": {**described["source"], **self._source},
             "options": {key: options[key] for key in options if _is_option(key, options[key])},
             "calibration": subject.calibration.describe() if fmt.is_calibrated else None,
-            "verification": {
-                **_plain(result),
-                **sample.describe(),
-                "origin": sample.origin,
-            },
+            "verification": {**_plain(result), **described["verification"]},
             "versions": environment.versions("python", *sidecar.PACKAGES),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
@@ -237,20 +268,13 @@ class _Exporter:
 
     @functools.cached_property
     def _source(self):
-        """Saves the model that the artifacts are compared with; what sidecars say of it."""
+        """Saves the model that the artifacts are compared with; its file and hash for sidecars."""
         model = self.subject.model
         digest = sidecar.model_hash(model)
         path = self.out / destination.model_file(self.out, model.name, digest)
         with files.replacing(path) as partial:
             model.save(partial)
-        return {
-            "model": model.name,
-            "origin": self.subject.origin,
-            "input": self.subject.input,
-            "file": path.name,
-            "sha256": digest,
-            "parameters": model.count_params(),
-        }
+        return {"file": path.name, "sha256": digest}
 
 
 def _is_option(name, value):
@@ -266,7 +290,8 @@ def _plain(result):
     }
 
 
-def _message(error):
+def message(error):
+    """What an exception says: of one that no message of ours is of, its kind and first line."""
     text = str(error).strip() or type(error).__name__
     return (
         text

@@ -132,6 +132,8 @@ def export(
             if not replace:
                 destination.require_same_origin(directory, network, source.origin, fmts)
             destination.check_space(directory, network)
+            for folder in (directory, os.path.join(directory, network.name)):
+                files.clear_leftovers(folder)
             done(f"loaded {network.name}")
         crop = source.crop if crop is None else crop
         with step(console, "Reading images") as done:

@@ -58,7 +58,7 @@ class Format:
 
 _SERVING = ("labels", "top_k", "crop", "max_pixels", "input")
 _FOLD = ("fold_preprocessing", "target", "input", "labels")
-_LAYOUT = ("layout",)
+_LAYOUT = ("layout", "labels")
 
 # What a sound export reaches on digits, GhostNet and G-GhostNet: float errors of 1e-6 to 1e-5 by
 # rounding alone, 1e-2 with weights of 16 bits; in int8 typical errors of 0.03 and up to 0.097, and

@@ -49,6 +49,11 @@ class Images:
         added = f" and {self.training} training" if self.training else ""
         return f"{held_out}{added} images"
 
+    @property
+    def described(self):
+        """How many they are of which kind, and where they are from."""
+        return f"{self.composition} of {self.name}"
+
     def prepared(self, kind):
         """A network's input, float32: of a kind of `keras_ghostnet.model_input.INPUTS`."""
         return model_input.prepare(self.pixels, kind)

@@ -1,5 +1,6 @@
 """The most probable classes of images, by a Keras model or an artifact in its own runtime."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -10,7 +11,7 @@ import numpy as np
 
 from keras_ghostnet import builder, model_reference
 from keras_ghostnet.defaults import keras_defaults
-from keras_ghostnet.export import class_names, formats, images, sidecar
+from keras_ghostnet.export import class_names, formats, images, sandbox, sidecar
 from keras_ghostnet.model_input import NORMALIZED, PIXELS, prepare, resolve_input
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
@@ -94,8 +95,7 @@ def predict(
         ValueError: If an image cannot be decoded, or an argument does not fit.
     """
     named = _named_images(images)  # what is missing is reported before a model loads
-    with quiet(unless=()):
-        classifier = _classifier(model, image_size, input, trust_model)
+    with quiet(unless=()), _open(model, image_size, input, trust_model) as classifier:
         predictions = []
         for start in range(0, len(named), BATCH_SIZE):
             batch = named[start : start + BATCH_SIZE]
@@ -138,7 +138,8 @@ def _best(probabilities, labels, top):
     return tuple((labels[index], float(probabilities[index])) for index in indices)
 
 
-def _classifier(model, image_size, input, trust_model):
+@contextlib.contextmanager
+def _open(model, image_size, input, trust_model):
     if not isinstance(model, keras.Model):
         path = pathlib.Path(model)
         if path.suffix in formats.SUFFIXES or (path / "saved_model.pb").is_file():
@@ -147,12 +148,15 @@ def _classifier(model, image_size, input, trust_model):
                     f"{path} is an artifact: the JSON file beside it says what it takes. Leave "
                     "--input out."
                 )
-            return _artifact(path)
+            with _artifact(path) as classifier:
+                yield classifier
+            return
         reference = model_reference.resolve_model(model, trust_model)
-        return _network(reference.load(image_size), reference.labels, reference.crop, input)
+        yield _network(reference.load(image_size), reference.labels, reference.crop, input)
+        return
     if image_size:
         model = builder.with_image_size(model, image_size)
-    return _network(model, None, Transform().crop, input)
+    yield _network(model, None, Transform().crop, input)
 
 
 def _network(model, labels, crop, input):
@@ -169,6 +173,7 @@ def _network(model, labels, crop, input):
     return _Classifier(run, model.input_shape[1:3], crop, labels)
 
 
+@contextlib.contextmanager
 def _artifact(path):
     content = sidecar.require(path)
     fmt = formats.get_format(content["format"])
@@ -176,10 +181,11 @@ def _artifact(path):
     prepared = content["preprocessing"]
     kind = PIXELS if prepared["normalization_in_artifact"] else NORMALIZED
     activation = "linear" if content["outputs_are"] == "logits" else "sigmoid"
-    runner = formats.load(path, fmt)
+    size, labels = tuple(prepared["size"]), tuple(content["labels"])
 
     def run(pixels):
         outputs = runner(prepare(pixels, kind))
         return np.asarray(to_probabilities(outputs, activation))
 
-    return _Classifier(run, tuple(prepared["size"]), prepared["crop"], tuple(content["labels"]))
+    with contextlib.closing(sandbox.open_runner(path, fmt, size)) as runner:  # it may be anybody's
+        yield _Classifier(run, size, prepared["crop"], labels)

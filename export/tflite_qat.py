@@ -50,7 +50,7 @@ def export(
             model, train_data, io=io, distillation=1.0, console=console
         ).content
     facts = dict(name=model.name, folded=False, outputs_are=outputs_are(model))
-    content = tflite.package(content, labels, **facts)
+    content = tflite.package(content, labels, is_trained=True, **facts)
     pathlib.Path(path).write_bytes(content)
 
 

@@ -35,13 +35,13 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _clear("partial", path)
+    _clear("partial", path.parent, path.name)
     partial = _beside("partial", path)
     remove(partial)  # of an earlier process of this number
     try:
         yield partial
         _swap(partial, path)
-        _clear("previous", path)  # not earlier: it may be the only one
+        _clear("previous", path.parent, path.name)  # not earlier: it may be the only one
     finally:
         remove(partial)
 
@@ -98,10 +98,16 @@ def _beside(role, path):
     return path.with_name(f".{role}-{os.getpid()}-{path.name}")
 
 
-def _clear(role, path):
-    """Removes what processes that have ended left beside `path`."""
-    pattern = re.compile(rf"\.{role}-(\d+)-{re.escape(path.name)}")
-    for entry in list(path.parent.iterdir()):
+def clear_leftovers(folder: Path) -> None:
+    """Removes what processes that were killed had begun to write into a folder, if there is one."""
+    if os.path.isdir(folder):
+        _clear("partial", pathlib.Path(folder))
+
+
+def _clear(role, folder, name=None):
+    """Removes what processes that have ended left in a folder, of a name or of all."""
+    pattern = re.compile(rf"\.{role}-(\d+)-{'.*' if name is None else re.escape(name)}", re.DOTALL)
+    for entry in list(folder.iterdir()):
         match = pattern.fullmatch(entry.name)
         if match and not _is_alive(int(match[1])):
             with contextlib.suppress(OSError):  # another process may be removing it as well

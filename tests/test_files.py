@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from keras_ghostnet.files import printable, read_text, replacing, size
+from keras_ghostnet.files import clear_leftovers, printable, read_text, replacing, size
 
 
 def write(path, text, folder):
@@ -72,6 +72,17 @@ def test_what_others_are_writing_stays(tmp_path, dead):
     with replacing(tmp_path / "target") as partial:
         write(partial, "new", folder=True)
     assert {path.name for path in tmp_path.iterdir()} == others | {"target"}
+
+
+def test_leftovers_of_any_name_go(tmp_path, dead):
+    for name in (f".partial-{dead}-a", f".partial-{dead}-b.sidecar", f".previous-{dead}-a"):
+        write(tmp_path / name, "left", folder=True)
+    write(tmp_path / f".partial-{os.getppid()}-a", "another's", folder=False)
+    clear_leftovers(tmp_path)
+    clear_leftovers(tmp_path / "nowhere")
+    # What was to be replaced may be the only copy.
+    left = {f".previous-{dead}-a", f".partial-{os.getppid()}-a"}
+    assert {path.name for path in tmp_path.iterdir()} == left
 
 
 def test_temporary_name_keeps_the_suffix(tmp_path):

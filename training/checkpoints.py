@@ -76,7 +76,10 @@ class Checkpoints:
         variables = {key: np.ascontiguousarray(value) for key, value in state.variables.items()}
         try:
             with files.replacing(arrays) as partial:
+                partial.touch()
+                mode = partial.stat().st_mode
                 save_file(variables, partial)
+                partial.chmod(mode)  # of any new file, not for its owner alone
         except safetensors.SafetensorError as error:  # its own, also for what the system says
             raise OSError(f"{arrays} cannot be written: {error}") from error
         described = {

@@ -66,6 +66,8 @@ class Measurement:
 FIELDS = dataclasses.fields(Measurement)
 COLUMNS = ("schema", *(field.name for field in FIELDS))
 SCHEMAS = {"1": COLUMNS[:-2], str(SCHEMA): COLUMNS}  # that are read
+UNITS = ("ms", "instructions")
+LEAST, LARGEST = 1e-9, 1e18  # of what is measured or counted
 KEY = ("model", "format", "threads", "size", "batch", "unit", "runtime", "device")
 
 
@@ -156,17 +158,34 @@ def _measurement(path, number, line):
             _value(files.from_cell(text), field.type)
             for text, field in zip(line[1:], fields, strict=True)
         ]
+        measurement = Measurement(*values)
+        _require_possible(measurement)
     except ValueError as error:
         raise ValueError(
             f"{path}, line {number}, is damaged: {error}. Remove the line, or take a copy of the "
             "file."
         ) from error
-    return Measurement(*values)
+    return measurement
+
+
+def _require_possible(measurement):
+    """Refuses numbers that nobody can have measured."""
+    ranges = dict.fromkeys(("threads", "size", "batch", "calls"), (1, LARGEST))
+    ranges |= dict.fromkeys(("bytes", "parameters", "macs", "parts"), (0, LARGEST))
+    ranges |= dict.fromkeys(("p10", "median", "p90"), (LEAST, LARGEST)) | {"top1": (0, 100)}
+    for name, (least, most) in ranges.items():
+        value = getattr(measurement, name)
+        if value is not None and not least <= value <= most:  # so that a NaN is refused
+            raise ValueError(f"{name} is {value}, expected {least:g} to {most:g}")
+    if not measurement.p10 <= measurement.median <= measurement.p90:
+        raise ValueError("expected p10, median and p90 in this order")
+    if measurement.unit not in UNITS:
+        raise ValueError(f"unit is {measurement.unit!r}, expected {' or '.join(UNITS)}")
 
 
 def _value(text, kind):
     if kind is bool:
-        return bool(int(text))
+        return ("0", "1").index(text) == 1
     if kind in (str, int, float):
         return kind(text)
     kind, _ = typing.get_args(kind)  # or None

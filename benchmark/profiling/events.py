@@ -8,12 +8,16 @@ ends the process, so it is not that of the user.
 import ctypes
 import importlib.util
 import json
+import os
 import pathlib
+import signal
 import sys
 import time
 
 BURST = 10  # calls in a row, with and without the profiler
 WARMUP = 10
+SECONDS = 30  # that loading a network, or a call, may take before the system ends this process
+alarm = getattr(signal, "alarm", lambda seconds: None)  # Windows has none
 CPU, OPERATOR, INNER_OPERATOR = 1, 2, 8  # of the enumerations of the C API
 
 Pointer, Size = ctypes.c_void_p, ctypes.c_size_t
@@ -77,6 +81,7 @@ class Network:
 
     def run(self):
         """Runs it once, on an input of zeros; returns the milliseconds that it took."""
+        alarm(SECONDS)
         start = time.perf_counter_ns()
         one, (inputs, outputs) = Size(1), self._buffers
         pointers = ctypes.byref(inputs), one, ctypes.byref(outputs)
@@ -134,7 +139,7 @@ class Network:
             raise RuntimeError(f"LiteRt{name} failed with status {status}")
 
 
-def main(path, threads, calls, out):
+def main(path, threads, calls, out, parent):
     """Times the whole network, and its operators, in turn; writes what it measured as JSON.
 
     Args:
@@ -144,13 +149,17 @@ def main(path, threads, calls, out):
         out: The file to write: `plain` and `profiled`, the milliseconds of the calls; `names` of
             the operators in the order in which they ran; `microseconds`, of them, a list for
             every profiled call.
+        parent: The number of the process that waits for it.
     """
+    alarm(SECONDS)
     plain, profiled = (Network(path, threads, profiled) for profiled in (False, True))
     for network in (plain, profiled):
         for _ in range(WARMUP):
             network.run()
     result = {"plain": [], "profiled": [], "microseconds": []}
     for _ in range(-(-calls // BURST)):
+        if os.getppid() != parent:  # which was killed: nobody waits for the result
+            sys.exit("The process that started this one has ended.")
         result["plain"] += [plain.run() for _ in range(BURST)]
         for _ in range(BURST):
             elapsed, operators = profiled.run_profiled()
@@ -161,4 +170,4 @@ def main(path, threads, calls, out):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], int(sys.argv[5]))

@@ -19,6 +19,7 @@ from keras_ghostnet.benchmark.profiling import attribution, events, operators
 from keras_ghostnet.console import step
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.environment import machine
+from keras_ghostnet.export.device import run
 from keras_ghostnet.export.tflite import inspection
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.settings import Count, Threads, within_ranges
@@ -226,12 +227,14 @@ def _measure(path, threads, calls):
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "measured.json"
         # By its path: as a module of the package it would load Keras first.
-        command = [sys.executable, events.__file__, path, threads, calls, out]
+        command = [sys.executable, events.__file__, path, threads, calls, out, os.getpid()]
         done = subprocess.run([*map(str, command)], capture_output=True, text=True)
         if done.returncode:
-            lines = done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"]
+            lines = done.stderr.strip().splitlines()
+            is_word = done.returncode > 0 and lines
+            reason = lines[-1] if is_word else f"it {run.cause(done.returncode)}"
             raise ChildProcessError(
-                f"LiteRT's profiler failed on {path}: {lines[-1]}. The version of LiteRT is "
+                f"LiteRT's profiler failed on {path}: {reason}. The version of LiteRT is "
                 f"{importlib.metadata.version('ai-edge-litert')}."
             )
         return json.loads(out.read_text())

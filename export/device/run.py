@@ -12,10 +12,13 @@ no TensorFlow and no Keras:
 import argparse
 import contextlib
 import csv
+import ctypes
 import hashlib
 import json
 import os
 import platform
+import signal
+import struct
 import sys
 import time
 
@@ -23,6 +26,9 @@ import numpy as np
 
 # What disturbs a run: a model's 90 % quantile over its 10 % quantile, cores that others use.
 MAX_SPREAD, MAX_OTHERS = 1.25, 0.1
+# Of a guarded process: seconds that LiteRT may take to load a file or to run it once, and bytes.
+SECONDS, MEMORY = 30, 2 << 30
+guarded = False  # whether this is one
 
 
 class Model:
@@ -47,13 +53,17 @@ class Model:
         self.path = path
         if not os.path.isfile(path):
             raise FileNotFoundError(f"There is no file {path}.")
-        self.interpreter = interpreter_class(model_path=str(path), num_threads=threads)
-        self.interpreter.allocate_tensors()
-        self.input = _only(self.interpreter.get_input_details(), "input", path)
-        self.output = _only(self.interpreter.get_output_details(), "output", path)
-        batch, *shape = map(int, self.input["shape"])
-        if batch != 1:
-            raise ValueError(f"{path} takes {batch} images at a time. Export it for one.")
+        with deadline():
+            _require_sound(path)
+            self.interpreter = interpreter_class(model_path=str(path), num_threads=threads)
+            self.input = _only(self.interpreter.get_input_details(), "input", path)
+            self.output = _only(self.interpreter.get_output_details(), "output", path)
+            batch, *shape = map(int, self.input["shape"])
+            if batch != 1:
+                raise ValueError(f"{path} takes {batch} images at a time. Export it for one.")
+            self.interpreter.allocate_tensors()
+            if guarded:
+                self.interpreter.invoke()
         self.input_shape = tuple(shape)
         self.step = float(self.output["quantization"][0])
 
@@ -95,7 +105,8 @@ class Model:
 
     def _run(self, image):
         self.interpreter.set_tensor(self.input["index"], self._quantize(image[None]))
-        self.interpreter.invoke()
+        with deadline():
+            self.interpreter.invoke()
         values = self.interpreter.get_tensor(self.output["index"])
         if not self.step:
             return values.astype("float32")
@@ -116,6 +127,38 @@ class Model:
             return values.astype(dtype)
         limits = np.iinfo(dtype)
         return (np.rint(values / scale) + zero_point).clip(limits.min, limits.max).astype(dtype)
+
+
+def guard(memory=MEMORY):
+    """Has the system end this process when it takes too much, or when its parent ends."""
+    global guarded
+    guarded = True
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # Linux has it
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def deadline():
+    """Has the system end a guarded process if the body takes longer than it may."""
+    alarm = getattr(signal, "alarm", None) if guarded else None
+    before = alarm and alarm(SECONDS)
+    try:
+        yield
+    finally:
+        if alarm:
+            alarm(before)
+
+
+def cause(code):
+    """Why a guarded process ended without a word, in words."""
+    if code == -signal.SIGALRM:
+        return f"took longer than {SECONDS} s"
+    return f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with code {code}"
 
 
 def rounds(functions, calls=100, burst=10, warmup=10, lead=0, times=None):
@@ -259,6 +302,38 @@ def _text(path):
 def _fields(path, name):
     lines = (line.partition(":") for line in _text(path).splitlines())
     return [value.strip() for key, _, value in lines if key.strip() == name]
+
+
+def _require_sound(path):
+    """Refuses operators without a filter, or with too few biases: LiteRT does not look."""
+    try:
+        from ai_edge_litert import schema_py_generated as schema
+    except ImportError:  # tflite_runtime has none
+        return
+    kinds = schema.BuiltinOperator
+    axes = {kinds.CONV_2D: 0, kinds.DEPTHWISE_CONV_2D: 3, kinds.FULLY_CONNECTED: 0}  # of outputs
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+        for graph in model.subgraphs:
+            for operator in graph.operators:
+                first, *others = [-1] if operator.inputs is None else list(operator.inputs)
+                if min([first, *others[:1]]) < 0:
+                    raise ValueError("an operator lacks an input")
+                axis = axes.get(codes[operator.opcodeIndex])
+                for bias in () if axis is None else filter(lambda i: i >= 0, others[1:2]):
+                    count = graph.tensors[others[0]].shape[axis]
+                    if np.prod(graph.tensors[bias].shape) != count:
+                        raise ValueError(f"{count} filters have another number of biases")
+                multiplier = getattr(operator.builtinOptions, "depthMultiplier", None)
+                if multiplier is not None:
+                    channels, filters = (graph.tensors[i].shape[3] for i in (first, others[0]))
+                    if channels * multiplier != filters:
+                        raise ValueError(f"{channels} channels have {filters} depthwise filters")
+    except (ValueError, TypeError, LookupError, AttributeError, struct.error) as error:
+        raise ValueError(f"{path} is no TFLite file, or is damaged: {error}.") from error
 
 
 def _interpreter_class():
@@ -413,5 +488,24 @@ def main(argv=None):
     return 0
 
 
+def _split():
+    """Goes on in a process of its own, which alone ends if a file breaks LiteRT."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    child = os.fork()
+    if not child:
+        os.setsid()  # Ctrl-C reaches the parent, which passes it on
+        guard(max(MEMORY, pages // 2))
+        return
+    while True:
+        try:
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            break
+        except KeyboardInterrupt:
+            os.kill(child, signal.SIGINT)
+    sys.exit(code if code >= 0 else f"error: LiteRT {cause(code)}: a file is damaged, or too large")
+
+
 if __name__ == "__main__":
+    if hasattr(os, "fork"):
+        _split()
     sys.exit(main())

@@ -1,10 +1,12 @@
 """From a deployment model to an ONNX file."""
 
+import json
 import pathlib
 
 import numpy as np
 
 from keras_ghostnet import extras
+from keras_ghostnet.export.contents import ONNX_LABELS
 from keras_ghostnet.export.graph.refusals import naming_layers
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.version import __version__
@@ -24,6 +26,7 @@ def export(
     calibration=None,
     layout="NHWC",
     float16_inputs=False,
+    labels=None,
     metadata=None,
 ):
     """Writes an `.onnx` file with input `images` and output `outputs`, for any batch size.
@@ -43,8 +46,9 @@ def export(
         layout: Of the images the file expects, `"NHWC"` (one Transpose at the start) or
             `"NCHW"` (none).
         float16_inputs: Whether inputs and outputs of a float16 file are float16 too.
-        metadata: Strings by name that the file carries along, such as `labels` or
-            `preprocessing`.
+        labels: The classes' names, which the file then carries as `labels`, a JSON list. None
+            leaves it out.
+        metadata: Strings by name that the file carries along, such as `preprocessing`.
 
     Raises:
         ImportError: If tf2onnx, onnx or ONNX Runtime is missing.
@@ -65,7 +69,9 @@ def export(
             network = quantize.to_int8(network, calibration)
         network = graphs.check(network)
     network.producer_name, network.producer_version = "keras_ghostnet", __version__
-    onnx.helper.set_model_props(network, {"dtype": dtype, "layout": layout, **(metadata or {})})
+    carried = {} if labels is None else {ONNX_LABELS: json.dumps(list(labels))}
+    carried = {"dtype": dtype, "layout": layout, **carried, **(metadata or {})}
+    onnx.helper.set_model_props(network, carried)
     pathlib.Path(path).write_bytes(network.SerializeToString())
 
 

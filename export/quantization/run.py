@@ -165,14 +165,14 @@ def find_trained_file(run: Path, model: keras.Model) -> pathlib.Path | None:
     """
     path = _folder(run) / FILE
     beside = sidecar.path_of(path)
-    content = sidecar.read(beside) if path.is_file() and beside.is_file() else None
-    if (
-        content is None
-        or content["source"]["sha256"] != sidecar.model_hash(model)
-        or content["sha256"] != sidecar.artifact_hash(path)
-    ):
+    if not (path.is_file() and beside.is_file()):
         return None
-    return path
+    try:
+        content = sidecar.read(beside)
+    except ValueError:  # it is trained again
+        return None
+    is_this = content["source"]["sha256"] == sidecar.model_hash(model)
+    return path if is_this and content["sha256"] == sidecar.artifact_hash(path) else None
 
 
 class Epochs:

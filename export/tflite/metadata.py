@@ -34,7 +34,7 @@ FIELDS = {
 RGB, IMAGE, NORMALIZATION, AXIS_LABELS = 1, 2, 1, 2
 
 
-def encode(*, name, labels_file, folded, outputs_are):
+def encode(*, name, labels_file, folded, outputs_are, is_trained=False):
     """The metadata of a classifier.
 
     Args:
@@ -42,6 +42,7 @@ def encode(*, name, labels_file, folded, outputs_are):
         labels_file: The name of the file of labels that is appended.
         folded: Whether the network takes raw pixels.
         outputs_are: `"logits"` or `"probabilities"`.
+        is_trained: Whether it was trained with rounding.
 
     Returns:
         The bytes of a FlatBuffer.
@@ -71,7 +72,8 @@ def encode(*, name, labels_file, folded, outputs_are):
     model = _Table(
         "ModelMetadata",
         name=name,
-        description="image classifier of keras_ghostnet",
+        description="image classifier of keras_ghostnet"
+        + (", trained with int8 rounding" if is_trained else ""),
         subgraph_metadata=[graph],
         min_parser_version=PARSER,
     )

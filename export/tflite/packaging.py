@@ -6,13 +6,13 @@ import zipfile
 import flatbuffers
 import numpy as np
 
+from keras_ghostnet.export.contents import TFLITE_LABELS as LABELS
+from keras_ghostnet.export.contents import TFLITE_METADATA as METADATA
 from keras_ghostnet.export.tflite import metadata
 from keras_ghostnet.export.tflite.inspection import schema_module
 
 INPUT, OUTPUT = "images", "outputs"  # as in ONNX files and in the served model's signatures
 SIGNATURE = "serving_default"
-METADATA = b"TFLITE_METADATA"
-LABELS = "labels.txt"
 ALIGNMENT = 16  # of buffers, in bytes, by the schema: kernels read weights where they lie
 
 
@@ -36,10 +36,15 @@ def package(content, labels=None, **facts):
     if labels is None:
         return pack(model)
     (graph,) = model.subgraphs
-    units = int(graph.tensors[int(graph.outputs[0])].shape[-1])
-    names = labels[-units:]  # one unit is the probability of the second class
+    lines = label_lines(labels, int(graph.tensors[int(graph.outputs[0])].shape[-1]))
     _attach(model, metadata.encode(labels_file=LABELS, **facts))
-    return _append(pack(model), LABELS, "".join(" ".join(f"{x}".split()) + "\n" for x in names))
+    return _append(pack(model), LABELS, "".join(f"{line}\n" for line in lines))
+
+
+def label_lines(labels, units):
+    """The classes' names as metadata have them: a line for each of the outputs, a list."""
+    names = labels[-units:]  # one unit is the probability of the second class
+    return [" ".join(f"{name}".split()) for name in names]
 
 
 def pack(model):

@@ -122,16 +122,18 @@ def report(console, work):
     Returns:
         The exit code.
     """
-    from keras_ghostnet.cli.tables import verification_table
+    from keras_ghostnet.cli.tables import images_of, verification_table
     from keras_ghostnet.console import print_error
     from keras_ghostnet.export.artifacts import ArtifactError
 
     try:
-        console.print(verification_table(work()))
-        return 0
+        results = work()
     except ArtifactError as error:
-        console.print(verification_table(error.results))
-        for result in error.results:
-            if result.error:
-                print_error(f"{result.format}: {result.error}")
-        return 1
+        results = error.results
+    console.print(verification_table(results))
+    for line in images_of(results):
+        console.print(line)
+    failures = [result for result in results if result.error]
+    for result in failures:
+        print_error(f"{result.format}: {result.error}")
+    return 1 if failures else 0

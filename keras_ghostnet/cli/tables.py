@@ -49,8 +49,20 @@ def verification_table(results: Iterable[ArtifactResult]) -> Table:
         names=("Format",), figures=("Size", "Top-1", "Same class", "Max error", "Typical", "")
     )
     for result in results:
-        table.add_row(result.format, *_cells(result), "failed" if result.error else "passed")
+        table.add_row(result.format, *_cells(result), result.outcome)
     return table
+
+
+def images_of(results: Iterable[ArtifactResult]) -> list[str]:
+    """What artifacts were verified on, a line for each set of images."""
+    sets: dict[str, list[str]] = {}
+    for result in results:
+        if result.images:
+            sets.setdefault(result.images, []).append(result.format)
+    return [
+        f"Verified on {images}{'' if len(sets) == 1 else ': ' + ', '.join(dict.fromkeys(names))}"
+        for images, names in sets.items()
+    ]
 
 
 def _cells(result: ArtifactResult) -> list[str]:

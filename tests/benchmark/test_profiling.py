@@ -3,6 +3,8 @@
 import csv
 import importlib.metadata
 import re
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -227,5 +229,28 @@ def test_a_crash_ends_the_measuring_process_alone(file, tmp_path, monkeypatch):
     crashing = tmp_path / "crashing.py"
     crashing.write_text("import os\nos.abort()\n")
     monkeypatch.setattr(events, "__file__", str(crashing))
-    with pytest.raises(ChildProcessError, match=r"profiler failed on .* code -6"):
+    with pytest.raises(ChildProcessError, match=r"profiler failed on .* it crashed \(SIGABRT\)"):
+        profile(file)
+
+
+STARTS = """
+import os, subprocess, sys
+subprocess.Popen([sys.executable, *sys.argv[1:], str(os.getpid())])
+os.abort()
+"""
+
+
+def test_it_ends_with_the_process_that_started_it(file, tmp_path):
+    arguments = [events.__file__, file, 1, 10**9, tmp_path / "measured.json"]
+    command = [sys.executable, "-c", STARTS, *map(str, arguments)]
+    # Its standard error is the first one's: it is at its end when both are.
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert "The process that started this one has ended" in done.stderr
+
+
+def test_a_call_that_takes_too_long_is_ended(file, tmp_path, monkeypatch):
+    sleeping = tmp_path / "sleeping.py"
+    sleeping.write_text("import signal, time\nsignal.alarm(1)\ntime.sleep(60)\n")
+    monkeypatch.setattr(events, "__file__", str(sleeping))
+    with pytest.raises(ChildProcessError, match="it took longer than 30 s"):
         profile(file)

@@ -1,0 +1,116 @@
+"""What an artifact holds, read from itself: to describe it, and to compare a description with it.
+
+It is imported without Keras, also where artifacts of unknown origin are read
+(`keras_ghostnet.export.sandbox`).
+"""
+
+import hashlib
+import importlib
+import json
+import pathlib
+import zipfile
+
+import numpy as np
+
+from keras_ghostnet.export.device import run
+
+SAVED_MODEL = "keras_ghostnet.export.saved_model.operations"
+TFLITE_LABELS, TFLITE_METADATA = "labels.txt", b"TFLITE_METADATA"
+ONNX_LABELS = "labels"  # of its metadata
+INT8, FLOAT16, FLOAT32 = "int8", "float16", "float32"
+
+
+def describe(path):
+    """What an artifact holds.
+
+    Args:
+        path: A `.tflite` or `.onnx` file, or the folder of a SavedModel.
+
+    Returns:
+        A dictionary as JSON can hold it: `inputs` and `outputs`, lists of dictionaries, in which an
+        axis of any size is None (of a SavedModel, those of the default signature); `precision`, the
+        type of the weights; `labels`, a list, None if it holds none; `top_k` of a SavedModel,
+        `metadata`, the SHA-256 of a TFLite file's. Of other files nothing.
+
+    Raises:
+        ValueError: If it is damaged; if a SavedModel holds operations that no export makes.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        return importlib.import_module(SAVED_MODEL).describe(path)  # it brings TensorFlow
+    reader = {".tflite": _tflite, ".onnx": _onnx}.get(path.suffix)
+    return reader(path) if reader else {}
+
+
+def tensors(content):
+    """Of what `describe` returned, what a sidecar repeats: `inputs` and `outputs`, if any."""
+    return {key: content[key] for key in ("inputs", "outputs") if key in content}
+
+
+def _tflite(path):
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = run.Model(path)  # which checks it
+    network = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    names = {code: name for name, code in vars(schema.TensorType).items()}
+    types = {
+        names[tensor.type].lower()
+        for graph in network.subgraphs
+        for tensor in graph.tensors
+        if network.buffers[tensor.buffer].data is not None  # a constant
+    }
+    metadata = [
+        bytes(network.buffers[entry.buffer].data)
+        for entry in network.metadata or ()
+        if entry.name == TFLITE_METADATA
+    ]
+    return {
+        "inputs": [_tflite_tensor(model.input)],
+        "outputs": [_tflite_tensor(model.output)],
+        "precision": next((name for name in (INT8, FLOAT16) if name in types), FLOAT32),
+        "labels": _tflite_labels(path) if metadata else None,
+        "metadata": hashlib.sha256(metadata[0]).hexdigest() if metadata else None,
+    }
+
+
+def _tflite_labels(path):
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(TFLITE_LABELS).decode().splitlines()
+
+
+def _tflite_tensor(detail):
+    scale, zero_point = detail["quantization"]
+    tensor = {
+        "name": detail["name"],
+        "shape": detail["shape"].tolist(),
+        "dtype": np.dtype(detail["dtype"]).name,
+    }
+    quantization = {"scale": float(scale), "zero_point": int(zero_point)} if scale else {}
+    return {**tensor, **quantization}
+
+
+def _onnx(path):
+    import onnx
+
+    model = onnx.load(str(path), load_external_data=False)
+    graph, properties = model.graph, {entry.key: entry.value for entry in model.metadata_props}
+    constants = {constant.name for constant in graph.initializer}
+    types = {onnx.TensorProto.DataType.Name(constant.data_type) for constant in graph.initializer}
+    labels = properties.get(ONNX_LABELS)
+    return {
+        "inputs": [_onnx_tensor(value) for value in graph.input if value.name not in constants],
+        "outputs": [_onnx_tensor(value) for value in graph.output],
+        "precision": INT8 if "INT8" in types else FLOAT16 if "FLOAT16" in types else FLOAT32,
+        "labels": None if labels is None else json.loads(labels),
+    }
+
+
+def _onnx_tensor(value):
+    import onnx
+
+    kind = value.type.tensor_type
+    return {
+        "name": value.name,
+        "shape": [axis.dim_value or None for axis in kind.shape.dim],
+        "dtype": onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name,
+    }

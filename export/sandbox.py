@@ -1,0 +1,216 @@
+"""Runs artifacts of unknown origin in processes of their own, with limits of time and memory.
+
+A file that crashes its runtime, or never ends in it, ends only that process. What comes back is
+JSON and numbers; nothing of an artifact is parsed or run here.
+"""
+
+import importlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+
+from keras_ghostnet import files
+from keras_ghostnet.export import contents
+from keras_ghostnet.export.device import run
+
+BATCH = 4  # images at a time: the time that they take is limited
+PER_BYTE, PER_INPUT = 8, 64  # bytes of memory for each of the artifact's, and of a batch's
+MOST_TEXT, MOST_CLASSES = 1 << 24, 1 << 20  # of an answer: bytes, and columns
+# What loads an artifact of a format's module. None of it brings Keras.
+RUNTIMES = {
+    "onnx": "keras_ghostnet.export.onnx.runtime:load",
+    "saved_model": "keras_ghostnet.export.saved_model.session:ServingSession",
+    "tflite": "keras_ghostnet.export.device.run:Model",
+    "tflite_qat": "keras_ghostnet.export.device.run:Model",
+}
+# By the command's name, the package knows that it is to leave Keras alone.
+CODE = """
+import json, sys
+sys.path[:], module = json.loads(sys.argv[1])
+sys.argv[0] = "ghostnet"
+from keras_ghostnet.export import sandbox
+sandbox.serve(module)
+"""
+# Memory is not to depend on the number of cores, nor a GPU to be taken.
+ENVIRONMENT = {
+    "CUDA_VISIBLE_DEVICES": "",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": str(min(4, os.cpu_count() or 1)),
+}
+
+
+class SandboxError(ValueError):
+    """A runtime refuses an artifact, crashes, or takes more time or memory than it may."""
+
+
+class Process:
+    """A process that runs artifacts of one format's module, one after the other.
+
+    TensorFlow takes seconds to start: a process is ready while its user does something else.
+
+    Args:
+        module: Of a `Format`, a key of `RUNTIMES`.
+    """
+
+    def __init__(self, module):
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", CODE, json.dumps([sys.path, module])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **ENVIRONMENT},
+        )
+
+    def is_alive(self):
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    def close(self):
+        """Ends it."""
+        self._process.kill()
+        self._process.communicate()
+
+    def ask(self, content=b"", **request):
+        """What it answers to a request that is followed by `content`, a dictionary.
+
+        Raises:
+            SandboxError: If it answers with an error, or ends.
+        """
+        try:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n" + content)
+            self._process.stdin.flush()
+            line = self._process.stdout.readline(MOST_TEXT)
+        except BrokenPipeError:
+            line = b""
+        if not line.endswith(b"\n"):
+            self._process.kill()
+            raise SandboxError(
+                f"its runtime {run.cause(self._process.wait())}: it is damaged, made to do that, "
+                "or too large to be run here."
+            )
+        answer = json.loads(line)
+        if "error" in answer:
+            raise SandboxError(answer["error"])
+        return answer
+
+    def read(self, size):
+        """So many bytes that follow an answer."""
+        return self._process.stdout.read(size)
+
+
+class Sandbox:
+    """A runner for an artifact, as `keras_ghostnet.export.formats` describes it.
+
+    Args:
+        path: The artifact.
+        fmt: Its `Format`.
+        size: `(height, width)` of the images that it is to run, in pixels; they take memory.
+        process: A `Process` of the format's module, which stays; None starts one.
+
+    Attributes:
+        contents: `keras_ghostnet.export.contents.describe` of the artifact.
+
+    Raises:
+        SandboxError: If it cannot be loaded.
+    """
+
+    def __init__(self, path, fmt, size=(0, 0), process=None):
+        self._process, self._is_own = process or Process(fmt.module), process is None
+        self._name = path.name
+        memory = run.MEMORY + PER_BYTE * files.size(path)
+        memory += PER_INPUT * BATCH * 4 * 3 * size[0] * size[1]
+        try:
+            limits = dict(memory=memory, seconds=run.SECONDS)
+            self.contents = self._ask(path=os.path.abspath(path), **limits)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        """Ends the process, if it is not another's."""
+        if self._is_own:
+            self._process.close()
+
+    def __call__(self, images):
+        images = np.ascontiguousarray(images, "float32")
+        starts = range(0, len(images), BATCH)
+        return np.concatenate([self._run(images[start : start + BATCH]) for start in starts])
+
+    def _run(self, images):
+        shape = self._ask(images.tobytes(), shape=images.shape)["shape"]
+        if len(shape) != 2 or shape[0] != len(images) or not 0 < shape[1] <= MOST_CLASSES:
+            raise SandboxError(
+                f"{self._name} outputs {tuple(shape)} for {len(images)} images, expected "
+                f"({len(images)}, classes)."
+            )
+        return np.frombuffer(self._process.read(4 * shape[0] * shape[1]), "float32").reshape(shape)
+
+    def _ask(self, content=b"", **request):
+        try:
+            return self._process.ask(content, **request)
+        except SandboxError as error:
+            raise SandboxError(f"{self._name} is not run: {error}") from None
+
+
+def open_runner(path, fmt, size, process=None):
+    """A runner for an artifact that may be anybody's, which has `contents`, and is to be closed.
+
+    It is a `Sandbox`. A TensorRT engine is code of the GPU, and runs in this process.
+
+    Args:
+        path, fmt, size, process: As `Sandbox`.
+
+    Raises:
+        SandboxError: If it cannot be loaded.
+    """
+    if fmt.module in RUNTIMES:
+        return Sandbox(path, fmt, size, process)
+    from keras_ghostnet.export import formats
+
+    runner = formats.load(path, fmt)
+    runner.contents, runner.close = {}, lambda: None
+    return runner
+
+
+def serve(module):
+    """Loads artifacts and runs them, as it is asked to on standard input: the process's work.
+
+    Args:
+        module: As `Process`.
+    """
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print is no answer
+    if module == "saved_model":
+        sys.modules["keras"] = None  # TensorFlow imports it if it can, which takes as long again
+    name, _, function = RUNTIMES[module].partition(":")
+    load, runner = getattr(importlib.import_module(name), function), None
+    for line in sys.stdin.buffer:
+        request, content = json.loads(line), b""
+        try:
+            if "path" in request:
+                run.guard(request["memory"])
+                run.SECONDS = request["seconds"]
+            with run.deadline():
+                if "path" in request:
+                    path, runner = pathlib.Path(request["path"]), None
+                    if module == "saved_model":
+                        importlib.import_module(contents.SAVED_MODEL).require_harmless(path)
+                    answer, runner = contents.describe(path), load(path)
+                else:
+                    shape = request["shape"]
+                    images = sys.stdin.buffer.read(4 * int(np.prod(shape)))
+                    outputs = runner(np.frombuffer(images, "float32").reshape(shape))
+                    answer, content = {"shape": outputs.shape}, outputs.astype("float32").tobytes()
+            text = json.dumps(answer)
+        except Exception as error:  # whatever a runtime raises
+            reason = " ".join(str(error).split())[:500]
+            text, content = json.dumps({"error": reason or type(error).__name__}), b""
+        replies.write(text.encode() + b"\n" + content)
+        replies.flush()

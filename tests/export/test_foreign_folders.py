@@ -1,0 +1,418 @@
+"""`ghostnet verify` of a folder that may be anybody's: all is proven, or named as not proven.
+
+All plants are in one folder, which is verified once.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+
+import numpy as np
+import onnx
+import pytest
+
+from keras_ghostnet.export import ArtifactError, formats, sandbox, sidecar, verify
+from keras_ghostnet.export.device import run
+from keras_ghostnet.export.saved_model import operations
+from keras_ghostnet.export.saved_model.session import ServingSession
+from tests.export.command import FP32, INT8, ghostnet
+
+FORMAT = "_fp32.tflite"
+
+
+def put(*keys, value):
+    """An edit of a sidecar: the field of these names gets a value."""
+
+    def edit(content):
+        for key in keys[:-1]:
+            content = content[key]
+        content[keys[-1]] = value(content.get(keys[-1])) if callable(value) else value
+
+    return edit
+
+
+# By name: an edit, after which the checksum is computed anew, and what is said of it.
+EDITS = {
+    "mean": (put("preprocessing", "mean", value=[0.5, 0.5, 0.5]), r"preprocessing\.mean"),
+    "std": (put("preprocessing", "std", value=[1.0, 1.0, 1.0]), r"preprocessing\.std"),
+    "no-mean": (put("preprocessing", "mean", value=None), r"preprocessing\.mean"),
+    "channels": (put("preprocessing", "channels", value="BGR"), r"channels is 'BGR'. Found: 'RGB'"),
+    "size": (put("preprocessing", "size", value=[32, 33]), r"preprocessing\.size"),
+    "formula": (put("preprocessing", "formula", value="pixels"), r"preprocessing\.formula"),
+    "resize": (put("preprocessing", "resize", value="none"), r"preprocessing\.resize"),
+    "crop": (put("preprocessing", "crop", value=0.5), r"origin\.crop is 1.0. Found: 0.5"),
+    "raw": (put("preprocessing", "normalization_in_artifact", value=True), "normalization_in"),
+    "folded": (put("options", "fold_preprocessing", value=True), "TFLite metadata"),
+    "io": (put("options", "io", value="uint8"), r"options\.io is 'uint8'. Found: 'float32'"),
+    "layout": (put("options", "layout", value="NCHW"), r"options\.layout"),
+    "pixels": (put("source", "input", value="pixels"), "takes pixels images. Found: normalized"),
+    "swapped": (put("labels", value=["bee", "ant"]), "Found in the artifact: .'ant', 'bee'"),
+    "renamed": (put("labels", value=["ant", "bug"]), "Found in the artifact"),
+    "fewer": (put("labels", value=["ant"]), "Found in the artifact"),
+    "more": (put("labels", value=["ant", "bee", "cat"]), "Found in the artifact"),
+    "independent": (put("labels_are", value="independent"), "labels_are"),
+    "probabilities": (put("outputs_are", value="probabilities"), "outputs_are"),
+    "float16": (put("format", value="tflite_fp16"), "is no tflite_fp16 by its name"),
+    "int8": (put("format", value="tflite_int8"), "is no tflite_int8 by its name"),
+    "onnx": (put("format", value="onnx_fp32"), "is no onnx_fp32 by its name"),
+    "folder": (put("format", value="saved_model"), "is no saved_model by its name"),
+    "nonsense": (put("format", value="gguf"), "There is no format 'gguf'"),
+    "dtype": (put("inputs", value=lambda old: [{**old[0], "dtype": "int8"}]), "inputs is"),
+    "shape": (put("inputs", value=lambda old: [{**old[0], "shape": [1, 64, 64, 3]}]), "inputs"),
+    "scale": (put("outputs", value=lambda old: [{**old[0], "scale": 2.0}]), "outputs is"),
+    "no-output": (put("outputs", value=[]), "outputs is"),
+    "sha256": (put("sha256", value="0" * 64), "is not the file that was exported"),
+    "bytes": (put("bytes", value=lambda old: old + 1), "is not the file that was exported"),
+    "name": (put("source", "model", value="large"), r"source\.model is 'large'. Found: 'small'"),
+    "parameters": (put("source", "parameters", value=10**9), r"source\.parameters"),
+    "model": (put("source", "sha256", value="0" * 64), "is not the model that the tflite_fp32"),
+    "above": (put("source", "file", value="../small.keras"), r"expected a \.keras file beside it"),
+    "absolute": (put("source", "file", value="/etc/small.keras"), "a .keras file beside it"),
+    "gone": (put("source", "file", value="gone.keras"), "the model .* is missing"),
+    "images": (put("verification", "images", value=400), r"verification\.images is 400. Found: 48"),
+    "other": (put("verification", "sha256", value="0" * 64), r"verification\.sha256"),
+    "held-out": (put("verification", "training_images", value=0), "training_images is 0. Found"),
+    "seen": (
+        put("verification", "origin", "split", value="train"),
+        "split is 'train'. Found: 'val",
+    ),
+    "one": (put("verification", "origin", "count", value=1), "count is 1. Found: 400"),
+    "few": (put("verification", "origin", "training", value=1), "An export takes"),
+    "nowhere": (put("verification", "origin", "data", value="/nowhere"), "are not there any more"),
+    "accuracy": (put("verification", "accuracy", value=0.9), r"accuracy is 0.9. Found: 1.0"),
+    "unknown": (put("verification", "accuracy", value=None), "accuracy is None. Found: 1.0"),
+    "agreement": (put("verification", "agreement", value=0.5), "agreement"),
+    "cosine": (put("verification", "cosine", value=0.9), "cosine"),
+    "typical": (put("verification", "typical_error", value=1e-3), "typical_error"),
+    "largest": (put("verification", "max_error", value=1.0), "max_error"),
+    "never": (lambda content: content.pop("verification"), "never verified"),
+}
+# What is written instead of a sidecar.
+DAMAGES = {
+    "cut": lambda text: text[: len(text) // 2],
+    "empty": lambda text: b"",
+    "latin": lambda text: text.replace(b"small", b"sm\xe4ll"),
+    "list": lambda text: b"[]",
+    "number": lambda text: b"1" * 5000,
+    "deep": lambda text: b"[" * 100_000,
+    "infinite": lambda text: text.replace(b'"agreement": 1.0', b'"agreement": Infinity'),
+    "edited": lambda text: text.replace(b'"bee"', b'"bug"'),
+    "untyped": lambda text: text.replace(b'"labels": [', b'"labels": 1, "x": ['),
+    "lacking": lambda text: text.replace(b'"format"', b'"from"'),
+    "binary": lambda text: bytes(range(256)),
+}
+# What is in the folder besides: what makes it, and what is said of it.
+OTHERS = {
+    "junk.bin": (lambda path: path.write_bytes(b"junk"), "is nothing that `ghostnet export` makes"),
+    "notes.txt": (lambda path: path.write_text("notes"), "is nothing that `ghostnet export` makes"),
+    "alone.tflite": (lambda path: path.write_bytes(b"junk"), "there is no alone.tflite.json"),
+    "alone.onnx": (lambda path: path.write_bytes(b"junk"), "there is no alone.onnx.json"),
+    "alone.keras": (lambda path: path.write_bytes(b"junk"), "is nothing that"),
+    "notes.json": (lambda path: path.write_text("{}"), "is not as `ghostnet export` writes it"),
+    "x_fp32.tflite.failed": (lambda path: path.touch(), "failed an earlier verification"),
+    ".partial-1-x_fp32.tflite": (lambda path: path.touch(), "an export that was stopped"),
+    "zero.tflite": (lambda path: path.symlink_to("/dev/zero"), "there is no zero.tflite.json"),
+    "usr": (lambda path: path.symlink_to("/usr"), "there is no usr.json"),
+    "pipe": (os.mkfifo, "is nothing that"),
+}
+# Artifacts that are links or no files, with a sound sidecar.
+LINKS = {
+    "zero": lambda path: path.symlink_to("/dev/zero"),
+    "usr": lambda path: path.symlink_to("/usr"),
+    "outside": lambda path: path.symlink_to(path.parents[1] / "outside.tflite"),
+    "fifo": os.mkfifo,
+    "directory": lambda path: path.mkdir(),
+}
+
+
+def planted(name):
+    return f"{name}{FORMAT}"
+
+
+@pytest.fixture(scope="module")
+def folder(exported, tmp_path_factory):
+    """The folder: TFLite files, edited copies of one, and everything else."""
+    folder = tmp_path_factory.mktemp("foreign") / "folder"
+    folder.mkdir()
+    for name in ("small.keras", FP32, INT8):
+        shutil.copy(exported / name, folder)
+    shutil.copy(exported / f"{INT8}.json", folder)
+    shutil.copy(exported / FP32, folder.parent / "outside.tflite")
+    text = (exported / f"{FP32}.json").read_bytes()
+    (folder / f"{FP32}.json").write_bytes(text)
+    for name, (edit, _) in EDITS.items():
+        artifact, content = folder / planted(f"edit-{name}"), json.loads(text)
+        shutil.copy(exported / FP32, artifact)
+        edit(content)
+        content["checksum"] = sidecar.checksum(content)
+        sidecar.path_of(artifact).write_text(json.dumps(content))
+    for name, damage in DAMAGES.items():
+        artifact = folder / planted(f"damage-{name}")
+        shutil.copy(exported / FP32, artifact)
+        sidecar.path_of(artifact).write_bytes(damage(text))
+        assert damage(text) != text
+    for name, make in LINKS.items():
+        artifact = folder / planted(f"link-{name}")
+        make(artifact)
+        sidecar.path_of(artifact).write_bytes(text)
+    for name, (make, _) in OTHERS.items():
+        make(folder / name)
+    # A SavedModel whose export was killed before its sidecar was there.
+    shutil.copytree(exported / "small" / "1", folder / "served" / "1")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    """What `verify` says, by the artifacts' and files' names. All copies are run by one process."""
+    shared = sandbox.Sandbox(folder / FP32, formats.get_format("tflite_fp32"))
+    sound = sandbox.open_runner
+
+    def open_runner(path, *arguments):
+        is_copy = path.read_bytes() == (folder / FP32).read_bytes()
+        return shared if is_copy else sound(path, *arguments)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(sandbox, "open_runner", open_runner)
+        monkeypatch.setattr(shared, "close", lambda: None)
+        with pytest.raises(ArtifactError) as caught:
+            verify(folder)
+    shared.__class__.close(shared)
+    found = {result.path.name: result for result in caught.value.results}
+    assert len(found) == len(caught.value.results)  # every one is named once
+    return found
+
+
+def said(result):
+    assert result.outcome == "not proven"
+    assert "\n" not in result.error
+    return result.error
+
+
+def test_what_is_sound_passes(results):
+    for name in (FP32, INT8):
+        assert results[name].error is None
+        assert results[name].verification.agreement == 1
+    assert results[FP32].images.startswith("40 held-out and 8 training images of")
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edited_sidecar_is_refused(name, results):
+    assert re.search(EDITS[name][1], said(results[planted(f"edit-{name}")]))
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_sidecar_is_named(name, results):
+    error = said(results[planted(f"damage-{name}")])
+    assert "checksum is another" in error if name == "edited" else "is not as `ghostnet" in error
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_an_artifact_is_a_file_of_the_folder(name, results):
+    error = said(results[planted(f"link-{name}")])
+    assert ("by its name" if name == "directory" else "is a link to something outside") in error
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_nothing_is_passed_over(name, results):
+    found = results[name.removesuffix(".json")]
+    assert OTHERS[name][1] in said(found)
+
+
+def test_a_saved_model_without_sidecar_is_named(results):
+    assert "there is no 1.json beside it" in said(results["1"])
+
+
+def test_everything_is_named(folder, results):
+    entries = {path.name.removesuffix(".json") for path in folder.iterdir()}
+    assert entries - {"small.keras", "served"} == set(results) - {"1"}
+
+
+def test_a_formatted_sidecar_is_the_same(exported):
+    """The checksum is that of the content."""
+    content = json.loads((exported / f"{FP32}.json").read_text())
+    turned = dict(reversed(content.items()))
+    assert sidecar.checksum(turned) == content["checksum"]
+
+
+def test_the_command_says_so(exported, tmp_path, capfd):
+    for name in ("small.keras", FP32, f"{FP32}.json"):
+        shutil.copy(exported / name, tmp_path)
+    (tmp_path / "junk.bin").touch()
+    assert ghostnet("verify", tmp_path) == 1
+    out, err = capfd.readouterr()
+    assert "not proven" in out
+    assert "Verified on 40 held-out and 8 training images of" in " ".join(out.split())
+    assert err == (
+        "ghostnet: junk.bin: it is nothing that `ghostnet export` makes, or of no artifact here. "
+        "Remove it.\n"
+    )
+
+
+def test_another_model_s_artifact_is_put_aside(exported, run_dir, tmp_path, small):
+    """All that its sidecar says of it is true, but it computes something else."""
+    for name in ("small.keras", FP32, f"{FP32}.json"):
+        shutil.copy(exported / name, tmp_path)
+    bias = small.layers[-1].get_weights()[1].tobytes()
+    content = (tmp_path / FP32).read_bytes()
+    assert content.count(bias) == 1
+    (tmp_path / FP32).write_bytes(content.replace(bias, np.float32([9, -9]).tobytes()))
+    sidecar.write(
+        tmp_path / FP32, sidecar.read(tmp_path / f"{FP32}.json"), tmp_path / f"{FP32}.json"
+    )
+    with pytest.raises(ArtifactError, match="does not compute what the Keras model computes"):
+        verify(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "small.keras", f"{FP32}.failed", f"{FP32}.json"
+    }  # fmt: skip
+
+
+def test_a_process_that_dies_is_reported(exported, tmp_path):
+    fmt = formats.get_format("tflite_fp32")
+    process = sandbox.Process(fmt.module)
+    runner = sandbox.Sandbox(exported / FP32, fmt, (32, 32), process)
+    os.kill(process._process.pid, signal.SIGSEGV)
+    with pytest.raises(sandbox.SandboxError, match=r"fp32.tflite .* crashed \(SIGSEGV\)"):
+        runner(np.zeros((1, 32, 32, 3)))
+    assert not process.is_alive()
+    process.close()
+
+
+def loop(path, count):
+    """An ONNX file that counts."""
+    helper, kinds = onnx.helper, onnx.TensorProto
+    value = lambda name, shape, kind=kinds.FLOAT: helper.make_tensor_value_info(name, kind, shape)
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["condition"], ["again"]),
+            helper.make_node("Add", ["x", "x"], ["y"]),
+        ],
+        "body",
+        [value("i", [], kinds.INT64), value("condition", [], kinds.BOOL), value("x", [None, 2])],
+        [value("again", [], kinds.BOOL), value("y", [None, 2])],
+    )
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["start"], axes=[2, 3], keepdims=0),
+        helper.make_node("Loop", ["count", "yes", "start"], ["outputs"], body=body),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "loop",
+        [value("images", [None, 2, 4, 4])],
+        [value("outputs", [None, 2])],
+        [
+            helper.make_tensor("count", kinds.INT64, [], [count]),
+            helper.make_tensor("yes", kinds.BOOL, [], [True]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+
+
+def test_what_never_ends_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "SECONDS", 1)
+    fmt, path = formats.get_format("onnx_fp32"), tmp_path / "loop.onnx"
+    loop(path, 2**62)
+    runner = sandbox.Sandbox(path, fmt)
+    with pytest.raises(sandbox.SandboxError, match=r"loop\.onnx is not run: .* took longer"):
+        runner(np.zeros((1, 4, 4, 2)))
+    runner.close()
+
+
+def test_memory_is_limited(exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "MEMORY", 1 << 20)
+    with pytest.raises(sandbox.SandboxError, match="is not run"):
+        sandbox.Sandbox(exported / FP32, formats.get_format("tflite_fp32"))
+
+
+@pytest.fixture
+def saved_model(exported, tmp_path):
+    return shutil.copytree(exported / "small" / "1", tmp_path / "1")
+
+
+def change(folder, edit):
+    """Edits the graph of a SavedModel."""
+    path = folder / operations.FILE
+    content = operations.saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    edit(content.meta_graphs[0])
+    path.write_bytes(content.SerializeToString())
+
+
+def at_start(graph):
+    graph.graph_def.node.add(name="evil", op="WriteFile")
+
+
+def in_a_function(graph):
+    graph.graph_def.library.function[0].node_def.add(name="evil", op="ReadFile")
+
+
+def among_what_saves(graph):
+    node = graph.graph_def.node.add(name="evil", op="SaveV2")
+    node.input.append("^NoOp")
+
+
+def in_what_restores(graph):
+    for function in graph.graph_def.library.function:
+        if "traced_restore" in function.signature.name:
+            function.node_def.add(name="evil", op="MergeV2Checkpoints")
+
+
+def in_what_saves(graph):
+    for function in graph.graph_def.library.function:
+        if "traced_save" in function.signature.name:
+            function.node_def.add(name="evil", op="PyFunc")
+
+
+def an_unknown_call(graph):
+    graph.graph_def.node.add(name="evil", op="Copycat")
+
+
+OPERATIONS = {
+    at_start: "WriteFile", in_a_function: "ReadFile", among_what_saves: "SaveV2",
+    in_what_restores: "MergeV2Checkpoints", in_what_saves: "PyFunc", an_unknown_call: "Copycat",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", OPERATIONS, ids=lambda edit: edit.__name__)
+def test_operations_that_do_more_than_compute(edit, saved_model):
+    operations.require_harmless(saved_model)
+    change(saved_model, edit)
+    with pytest.raises(ValueError, match=rf"no export of ours makes: {OPERATIONS[edit]}\."):
+        operations.require_harmless(saved_model)
+
+
+@pytest.mark.parametrize("name", ["saved_model.cpb", "saved_model.pbtxt", "assets/names.txt"])
+def test_other_files_of_a_saved_model(name, saved_model):
+    (saved_model / name).write_text("")
+    with pytest.raises(ValueError, match=f"it holds the file {name}"):
+        operations.require_harmless(saved_model)
+
+
+def test_verify_loads_no_such_saved_model(exported, saved_model, tmp_path):
+    """TensorFlow's initializers run when it is loaded: this one would write a file."""
+    folder = tmp_path / "folder"
+    shutil.copytree(saved_model, folder / "small" / "1")
+    shutil.copy(exported / "small.keras", folder)
+    written = tmp_path / "written"
+
+    def edit(graph):
+        nodes = graph.graph_def.node
+        for name, text in (("name", str(written)), ("content", "x")):
+            node = nodes.add(name=name, op="Const")
+            node.attr["dtype"].type = operations.tf.string.as_datatype_enum
+            node.attr["value"].tensor.CopyFrom(operations.tf.make_tensor_proto(text))
+        nodes.add(name="write", op="WriteFile").input.extend(["name", "content"])
+        graph.collection_def["saved_model_main_op"].node_list.value[:] = ["write"]
+        graph.signature_def["__saved_model_init_op"].outputs["__saved_model_init_op"].name = "write"
+
+    change(folder / "small" / "1", edit)
+    artifact = folder / "small" / "1"
+    content = sidecar.read(exported / "small" / "1.json")
+    sidecar.write(artifact, content, sidecar.path_of(artifact))
+    with pytest.raises(ArtifactError, match=r"saved_model: 1 is not run: .*WriteFile"):
+        verify(folder)
+    assert not written.exists()
+    ServingSession(artifact).close()  # so much for the plant
+    assert written.exists()
