@@ -98,7 +98,9 @@ def test_verify_on_other_images(copied, run_dir, tmp_path, capfd):
     shutil.rmtree(copied / "small")
     other = shutil.copytree(run_dir / "photos", tmp_path / "other")
     assert ghostnet("verify", copied, "--data", other) == 0
-    assert f"40 training images of {other}" in " ".join(capfd.readouterr().out.split())
+    assert f"40 held-out and 8 training images of {other}" in " ".join(
+        capfd.readouterr().out.split()
+    )
     assert ghostnet("verify", copied, "--data", tmp_path / "nowhere") == 1
     assert "There is no folder" in capfd.readouterr().err
 
