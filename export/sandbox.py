@@ -4,6 +4,7 @@ A file that crashes its runtime, or never ends in it, ends only that process. Wh
 JSON and numbers; nothing of an artifact is parsed or run here.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -19,6 +20,7 @@ from keras_ghostnet.export.device import run
 
 BATCH = 4  # images at a time: the time that they take is limited
 PER_BYTE, PER_INPUT = 8, 64  # bytes of memory for each of the artifact's, and of a batch's
+GRACE = 5  # seconds in which a process ends that answers no more
 MOST_TEXT, MOST_CLASSES = 1 << 24, 1 << 20  # of an answer: bytes, and columns
 # What loads an artifact of a format's module. None of it brings Keras.
 RUNTIMES = {
@@ -90,6 +92,8 @@ class Process:
         except BrokenPipeError:
             line = b""
         if not line.endswith(b"\n"):
+            with contextlib.suppress(subprocess.TimeoutExpired):  # of an answer that is too long
+                self._process.wait(GRACE)
             self._process.kill()
             raise SandboxError(
                 f"its runtime {run.cause(self._process.wait())}: it is damaged, made to do that, "

@@ -319,19 +319,18 @@ def _require_sound(path):
         codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
         for graph in model.subgraphs:
             for operator in graph.operators:
-                first, *others = [-1] if operator.inputs is None else list(operator.inputs)
-                if min([first, *others[:1]]) < 0:
-                    raise ValueError("an operator lacks an input")
                 axis = axes.get(codes[operator.opcodeIndex])
-                for bias in () if axis is None else filter(lambda i: i >= 0, others[1:2]):
-                    count = graph.tensors[others[0]].shape[axis]
-                    if np.prod(graph.tensors[bias].shape) != count:
-                        raise ValueError(f"{count} filters have another number of biases")
-                multiplier = getattr(operator.builtinOptions, "depthMultiplier", None)
-                if multiplier is not None:
-                    channels, filters = (graph.tensors[i].shape[3] for i in (first, others[0]))
-                    if channels * multiplier != filters:
-                        raise ValueError(f"{channels} channels have {filters} depthwise filters")
+                if axis is None:
+                    continue
+                images, filters, *bias = operator.inputs
+                if min(images, filters) < 0:
+                    raise ValueError("an operator lacks its images or filters")
+                count = graph.tensors[filters].shape[axis]
+                if any(i >= 0 and np.prod(graph.tensors[i].shape) != count for i in bias):
+                    raise ValueError(f"{count} filters have another number of biases")
+                multiplier = getattr(operator.builtinOptions, "depthMultiplier", 0)
+                if multiplier and graph.tensors[images].shape[3] * multiplier != count:
+                    raise ValueError(f"{count} filters are not {multiplier} for every channel")
     except (ValueError, TypeError, LookupError, AttributeError, struct.error) as error:
         raise ValueError(f"{path} is no TFLite file, or is damaged: {error}.") from error
 

@@ -1,6 +1,6 @@
 """ONNX: float32, float16 and int8, for ONNX Runtime and TensorRT."""
 
-from keras_ghostnet.export.onnx.conversion import export
-from keras_ghostnet.export.onnx.runtime import load
+import lazy_loader
 
-__all__ = ["export", "load"]
+# Loaded on demand: what runs a file does without Keras, which what writes one brings.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,5 +1,6 @@
 """SavedModels for TensorFlow Serving: signatures, warm-up records, layout, a session like its."""
 
-from keras_ghostnet.export.saved_model.conversion import export, load
+import lazy_loader
 
-__all__ = ["export", "load"]
+# Loaded on demand: what runs a SavedModel does without Keras, which what writes one brings.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

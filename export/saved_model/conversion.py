@@ -3,9 +3,8 @@
 import numpy as np
 
 from keras_ghostnet.export.graph.refusals import naming_layers
+from keras_ghostnet.export.saved_model.operations import SIGNATURE
 from keras_ghostnet.quiet import quiet
-
-SIGNATURE = "serving_default"
 
 
 def export(model, path, dtype="float32", calibration=None, **options):

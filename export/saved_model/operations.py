@@ -28,28 +28,31 @@ SAVE = {
 RESTORE = {"AssignVariableOp", "Const", "Identity", "RestoreV2"}
 # What exports of Keras classifiers are made of, and the rest of its kind.
 _COMPUTE = """
-    Abs Acos Acosh Add AddN AddV2 All Any ArgMax ArgMin AsString Asin Asinh Assert Atan Atan2 Atanh
-    AvgPool AvgPool3D BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchToSpaceND BiasAdd Bitcast
-    BitwiseAnd BitwiseOr BitwiseXor BroadcastArgs BroadcastTo Bucketize Cast Ceil ClipByValue Concat
-    ConcatV2 ConcatenateDataset Const Conv Conv2D Conv2DBackpropInput Conv3D Cos Cosh CropAndResize
-    Cumprod Cumsum DatasetToSingleElement DecodeImage DecodeJpeg DecodeRaw DepthToSpace
-    DepthwiseConv2dNative Dilation2D DisableCopyOnRead Div DivNoNan Einsum Elu EnsureShape Equal Erf
-    Erfc Erfinv EuclideanNorm Exp ExpandDims Expm1 ExtractImagePatches ExtractJpegShape Fill Floor
-    FloorDiv FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Gather GatherNd GatherV2
-    Greater GreaterEqual Identity IdentityN If IgnoreErrorsDataset InvertPermutation IsFinite IsInf
-    IsNan L2Loss LRN LeakyRelu LeftShift Less LessEqual LinSpace Log Log1p LogSoftmax LogicalAnd
-    LogicalNot LogicalOr MapDataset MatMul MatrixBandPart MatrixDiag MatrixDiagPart
-    MatrixDiagPartV3 MatrixDiagV3 Max MaxPool MaxPool3D MaxPoolV2 Maximum Mean Min Minimum MirrorPad
-    Mod Mul MulNoNan Neg NotEqual OneHot OnesLike Pack Pad PadV2 PlaceholderWithDefault Pow
-    PreventGradient Prod Range Rank ReadVariableOp RealDiv Reciprocal Relu Relu6 Reshape ResizeArea
-    ResizeBicubic ResizeBilinear ResizeNearestNeighbor Reverse ReverseV2 RightShift Rint Round Rsqrt
-    ScaleAndTranslate ScatterNd Select SelectV2 Selu Shape ShapeN Sigmoid Sign Sin Sinh Size Slice
-    Softmax Softplus Softsign SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square SquaredDifference
-    Squeeze StatelessIf StatelessWhile StaticRegexFullMatch StaticRegexReplace StopGradient
-    StridedSlice StringJoin StringLength Sub Substr Sum TakeDataset Tan Tanh TensorDataset
-    TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack
-    TensorScatterUpdate Tile TopK TopKV2 Transpose TruncateDiv TruncateMod Unpack UnsortedSegmentSum
-    Where While Xdivy Xlogy ZerosLike
+    Abs Acos Acosh Add AddN AddV2 All Any ArgMax ArgMin AsString Asin Asinh Assert Atan Atan2
+    Atanh AvgPool AvgPool3D BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchToSpaceND BiasAdd
+    Bitcast BitwiseAnd BitwiseOr BitwiseXor BroadcastArgs BroadcastTo Bucketize Cast Ceil
+    ClipByValue Complex Concat ConcatV2 ConcatenateDataset Const Conv Conv2D Conv2DBackpropInput
+    Conv3D Conv3DBackpropInputV2 Cos Cosh CropAndResize Cumprod Cumsum DatasetToSingleElement
+    DecodeImage DecodeJpeg DecodeRaw DenseBincount DepthToSpace DepthwiseConv2dNative Dilation2D
+    DisableCopyOnRead Div DivNoNan Einsum Elu EnsureShape Equal Erf Erfc Erfinv EuclideanNorm
+    Exp ExpandDims Expm1 ExtractImagePatches ExtractJpegShape FFT FFT2D Fill Floor FloorDiv
+    FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Gather GatherNd GatherV2 Greater
+    GreaterEqual IFFT IFFT2D IRFFT IRFFT2D Identity IdentityN If IgnoreErrorsDataset Imag
+    InvertPermutation IsFinite IsInf IsNan L2Loss LRN LeakyRelu LeftShift Less LessEqual
+    LinSpace Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr MapDataset MatMul
+    MatrixBandPart MatrixDiag MatrixDiagPart MatrixDiagPartV3 MatrixDiagV3 Max MaxPool MaxPool3D
+    MaxPoolV2 Maximum Mean Min Minimum MirrorPad Mod Mul MulNoNan Neg NotEqual OneHot OnesLike
+    Pack Pad PadV2 PlaceholderWithDefault Pow PreventGradient Prod RFFT RFFT2D Range Rank
+    ReadVariableOp Real RealDiv Reciprocal Relu Relu6 Reshape ResizeArea ResizeBicubic
+    ResizeBilinear ResizeNearestNeighbor Reverse ReverseV2 RightShift Rint Round Rsqrt
+    ScaleAndTranslate ScatterNd Select SelectV2 Selu Shape ShapeN Sigmoid Sign Sin Sinh Size
+    Slice Softmax Softplus Softsign SpaceToBatchND SpaceToDepth SparseCross SparseToDense Split
+    SplitV Sqrt Square SquaredDifference Squeeze StatelessIf StatelessWhile StaticRegexFullMatch
+    StaticRegexReplace StopGradient StridedSlice StringJoin StringLength StringToHashBucketFast
+    Sub Substr Sum TakeDataset Tan Tanh TensorDataset TensorListFromTensor TensorListGetItem
+    TensorListReserve TensorListSetItem TensorListStack TensorScatterUpdate Tile TopK TopKV2
+    Transpose TruncateDiv TruncateMod Unpack UnsortedSegmentSum Where While Xdivy Xlogy
+    ZerosLike
 """
 COMPUTE = set(_COMPUTE.split())
 

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_ghostnet.export.saved_model.conversion import SIGNATURE
+from keras_ghostnet.export.saved_model.operations import SIGNATURE
 from keras_ghostnet.export.saved_model.protos import predict_pb2
 from keras_ghostnet.quiet import quiet
 

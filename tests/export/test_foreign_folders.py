@@ -8,6 +8,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -416,3 +418,18 @@ def test_verify_loads_no_such_saved_model(exported, saved_model, tmp_path):
     assert not written.exists()
     ServingSession(artifact).close()  # so much for the plant
     assert written.exists()
+
+
+ALONE = """
+import importlib, sys
+sys.argv[0] = "ghostnet"
+from keras_ghostnet.export import sandbox
+for module in ("onnx", "tflite"):
+    importlib.import_module(sandbox.RUNTIMES[module].partition(":")[0])
+sys.exit("keras" in sys.modules or "tensorflow" in sys.modules)
+"""
+
+
+def test_its_processes_start_without_keras():
+    """A verification is not to wait for what it does not need."""
+    subprocess.run([sys.executable, "-c", ALONE], check=True)

@@ -1,0 +1,3 @@
+from .conversion import export, load
+
+__all__ = ["export", "load"]
