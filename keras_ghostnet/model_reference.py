@@ -99,7 +99,7 @@ def resolve_model(text: str | os.PathLike[str], trust_model: bool = False) -> Mo
         ValueError: If there is no such name (the message suggests the nearest), or no weights of
             it are published.
     """
-    text = str(text)
+    text = os.path.expanduser(text)
     if not is_path(text):
         entry = REGISTRY.get((specs.get_spec(text).name, TAG))
         if entry is None:

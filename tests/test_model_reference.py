@@ -30,6 +30,12 @@ def path(tmp_path):
     return tmp_path / "model.keras"
 
 
+def test_the_home_folder(path, monkeypatch):
+    """Also where no shell expands it, as in `--set teacher=~/model.keras`."""
+    monkeypatch.setenv("HOME", str(path.parent))
+    assert resolve_model("~/model.keras").load().output_shape == (None, 2)
+
+
 def refusal(path):
     with pytest.raises(ValueError, match=re.escape(f"{path} cannot be loaded: ")) as caught:
         resolve_model(path).load()

@@ -18,7 +18,8 @@ from keras_ghostnet import extras, files, model_reference
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.training import classifiers, distribution, recipes, run_folder
 from keras_ghostnet.training.checkpoints import Checkpoints, State, best_epoch
-from keras_ghostnet.training.data import Pipeline, open_source
+from keras_ghostnet.training.data import Pipeline
+from keras_ghostnet.training.data.sources import open_sources
 from keras_ghostnet.training.evaluation import Evaluator
 from keras_ghostnet.training.loop import Loop
 from keras_ghostnet.training.progress import TrainingProgress
@@ -149,7 +150,8 @@ class Run:
         folder = pathlib.Path(run_dir)
         self.checkpoints = Checkpoints(folder / run_folder.CHECKPOINTS, keep, self._say)
         self.folder = run_folder.RunFolder(folder, self.chief, self._say)
-        self.train, self.held_out = (self._pipeline(data, split) for split in SPLITS)
+        sources = open_sources(data, SPLITS, seed=recipe.seed)
+        self.train, self.held_out = map(self._pipeline, SPLITS, sources)
         self.images = self._images()
         self.state = self.checkpoints.latest(self.described, self.images)  # before long work
         self._say(self.train.source.description)
@@ -175,10 +177,10 @@ class Run:
             "examples": self.images["examples"],
         }
 
-    def _pipeline(self, data, split):
+    def _pipeline(self, split, source):
         recipe = self.recipe
         return Pipeline(
-            open_source(data, split, seed=recipe.seed),
+            source,
             image_size=recipe.image_size,
             training=split == "train",
             augmentation=recipe.augmentation,

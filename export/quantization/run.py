@@ -60,6 +60,7 @@ class Comparison:
         agreement: The fraction of the images for which it chooses the float model's class.
         rms_error, max_error: Of its outputs, in standard deviations of the float model's.
         bytes: The file's size; of the float model, that of its weights.
+        images: The number of images.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Comparison:
     rms_error: float
     max_error: float
     bytes: int
+    images: int
 
 
 @within_ranges
@@ -267,6 +269,7 @@ def _compare(model, kind, path, calibration, held_out):
                 rms_error=float((((outputs - reference) / reference.std()) ** 2).mean() ** 0.5),
                 max_error=found.max_error,
                 bytes=size,
+                images=len(reference),
             )
         )
     return comparisons

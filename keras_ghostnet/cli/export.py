@@ -5,6 +5,8 @@ taken with its ImageNet weights. SOURCE is as for `ghostnet train`: calibration 
 its training split, verification those held out. Beside every artifact a JSON file says what it is.
 """
 
+import shlex
+
 from keras_ghostnet.cli.options import add_input, add_trust_model
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.model_reference import resolve_model
@@ -91,8 +93,10 @@ def run(args):
     console = new_console()
     options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
 
+    exported = []
+
     def export_all():
-        return export(
+        exported[:] = export(
             args.model,
             args.out,
             args.formats.split(","),
@@ -108,8 +112,13 @@ def run(args):
             console=console,
             **options,
         )
+        return exported
 
-    return report(console, export_all)
+    code = report(console, export_all)
+    if not code:
+        path = shlex.quote(str(exported[-1].path))
+        console.print(f"Next: ghostnet predict {path} IMAGE", soft_wrap=True)
+    return code
 
 
 def report(console, work):

@@ -11,6 +11,11 @@ from keras_ghostnet.cli.options import add_input, add_trust_model
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
+ARTIFACTS = (
+    "Or what `ghostnet export` wrote: a .tflite or .onnx file, or the folder of a SavedModel's "
+    "version."
+)
+
 
 def arguments(parser):
     parser.add_argument("model", type=path, metavar="MODEL", help="what classifies, see above")
@@ -41,7 +46,10 @@ def run(args):
     from keras_ghostnet.console import new_console
 
     if not os.path.exists(args.model):  # else it may be an artifact
-        resolve_model(args.model)  # refuses it before Keras is imported
+        try:
+            resolve_model(args.model)  # refuses it before Keras is imported
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{error} {ARTIFACTS}") from error
     start_backend()
     from keras_ghostnet.cli.tables import new_table
     from keras_ghostnet.export import prediction_report

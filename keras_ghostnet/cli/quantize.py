@@ -94,5 +94,8 @@ def _table(comparisons):
             f"{row.max_error:.3f}",
             f"{row.bytes / 1e6:.2f}",
         )
-    table.caption = "errors: in standard deviations of the float model's outputs"
+    table.caption = (
+        f"of {comparisons[0].images:,} held-out images; errors: in standard deviations of the "
+        "float model's outputs"
+    )
     return table

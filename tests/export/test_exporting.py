@@ -66,6 +66,8 @@ def test_what_is_printed(run_dir, tmp_path, capfd):
     assert err == ""
     lines = out.splitlines()
     assert len(lines) < 12
+    *lines, last = lines
+    assert last == f"Next: ghostnet predict {tmp_path / FP32} IMAGE"
     assert max(map(len, lines)) <= 80
     (row,) = [line for line in lines if line.startswith(" tflite_fp32")]
     assert row.split()[-1] == "passed"

@@ -2,16 +2,19 @@
 
 import importlib.machinery
 import json
+import os
 import pathlib
 import shutil
 import sys
+import time
 import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ghostnet.training.data import make_records, open_source, shards
+from keras_ghostnet.training.data import listing, make_records, open_source, shards
+from keras_ghostnet.training.data.sources import open_sources
 from tests.training.photographs import encode, picture, write_folder
 
 
@@ -319,12 +322,30 @@ def test_compressed_records_are_read(tmp_path, monkeypatch, compression):
     (copy,) = [
         file for file in (tmp_path / "cache").rglob("*") if file.is_file() and "." not in file.name
     ]
-    changed = copy.stat().st_mtime_ns
+    number = copy.stat().st_ino
+    os.utime(copy, (0, 0))  # long ago
     open_source(tmp_path / "data", "train")
-    assert copy.stat().st_mtime_ns == changed
+    assert copy.stat().st_ino == number
+    assert copy.stat().st_mtime > time.time() - 60
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(ValueError, match="is compressed and damaged"):
         open_source(tmp_path / "data", "train")
+    os.utime(copy, (0, 0))
+    write_records(path, (1, 0), compression=compression)
+    open_source(tmp_path / "data", "train")
+    assert not copy.exists()  # nobody opened it for a week
+
+
+def test_several_splits_are_listed_once(folder, monkeypatch):
+    listed, list_images = [], listing.list_images
+    monkeypatch.setattr(
+        listing, "list_images", lambda *a, **k: listed.append(a) or list_images(*a, **k)
+    )
+    train, held_out = open_sources(folder, ("train", "val"))
+    assert len(listed) == 1
+    for split, source in (("train", train), ("val", held_out)):
+        assert source.name == open_source(folder, split).name
+        assert source.examples == open_source(folder, split).examples
 
 
 def test_a_folder_of_tensorflow_datasets_needs_no_class_list(tmp_path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pathlib
 import re
 import struct
+import time
 import zipfile
 import zlib
 
@@ -17,6 +19,7 @@ from keras_ghostnet import files
 from keras_ghostnet.files import printable
 from keras_ghostnet.training.data import image_files, listing
 
+KEPT_SECONDS = 7 * 24 * 3600.0  # that a decompressed copy stays in the cache without being opened
 CHUNK = 1 << 20  # bytes read at a time
 HEADER = struct.Struct("<QI")  # length of the record, masked CRC of these eight bytes
 AROUND = HEADER.size + 4  # bytes of a record that are not its content
@@ -90,6 +93,8 @@ def _require_whole_set(directory, split, paths):
 def decompressed(path: str | os.PathLike[str]) -> str:
     """A TFRecord file that can be read by position: itself, or if compressed a copy in the cache.
 
+    Copies that were not opened for a week are removed with the next one that is made.
+
     Args:
         path: The file; plain, or GZIP or ZLIB.
 
@@ -109,7 +114,9 @@ def decompressed(path: str | os.PathLike[str]) -> str:
     state = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
     name = hashlib.sha256(os.fsencode(state)).hexdigest()[:32]
     copy = files.cache("records") / name
-    if not copy.exists():
+    if copy.exists():
+        os.utime(copy)
+    else:
         try:
             with (
                 files.replacing(copy) as partial,
@@ -117,6 +124,7 @@ def decompressed(path: str | os.PathLike[str]) -> str:
                 open(partial, "wb") as target,
             ):
                 _decompress(source, target)
+            _forget_copies(copy.parent)
         except (zlib.error, EOFError) as error:
             raise ValueError(f"{printable(path)} is compressed and damaged: {error}.") from error
         except OSError as error:
@@ -124,6 +132,14 @@ def decompressed(path: str | os.PathLike[str]) -> str:
                 f"{printable(path)} is compressed, and cannot be decompressed to {copy}: {error}."
             ) from error
     return str(copy)
+
+
+def _forget_copies(folder):
+    """Removes copies that no run has opened for a while."""
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):  # another process may be removing it as well
+            if time.time() - path.stat().st_mtime > KEPT_SECONDS:
+                files.remove(path)
 
 
 def _decompress(source, target):

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+from collections.abc import Sequence
 
 import keras
 
@@ -84,24 +85,44 @@ def open_source(
         ImportError: If `tfds:` or `digits` need a package that is missing.
         ValueError: If the split is unknown or missing, or the folder holds none of these.
     """
+    (source,) = open_sources(text, (split,), seed=seed, held_out=held_out)
+    return source
+
+
+def open_sources(
+    text: str | os.PathLike[str],
+    splits: Sequence[str | None],
+    *,
+    seed: int = 0,
+    held_out: float = 0.1,
+) -> list[ImageSource]:
+    """Opens several splits of a source, whose files are listed once; else as `open_source`."""
     extras.require("PIL", purpose="Reading images", extra="train")
     text = os.fspath(text)
-    if split not in (None, *listing.SPLITS, EVERY):
-        known = ", ".join((*listing.SPLITS, EVERY))
-        raise ValueError(f"`split` must be one of {known}. Received: {split!r}.")
+    for split in splits:
+        if split not in (None, *listing.SPLITS, EVERY):
+            known = ", ".join((*listing.SPLITS, EVERY))
+            raise ValueError(f"`split` must be one of {known}. Received: {split!r}.")
+    named = [split or "val" for split in splits]
     if text.startswith("tfds:"):
-        return _tfds(text.removeprefix("tfds:"), split or "val")
+        return [_tfds(text.removeprefix("tfds:"), split) for split in named]
     if re.match(r"\w+://", text):
         raise ValueError(f"{text} is no local folder. Copy it or mount it, and name its folder.")
     if text == "digits" and not pathlib.Path(text).is_dir():
         text = digits.write_digits(files.cache("digits"))
     folder = pathlib.Path(text).expanduser()
     if found := shards.find_records(folder):
-        return _records(folder, found, split or "val")
+        return [_records(folder, found, split) for split in named]
     if folder.is_dir() and (version := cifar.detect_version(folder)):
-        return _cifar(folder, version, split or "val")
+        return [_cifar(folder, version, split) for split in named]
     images = listing.list_images(folder, seed=seed, held_out=held_out)
-    split = split or (EVERY if images.is_held_out else "val")
+    return [
+        _folder(folder, images, split or (EVERY if images.is_held_out else "val"))
+        for split in splits
+    ]
+
+
+def _folder(folder, images, split):
     reader = readers.FileReader(images.root, _select(folder, images.splits, split))
     name = f"{printable(folder)}/{split}"
     return ImageSource(name, images.class_names, reader, images.describe(), images.is_held_out)

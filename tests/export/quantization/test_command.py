@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_ghostnet.cli import quantize
-from keras_ghostnet.export import tflite
+from keras_ghostnet.export import ArtifactError, export, tflite
 from keras_ghostnet.export.quantization.run import find_trained_file
 from tests.export.quantization.conftest import network
 
@@ -31,6 +31,15 @@ def run(tmp_path):
     return tmp_path
 
 
+def export_or_refuse(model, folder, **options):
+    """The result of exporting the trained file, also if verification refuses such a network."""
+    try:
+        (result,) = export(model, folder, "tflite_int8_qat", io="uint8", **options)
+    except ArtifactError as error:
+        (result,) = error.results
+    return result
+
+
 def ghostnet_quantize(*words):
     parser = argparse.ArgumentParser()
     quantize.arguments(parser)
@@ -44,13 +53,18 @@ def test_a_run_is_quantized_and_compared(run, capfd):
     output, errors = capfd.readouterr()
     assert errors == ""
     rows = [line.split() for line in output.splitlines()]
-    names = [" ".join(row[:2]) for row in rows if len(row) > 2]
-    assert {"int8 PTQ", "int8 QAT"} <= set(names)
+    rows = {" ".join(row[:2]): row[2:] for row in rows if len(row) > 2}
+    assert {"int8 PTQ", "int8 QAT"} <= set(rows)
+    assert "of 12 held-out images" in output
     assert "compared on 12 held-out images" in output
     runner = tflite.load(run / "run" / "model_int8_qat.tflite")
     assert runner.input["dtype"] == np.uint8
     model = keras.models.load_model(run / "run" / "model.keras")
     assert find_trained_file(run / "run", model) == run / "run" / "model_int8_qat.tflite"
+    # The same file on the same images is the same figure in an export.
+    results = export_or_refuse(run / "run", run / "exports", data=run / "images")
+    assert f"{results.verification.accuracy:.2%}" == rows["int8 QAT"][0]
+    assert f"{results.verification.agreement:.2%}" == rows["int8 QAT"][1]
     model.layers[-1].kernel.assign_add(model.layers[-1].kernel)
     assert find_trained_file(run / "run", model) is None
 
