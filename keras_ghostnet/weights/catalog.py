@@ -5,11 +5,11 @@ here was measured by this package.
 """
 
 import dataclasses
-import hashlib
 import os
-import time
+import urllib.error
 
 from keras_ghostnet import specs
+from keras_ghostnet.weights import downloads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class WeightsEntry:
         tag: What `weights=` calls it.
         url: Where it is downloaded from.
         hash: `"md5:..."` or `"sha256:..."` of the file, or None where its source publishes
-            none; the SHA-256 that was received is printed then.
+            none; the SHA-256 that was received first is printed then, and holds from then on.
         format: `IdentifiedCheckpoint.format` of the file.
         top1, top5: Published accuracies in percent; None where none was published.
         license: Of the weights, as the source states it.
@@ -49,6 +49,7 @@ class WeightsEntry:
         transform: The preprocessing that it expects.
         classes: Of its classifier.
         channels: Of its input.
+        max_bytes: The largest file that is taken for it.
     """
 
     model: str
@@ -63,6 +64,7 @@ class WeightsEntry:
     transform: Transform = Transform()
     classes: int = 1000
     channels: int = 3
+    max_bytes: int = 512 * 2**20  # three times the largest
 
     @property
     def spec(self) -> specs.Spec:
@@ -139,7 +141,7 @@ def list_tags(model):
 
 
 def download_weights(model, tag):
-    """Downloads a checkpoint, or finds it in Keras' cache.
+    """Downloads a checkpoint, or finds it in Keras' cache; see `downloads.download`.
 
     Args:
         model: A model's name.
@@ -149,31 +151,23 @@ def download_weights(model, tag):
         The path of the file.
 
     Raises:
-        ValueError: If there is no such entry, or if the file's hash is not the published one.
-        OSError: If the file cannot be downloaded.
+        ValueError: If there is no such entry, or if the file is too large or its hash is not the
+            published one, or that of its first download.
+        OSError: If the file cannot be downloaded, or the cache not be written to.
     """
     if (model, tag) not in REGISTRY:
         raise ValueError(f"No weights {tag!r} of {model!r}." + specs.suggest(tag, list_tags(model)))
-    import keras
-
     entry = REGISTRY[model, tag]
-    algorithm, _, digest = (entry.hash or "").partition(":")
     name = f"keras_ghostnet_{model}_{tag}{os.path.splitext(entry.url)[1]}"
-    started = time.time() - 1  # a file system's clock may be behind
+    path = downloads.cache() / name
     try:
-        path = keras.utils.get_file(
-            name,
-            entry.url,
-            cache_subdir="models",
-            file_hash=digest or None,
-            hash_algorithm=algorithm or "auto",
-        )
-    except ValueError as error:  # the hash
-        raise ValueError(
-            f"The download of {entry.url} has not the published hash {entry.hash}: it is "
-            "incomplete or was altered. Nothing was loaded; try again later."
-        ) from error
-    except Exception as error:  # Keras raises a bare Exception where the network fails
+        received = downloads.download(entry.url, path, entry.hash, entry.max_bytes, _progress())
+    except OSError as error:
+        if error.filename is not None and not isinstance(error, urllib.error.URLError):
+            raise OSError(
+                f"The weights {tag!r} of {model} cannot be kept in {path.parent} ({error}). "
+                "KERAS_HOME can name another folder."
+            ) from error
         raise OSError(
             f"The weights {tag!r} of {model} could not be downloaded from {entry.url} ({error}). "
             "Check the network, or download the file elsewhere and give its path: `weights=PATH` "
@@ -181,12 +175,19 @@ def download_weights(model, tag):
             "begins with random weights). Other commands take the .keras file that `ghostnet "
             "convert-weights PATH model.keras` writes."
         ) from error
-    if entry.hash is None and os.path.getmtime(path) >= started:  # not found in the cache
-        print(f"{entry.url}: its source publishes no hash; received sha256:{sha256(path)}")
-    return path
+    if received:
+        print(f"{entry.url}: its source publishes no hash; received sha256:{received}")
+    return str(path)
 
 
-def sha256(path):
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _progress():
+    """Shows how much has arrived, with Keras' bar, once the first part has."""
+    import keras
+
+    bars = []
+
+    def progress(done, total):
+        bars[:] = bars or [keras.utils.Progbar(total, unit_name="byte")]
+        bars[0].update(done)
+
+    return progress

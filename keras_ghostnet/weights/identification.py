@@ -85,7 +85,7 @@ def open_weights(weights, spec):
         try:
             return identify_checkpoint(path)
         except ValueError as error:
-            # A download that was killed leaves part of the file, which the next one would use.
+            # Without a published hash the first download may be another file altogether.
             raise ValueError(
                 f"{error} The file is in Keras' cache: delete {path} to download it again."
             ) from error

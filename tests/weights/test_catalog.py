@@ -1,18 +1,19 @@
 """The registry's entries, and the download with its hash, over a server on this machine."""
 
+import dataclasses
 import functools
 import hashlib
 import http.server
 import os
+import pathlib
 import threading
 
-import keras
 import numpy as np
 import pytest
 
 import keras_ghostnet
 from keras_ghostnet import specs, weights
-from keras_ghostnet.weights import catalog
+from keras_ghostnet.weights import catalog, downloads
 from tests.golden.checkpoints import Golden
 from tests.weights import checkpoint_files
 
@@ -21,12 +22,9 @@ ENTRIES = list(weights.REGISTRY.values())
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache for Keras' downloads: `KERAS_HOME` is read only once, at Keras' import."""
-    folder = tmp_path / "keras"
-    folder.mkdir()
-    cached = functools.partial(keras.utils.get_file, cache_dir=folder)
-    monkeypatch.setattr(keras.utils, "get_file", cached)
-    return folder
+    """An empty cache for downloads."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    return tmp_path / "keras"
 
 
 @pytest.fixture
@@ -116,10 +114,76 @@ def test_second_use_needs_no_network(entry, server):
     keras_ghostnet.GhostNet(0.5, weights="imagenet")
 
 
-def test_download_with_another_hash_is_refused(entry):
+def test_download_with_another_hash_is_refused(entry, cache):
     entry(lambda content: "md5:" + "0" * 32)
     with pytest.raises(ValueError, match=r"(?s)published hash md5:0000.*Nothing was loaded"):
         keras_ghostnet.GhostNet(0.5, weights="imagenet")
+    assert not list((cache / "models").iterdir())
+
+
+def test_a_file_in_the_cache_that_is_another_is_downloaded_again(entry, cache, server):
+    entry(md5)
+    path = catalog.download_weights("ghostnet_050", "imagenet")
+    with open(path, "r+b") as file:
+        file.write(b"other")
+    assert catalog.download_weights("ghostnet_050", "imagenet") == path
+    assert pathlib.Path(path).read_bytes() == (server[0] / "w.h5").read_bytes()
+
+
+def test_a_larger_file_is_refused(entry, cache, monkeypatch):
+    made = dataclasses.replace(entry(md5), max_bytes=10_000)
+    monkeypatch.setitem(catalog.REGISTRY, ("ghostnet_050", "imagenet"), made)
+    with pytest.raises(ValueError, match=r"bytes or more, where at most 10,000 are expected"):
+        catalog.download_weights("ghostnet_050", "imagenet")
+    assert not list((cache / "models").iterdir())
+
+
+def test_a_link_in_the_cache_is_not_followed(entry, cache, tmp_path):
+    entry(md5)
+    path = pathlib.Path(catalog.download_weights("ghostnet_050", "imagenet"))
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    path.unlink()
+    path.symlink_to(mine)
+    catalog.download_weights("ghostnet_050", "imagenet")
+    assert mine.read_text() == "mine"
+    assert not path.is_symlink()
+
+
+def test_the_first_hash_is_remembered(entry, cache, server):
+    """Of an entry without a published hash: in the cache, and when it is downloaded again."""
+    entry(lambda content: None)
+    path = pathlib.Path(catalog.download_weights("ghostnet_050", "imagenet"))
+    content = path.read_bytes()
+    path.write_bytes(content + b"more")
+    with pytest.raises(ValueError, match=rf"not the file that was downloaded.*delete {path} to"):
+        catalog.download_weights("ghostnet_050", "imagenet")
+    path.unlink()
+    (server[0] / "w.h5").write_bytes(content + b"more")
+    with pytest.raises(
+        ValueError, match=r"has not the hash of its first download, sha256:.*delete"
+    ):
+        catalog.download_weights("ghostnet_050", "imagenet")
+    assert not path.exists()
+    (server[0] / "w.h5").write_bytes(content)
+    assert catalog.download_weights("ghostnet_050", "imagenet") == str(path)
+
+
+def test_a_cache_that_cannot_be_written_to(entry, tmp_path, monkeypatch):
+    """Not even by root, as which tests may run."""
+    entry(md5)
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
+    with pytest.raises(OSError, match=r"cannot be kept in .*file/models.*KERAS_HOME"):
+        catalog.download_weights("ghostnet_050", "imagenet")
+
+
+def test_a_download_that_breaks_off(entry, cache, monkeypatch):
+    entry(md5)
+    monkeypatch.setattr(QuietHandler, "copyfile", lambda self, source, out: out.write(bytes(9)))
+    with pytest.raises(OSError, match="could not be downloaded"):
+        catalog.download_weights("ghostnet_050", "imagenet")
+    assert not list((cache / "models").iterdir())
 
 
 def test_without_a_published_hash_the_received_one_is_printed(entry, server, capsys):
@@ -132,7 +196,6 @@ def test_without_a_published_hash_the_received_one_is_printed(entry, server, cap
 def test_the_hash_of_a_file_found_in_the_cache_is_not_printed(entry, capsys):
     entry(lambda content: None)
     path = catalog.download_weights("ghostnet_050", "imagenet")
-    os.utime(path, (0, 0))
     capsys.readouterr()
     assert catalog.download_weights("ghostnet_050", "imagenet") == path
     assert "sha256" not in capsys.readouterr().out
@@ -185,6 +248,6 @@ def test_model_without_registered_weights():
     ids=str,
 )
 def test_nothing_is_downloaded_before_the_arguments_are_checked(monkeypatch, bad):
-    monkeypatch.setattr(keras.utils, "get_file", lambda *a, **k: pytest.fail("downloaded"))
+    monkeypatch.setattr(downloads, "download", lambda *a, **k: pytest.fail("downloaded"))
     with pytest.raises(ValueError, match=r"Received|classes=10|takes 1"):
         keras_ghostnet.GhostNet(0.5, weights="imagenet", **bad)
