@@ -188,9 +188,12 @@ def _find(name, module, namespaces):
 
 def _is_pure(found):
     """Whether a class or function of Keras' does nothing but compute from what it is given."""
-    name, where = getattr(found, "__name__", ""), getattr(found, "__module__", "")
-    if not inspect.isclass(found):
+    if inspect.isfunction(found):
+        name = found.__name__
         return name not in LOOKUPS and any(vars(space).get(name) is found for space in FUNCTIONS)
+    if not inspect.isclass(found):
+        return False
+    name, where = found.__name__, found.__module__
     if not where.startswith("keras.src."):
         return False
     if issubclass(found, keras.Model):

@@ -28,7 +28,7 @@ SLACK = 2**20  # weights of layers that a file need not hold
 ANSI = re.compile(r"\x1b\[\d*m")  # colors, which Keras puts into messages
 REASON = 300  # characters of a message of Keras' that are shown
 
-_loading = threading.Lock()  # `_weights_within` changes a class of Keras'
+_loading = threading.RLock()  # `_weights_within` changes a class of Keras'
 
 
 def load_model(path: str | os.PathLike[str], trust_model: bool = False) -> keras.Model:
