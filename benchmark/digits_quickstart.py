@@ -24,7 +24,7 @@ from keras_ghostnet.export.exporting import export
 from keras_ghostnet.model_file import load_model
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training import heads, predictions, recipes, run_folder
-from keras_ghostnet.training.data import Pipeline, to_arrays
+from keras_ghostnet.training.data import Pipeline, decoding, to_arrays
 from keras_ghostnet.training.run import Run, Stopped
 
 REPORT = "report.html"
@@ -244,11 +244,10 @@ def _samples(trained):
     right = predicted.classes == predicted.labels
     samples = []
     for number in np.lexsort((confidence, right))[:SAMPLES]:
-        path = pipeline.source.key(trained.indices[number])
-        image = keras.utils.load_img(path, color_mode="grayscale")
+        encoded, _ = pipeline.source.reader.read(trained.indices[number])
         samples.append(
             Sample(
-                image=np.asarray(image, "uint8"),
+                image=decoding.decode(encoded)[..., 0],  # the digits are gray
                 label=pipeline.class_names[predicted.labels[number]],
                 predicted=pipeline.class_names[predicted.classes[number]],
                 confidence=float(confidence[number]),

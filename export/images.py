@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import pathlib
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -151,16 +152,17 @@ def from_files(path, size, *, crop):
 def _load(path):
     """The array of a file of NumPy's."""
     try:
-        content = np.load(path, allow_pickle=False)
+        # Mapped: a header that promises more than the file holds is refused before it costs memory.
+        content = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(content, np.ndarray):
-            return content
+            return np.array(content)
         with content:
             names = [name for name in ARRAYS if name in content.files] or content.files
             if len(content.files) == 1 or names is not content.files:
                 return content[names[0]]
             found = f"arrays {', '.join(names)}, none of them called {' or '.join(ARRAYS)}"
-    except (ValueError, EOFError, zipfile.BadZipFile):
-        found = "another kind of file"
+    except (ValueError, EOFError, MemoryError, OSError, zipfile.BadZipFile, zlib.error):
+        found = "another kind of file, or a damaged one"
     raise ValueError(
         f"{path} must be a folder of images, or pixels in an .npy or .npz file. Found: {found}."
     )

@@ -83,10 +83,11 @@ def _write_html(path, predictions):
 
 def _thumbnail(path):
     """A small JPEG of an image as a data URI."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    with Image.open(path) as image:
-        small = ImageOps.exif_transpose(image).convert("RGB")
+    from keras_ghostnet.training.data import decoding
+
+    small = Image.fromarray(decoding.decode(pathlib.Path(path).read_bytes()))
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=80)

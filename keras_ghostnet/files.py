@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 
 Path = str | os.PathLike[str]
+MAX_TEXT = 64 << 20  # bytes of a text file
 LONGEST_NAME = 100  # characters
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which spreadsheets begin one
 
@@ -193,9 +194,17 @@ def read_text(path: Path) -> str:
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is not text.
+        ValueError: If it is no regular file of at most 64 MiB, or not text.
     """
-    content = pathlib.Path(path).read_bytes()
+    path = pathlib.Path(path)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{printable(path)} is no regular file; a text file is expected.")
+    if path.exists() and path.stat().st_size > MAX_TEXT:
+        raise ValueError(
+            f"{printable(path)} has {path.stat().st_size} bytes; a text file of at most "
+            f"{MAX_TEXT >> 20} MiB is expected."
+        )
+    content = path.read_bytes()
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encodings = ["utf-16"]
     else:

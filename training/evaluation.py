@@ -202,7 +202,7 @@ class Evaluator:
         Args:
             pipeline: A `Pipeline` that was made with `training=False`.
             batch_size: Images at a time, over all replicas; rounded up to a multiple of them.
-                It does not change the result.
+                It does not change the result; more than there are images are not padded.
             progress: Function of the number of batches that are done, or None.
 
         Returns:
@@ -212,7 +212,7 @@ class Evaluator:
             ValueError: If more images are unusable than the pipeline allows, or all are.
         """
         replicas = self.strategy.num_replicas_in_sync
-        size = -(-batch_size // replicas) * replicas
+        size = -(-min(batch_size, pipeline.examples) // replicas) * replicas
         parts = []
 
         def batches(shard):

@@ -12,7 +12,6 @@ MAX_PIXELS = 50_000_000  # 150 MB decoded; a PNG of a few kilobytes can hold a t
 # That a byte of a JPEG or a PNG holds: the first takes a bit at least for every 8 x 8; of the
 # second's pixels of a bit, compression makes 1032 times as many at most.
 MOST_PIXELS = 8 * 64, 8 * 1032
-PNG = b"\x89PNG\r\n\x1a\n"
 # The orientation among the entries, of 12 bytes each, of the Exif directory that follows its
 # header at once, as cameras write it, in a JPEG or a PNG and in either byte order.
 ENTRIES = r"\C\C(?:\C{12}){0,40}?"
@@ -105,11 +104,11 @@ def _error(encoded, max_pixels):
         tf.errors.InvalidArgumentError: If its header is damaged.
     """
     is_jpeg = decoding.is_jpeg(encoded)
-    is_png = tf.strings.substr(encoded, 0, len(PNG)) == PNG
+    is_png = decoding.is_png(encoded)
 
     def size():
         height, width = tf.unstack(
-            tf.cond(is_jpeg, lambda: _jpeg_size(encoded), lambda: _png_size(encoded))
+            tf.cond(is_jpeg, lambda: _jpeg_size(encoded), lambda: decoding.png_size(encoded))
         )
         shape = tf.strings.join([tf.strings.as_string(width), tf.strings.as_string(height)], " x ")
         length = tf.cast(tf.strings.length(encoded), tf.int64)
@@ -147,10 +146,3 @@ def _error(encoded, max_pixels):
 
 def _jpeg_size(encoded):
     return tf.cast(tf.io.extract_jpeg_shape(encoded)[:2], tf.int64)
-
-
-def _png_size(encoded):
-    """Height and width of the header chunk, which the format demands to be the first."""
-    numbers = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False)
-    unsigned = tf.cast(tf.bitcast(tf.ensure_shape(numbers, [2]), tf.uint32), tf.int64)
-    return tf.reverse(unsigned, [0])

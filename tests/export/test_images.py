@@ -66,7 +66,16 @@ def test_arrays_of_pixels_in_files(tmp_path):
         np.testing.assert_array_equal(from_files(tmp_path / name, SIZE, crop=1.0).pixels, pixels)
     np.savez(tmp_path / "two.npz", a=pixels, b=pixels)
     (tmp_path / "photo.jpg").write_bytes(encode(picture(8, 8)))
-    for name, found in (("two.npz", "arrays a, b"), ("photo.jpg", "another kind of file")):
+    (tmp_path / "empty.npy").touch()
+    whole = (tmp_path / "one.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "named.npy").write_bytes(whole[:9])
+    with (tmp_path / "huge.npy").open("wb") as file:
+        header = dict(descr="|u1", fortran_order=False, shape=(10**9, *SIZE, 3))
+        np.lib.format.write_array_header_1_0(file, header)
+    broken = ("photo.jpg", "empty.npy", "cut.npz", "named.npy", "huge.npy")
+    other = dict.fromkeys(broken, "another kind of file, or a damaged one")
+    for name, found in {"two.npz": "arrays a, b", **other}.items():
         with pytest.raises(ValueError, match=f"must be a folder of images.* Found: {found}"):
             from_files(tmp_path / name, SIZE, crop=1.0)
 

@@ -25,8 +25,8 @@ def pillow(encoded):
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_usual_files_are_decoded_as_pillow_does(form, mode):
     encoded = encode(PIL_PICTURE.convert(mode), form)
-    assert decoding.is_plain(encoded)
-    if (form, mode) != ("BMP", "L"):  # TensorFlow refuses palettes: the pipeline asks Pillow then
+    assert bool(decoding.is_plain(encoded)) == (form in ("JPEG", "PNG"))
+    if decoding.is_plain(encoded):
         np.testing.assert_array_equal(decoding.decode_plain(encoded), pillow(encoded))
     np.testing.assert_array_equal(decoding.decode(encoded), pillow(encoded))
 
@@ -155,8 +155,53 @@ def test_sixteen_bits(channels):
 def test_animation_gives_its_first_frame():
     encoded = photographs.animation(PICTURE)
     assert PIL.Image.open(io.BytesIO(encoded)).n_frames == 2
-    np.testing.assert_array_equal(decoding.decode_plain(encoded), pillow(encoded))
+    np.testing.assert_array_equal(decoding.decode(encoded), pillow(encoded))
     assert np.abs(decoding.decode(encoded).astype(int) - PICTURE).mean() < 20  # few colors
+
+
+def test_palettes_are_colors():
+    """TensorFlow reads the indices of a BMP's palette as grays."""
+    palette = PIL_PICTURE.quantize(64)
+    for form in ("BMP", "GIF", "PNG"):
+        encoded = encode(palette, form)
+        np.testing.assert_array_equal(decoding.decode(encoded), np.asarray(palette.convert("RGB")))
+        if decoding.is_plain(encoded):
+            np.testing.assert_array_equal(decoding.decode_plain(encoded), pillow(encoded))
+
+
+def of_size(form, height, width):
+    """A small picture whose header promises a larger one."""
+    encoded = bytearray(encode(PICTURE, form))
+    if form == "JPEG":
+        at = encoded.index(b"\xff\xc0") + 5
+        encoded[at : at + 4] = struct.pack(">HH", height, width)
+    elif form == "PNG":
+        encoded[16:24] = struct.pack(">II", width, height)
+        encoded[29:33] = struct.pack(">I", zlib.crc32(encoded[12:29]))
+    elif form == "BMP":
+        encoded[18:26] = struct.pack("<ii", width, height)
+    else:
+        encoded[6:10] = struct.pack("<HH", width, height)
+    return bytes(encoded)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF"])
+def test_more_pixels_than_a_photograph_has_are_refused_before_they_are_decoded(form):
+    for sides, message in (
+        ((12_000, 13_000), "13000 x 12000 pixels; the limit is 134217728 in all"),
+        ((65_000, 65_500), "pixels"),  # Pillow's own limit
+    ):
+        encoded = of_size(form, *sides)
+        assert not decoding.is_plain(encoded)
+        with pytest.raises(ValueError, match=message):
+            decoding.decode(encoded)
+    assert bool(decoding.is_plain(of_size(form, 11_000, 12_000))) == (form in ("JPEG", "PNG"))
+
+
+def test_no_program_is_started():
+    """PostScript, for which Pillow starts Ghostscript, is no image, whatever its name."""
+    with pytest.raises(ValueError, match="not an image: begins with b'%!PS"):
+        decoding.decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
 
 
 def test_webp():

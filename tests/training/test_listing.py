@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from keras_ghostnet.training.data import decoding, image_formats, open_source
+from keras_ghostnet.training.data import decoding, image_files, image_formats, open_source
 from keras_ghostnet.training.data.image_files import list_image_files
 from keras_ghostnet.training.data.listing import list_images
 from tests.training.photographs import encode, picture, write_folder
@@ -74,6 +74,9 @@ def test_what_is_no_image_is_counted_by_suffix(tmp_path):
     )
     os.mkfifo(tmp_path / "pipe")
     os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "endless.jpg").symlink_to("/dev/zero")
+    with (tmp_path / "sparse.jpg").open("wb") as file:
+        file.truncate(image_files.MAX_BYTES + 1)
     found = list_image_files(tmp_path)
     assert list(found.formats) == ["a.jpg", "broken.png"]
     heic = "HEIF" not in image_formats.readable_formats()
@@ -86,6 +89,8 @@ def test_what_is_no_image_is_counted_by_suffix(tmp_path):
             ("f.eps", ".eps"),
             ("pipe", "no regular file"),
             ("pipe.jpg", "no regular file"),
+            ("endless.jpg", "no regular file"),
+            ("sparse.jpg", ".jpg (more than 512 MiB)"),
         ]
         + [("d.heic", ".heic (install pillow-heif)")] * heic
     )

@@ -168,6 +168,29 @@ def test_what_was_written_wrongly_is_noticed(folder, tmp_path, monkeypatch):
         make_records(folder, tmp_path / "bytes", shards=2)
 
 
+def test_what_a_link_leads_to_is_not_copied(folder, tmp_path):
+    copy, link = shutil.copytree(folder, tmp_path / "copy"), tmp_path / "copy/train/ant/z.png"
+    (tmp_path / "private.png").write_bytes(b"secret")
+    link.symlink_to(tmp_path / "private.png")
+    with pytest.raises(ValueError, match=r"links that lead out of .*: train/ant/z\.png\. Move"):
+        make_records(copy, tmp_path / "out")
+    link.unlink()
+    (copy / "train" / "cat").symlink_to(folder / "train" / "ant")  # a folder's link
+    with pytest.raises(ValueError, match=r"links that lead out .*: train/cat/000\.jpg, .*15 more"):
+        make_records(copy, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (copy / "train" / "cat").unlink()
+    link.symlink_to("000.jpg")  # within the folder
+    assert make_records(copy, tmp_path / "out") == {"train": 41, "val": 40}
+
+
+def test_what_is_no_image_is_not_copied(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "train" / "ant" / "key.jpg").write_text("-----BEGIN PRIVATE KEY-----")
+    with pytest.raises(ValueError, match=r"files that are no images.*: train/ant/key\.jpg\."):
+        make_records(copy, tmp_path / "out")
+
+
 def test_an_error_leaves_no_half_file(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(records, "_record", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -25,6 +25,9 @@ ROTATED = (
 # The places of a PNG where Pillow finds an orientation; the last two may be compressed.
 PNG_METADATA = r"(?s)\C*(?:eXIf|XML:com\.adobe\.xmp|Raw profile type exif)\C*"
 CMYK_CHANNELS = 4
+# 400 MB decoded. A PNG of some kilobytes can hold as many, and a photograph has no more.
+MAX_PIXELS = 1 << 27
+PNG = b"\x89PNG\r\n\x1a\n"
 # Pillow's modes of more than 8 bits, which its own conversion to RGB would clip instead of scale.
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
@@ -37,8 +40,8 @@ def is_jpeg(encoded):
 def is_plain(encoded):
     """Whether TensorFlow decodes an image as everybody else does.
 
-    It does not rotate photographs as their metadata say, refuses CMYK JPEGs, and does not
-    know WebP in every version.
+    It does not rotate photographs as their metadata say, refuses CMYK JPEGs, reads the palettes of
+    BMPs as grays, and knows no limit: images of more than `MAX_PIXELS` are not plain, either.
 
     Args:
         encoded: The image file's bytes, a scalar string tensor.
@@ -47,20 +50,9 @@ def is_plain(encoded):
         A boolean scalar.
 
     Raises:
-        tf.errors.InvalidArgumentError: If the header of a JPEG is damaged.
+        tf.errors.InvalidArgumentError: If the header is damaged.
     """
-    known = tf.reduce_any(
-        [
-            tf.strings.substr(encoded, 0, 4) == b"\x89PNG",
-            tf.strings.substr(encoded, 0, 4) == b"GIF8",
-            tf.strings.substr(encoded, 0, 2) == b"BM",
-        ]
-    )
-    return tf.cond(
-        is_jpeg(encoded),
-        lambda: is_plain_jpeg(encoded),
-        lambda: known & ~tf.strings.regex_full_match(png_metadata(encoded), PNG_METADATA),
-    )
+    return tf.cond(is_jpeg(encoded), lambda: is_plain_jpeg(encoded), lambda: _is_plain_png(encoded))
 
 
 def is_plain_jpeg(encoded):
@@ -78,7 +70,36 @@ def is_plain_jpeg(encoded):
     # TensorFlow would print a line for every file that is none.
     with tf.control_dependencies([tf.debugging.Assert(is_jpeg(encoded), ["not a JPEG"])]):
         rotated = tf.strings.regex_full_match(jpeg_metadata(encoded), ROTATED)
-        return ~rotated & (tf.io.extract_jpeg_shape(encoded)[2] != CMYK_CHANNELS)
+        height, width, channels = tf.unstack(tf.io.extract_jpeg_shape(encoded))
+        return ~rotated & (channels != CMYK_CHANNELS) & _is_within_limit(height, width)
+
+
+def _is_plain_png(encoded):
+    def is_plain():
+        rotated = tf.strings.regex_full_match(png_metadata(encoded), PNG_METADATA)
+        return ~rotated & _is_within_limit(*tf.unstack(png_size(encoded)))
+
+    return tf.cond(is_png(encoded), is_plain, lambda: tf.constant(False))
+
+
+def _is_within_limit(height, width):
+    # Divided, as the product may exceed the type.
+    return height <= MAX_PIXELS // tf.maximum(width, 1)
+
+
+def is_png(encoded):
+    """Whether bytes, a scalar string tensor, begin as PNGs do; a boolean tensor."""
+    return tf.strings.substr(encoded, 0, len(PNG)) == PNG
+
+
+def png_size(encoded):
+    """Height and width of a PNG, int64 `(2,)`.
+
+    They stand in its header chunk, which the format demands to be the first.
+    """
+    numbers = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False)
+    unsigned = tf.cast(tf.bitcast(tf.ensure_shape(numbers, [2]), tf.uint32), tf.int64)
+    return tf.reverse(unsigned, [0])
 
 
 def jpeg_metadata(encoded):
@@ -89,7 +110,7 @@ def jpeg_metadata(encoded):
 
 
 def png_metadata(encoded):
-    """The parts of a PNG, or of another bitmap, that can hold its orientation, a scalar string."""
+    """The parts of a PNG that can hold its orientation, a scalar string."""
     rest = tf.maximum(tf.strings.length(encoded) - TAIL_BYTES, 0)
     parts = (0, METADATA_BYTES), (rest, TAIL_BYTES)
     return tf.strings.join([tf.strings.substr(encoded, *part) for part in parts])
@@ -102,16 +123,12 @@ def decode_plain(encoded):
         encoded: The image file's bytes, a scalar string tensor.
 
     Returns:
-        RGB, uint8 `(height, width, 3)`; of an animation the first frame, of 16 bits the upper 8.
+        RGB, uint8 `(height, width, 3)`; of 16 bits the upper 8.
 
     Raises:
         tf.errors.InvalidArgumentError: If it cannot be decoded.
     """
-    return tf.cond(
-        is_jpeg(encoded),
-        lambda: decode_jpeg(encoded),
-        lambda: decode_bitmap(encoded),
-    )
+    return tf.cond(is_jpeg(encoded), lambda: decode_jpeg(encoded), lambda: decode_png(encoded))
 
 
 def decode_jpeg(encoded):
@@ -119,10 +136,9 @@ def decode_jpeg(encoded):
     return tf.io.decode_jpeg(encoded, channels=3, dct_method=ACCURATE)
 
 
-def decode_bitmap(encoded):
-    """`decode_plain` of anything but a JPEG."""
-    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    return tf.ensure_shape(image, (None, None, 3))
+def decode_png(encoded):
+    """`decode_plain` of a PNG."""
+    return tf.io.decode_png(encoded, channels=3)
 
 
 def decode(encoded):
@@ -137,7 +153,7 @@ def decode(encoded):
 
     Raises:
         ImportError: If Pillow is missing.
-        ValueError: If it cannot be decoded; says why.
+        ValueError: If it cannot be decoded, or has more than `MAX_PIXELS`; says why.
     """
     formats = image_formats.readable_formats()
     import PIL.Image
@@ -146,6 +162,10 @@ def decode(encoded):
         raise ValueError("the file is empty")
     try:
         with PIL.Image.open(io.BytesIO(encoded), formats=formats) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(
+                    f"{image.width} x {image.height} pixels; the limit is {MAX_PIXELS} in all"
+                )
             image.load()
             return _to_rgb(_turn(image))
     except PIL.UnidentifiedImageError as error:

@@ -15,6 +15,7 @@ CLUTTER = frozenset(
     ("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin")
     + ("system volume information", "lost+found", "__pycache__")
 )
+MAX_BYTES = 1 << 29  # of a file; a link to a sparse one would fill the memory
 # Folders that this package wrote hold pictures of their own. The name of one entry identifies each.
 PRODUCTS = {
     "run": "folder of a run",
@@ -125,7 +126,10 @@ def _examine(entry: os.DirEntry[str]) -> tuple[str | None, str]:
     """The format of an image, or None and the reason why a file is none that can be read."""
     suffix = os.path.splitext(entry.name)[1].lower()
     called = suffix or "without suffix"
-    if not entry.is_file() and (os.path.exists(entry.path) or not entry.is_symlink()):
+    if entry.is_file():
+        if entry.stat().st_size > MAX_BYTES:
+            return None, f"{called} (more than {MAX_BYTES >> 20} MiB)"
+    elif os.path.exists(entry.path) or not entry.is_symlink():
         return None, "no regular file"  # to read a pipe would wait for ever
     if suffix in image_formats.SUFFIXES:  # of a broken link, too: it is reported when it is read
         return image_formats.SUFFIXES[suffix], ""

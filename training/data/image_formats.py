@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import re
+import warnings
 
 from keras_ghostnet import extras
 
@@ -52,6 +53,7 @@ IMAGE_FORMATS = (
     ImageFormat("ICO", None, (".ico",)),
     ImageFormat("TGA", None, (".tga",)),
 )
+HEADLESS = {each.name for each in IMAGE_FORMATS if not each.head}
 SUFFIXES = {suffix: each.name for each in IMAGE_FORMATS for suffix in each.suffixes}
 # Raw files of cameras look like TIFF, and their first image is a thumbnail.
 CAMERA_RAW = re.compile(
@@ -89,6 +91,8 @@ def readable_formats() -> tuple[str, ...]:
 
         pillow_heif.register_heif_opener()
     PIL.Image.init()
+    # `decoding.decode` has a limit of its own, and refuses more by name.
+    warnings.filterwarnings("ignore", category=PIL.Image.DecompressionBombWarning)
     # Pillow lists these even where it was built without their libraries.
     libraries = {"AVIF": "avif", "JPEG2000": "jpg_2000", "WEBP": "webp"}
     return tuple(

@@ -1,6 +1,8 @@
 """The manifest of a folder that is written file by file, and can be continued."""
 
 import json
+import os
+import pathlib
 import threading
 import zlib
 
@@ -8,6 +10,71 @@ from keras_ghostnet import files
 
 NAME = "manifest.json"
 CHUNK = 1 << 20  # bytes read at a time
+# Splits of more are compared by sizes and numbers of records alone: reading them all would take
+# minutes at every start, and every record has a checksum of its own.
+CHECKED_BYTES = 1 << 30
+
+
+def require_as_recorded(paths, examples):
+    """Refuses files that are not those that the manifest beside them lists, if there is one.
+
+    Args:
+        paths: The files of a split, all in one folder or each beside a manifest of its own.
+        examples: How many records each of them holds.
+
+    Raises:
+        ValueError: If there are other files than listed, or one of another size, number of
+            records or, of `CHECKED_BYTES` at most, CRC-32; says which.
+    """
+    folder = pathlib.Path(paths[0]).parent
+    entries = _entries(folder / NAME)
+    if not entries:
+        return
+    advice = "Copy the folder again, or make the records again: ghostnet make-records."
+    names = [os.path.basename(path) for path in paths]
+    kinds = {name.rpartition("-of-")[0].rpartition("-")[0] for name in names}
+    listed = {name for name in entries if name.rpartition("-of-")[0].rpartition("-")[0] in kinds}
+    if listed != set(names):
+        different = sorted(listed ^ set(names))
+        raise ValueError(
+            f"{files.printable(folder)} does not hold the files that its {NAME} lists: "
+            f"{', '.join(different[:5])} {'is' if len(different) == 1 else 'are'} missing or not "
+            f"among them. {advice}"
+        )
+    is_checked = sum(map(os.path.getsize, paths)) <= CHECKED_BYTES
+    for path, name, count in zip(paths, names, examples, strict=True):
+        found = {"examples": int(count), "bytes": os.path.getsize(path)}
+        if is_checked:
+            found = Manifest.entry(pathlib.Path(path), int(count))
+        for what, value in found.items():
+            if value != entries[name].get(what):
+                raise ValueError(
+                    f"{files.printable(path)} is not the file that {NAME} lists: its {what} "
+                    f"{'is' if what == 'crc32' else 'are'} {value}, recorded "
+                    f"{entries[name].get(what)}. {advice}"
+                )
+
+
+def _entries(path):
+    """What a manifest of ours lists, by the files' names; empty if there is none of ours."""
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(files.read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{files.printable(path)} is damaged. Copy the folder again, or make the records again."
+        ) from error
+    if not (isinstance(content, dict) and isinstance(content.get("files"), dict)):
+        return {}  # of another tool
+    if content.get("complete") is not True:
+        raise ValueError(
+            f"{files.printable(path.parent)} is not finished: run ghostnet make-records again."
+        )
+    return {
+        str(name): entry if isinstance(entry, dict) else {}
+        for name, entry in content["files"].items()
+    }
 
 
 class Manifest:
@@ -39,9 +106,9 @@ class Manifest:
     def _finished(self, settings):
         """The entries of the files that are whole."""
         try:
-            found = json.loads(self.path.read_text("utf-8"))
+            found = json.loads(files.read_text(self.path))
             earlier, entries = found["settings"], found["files"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise FileExistsError(
                 f"{self.path} is no manifest of ours. Choose another folder."
             ) from error

@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from keras_ghostnet import console as terminal
 from keras_ghostnet import files
-from keras_ghostnet.training.data import listing, sources
+from keras_ghostnet.training.data import image_formats, listing, sources
 from keras_ghostnet.training.data.manifest import Manifest
 from keras_ghostnet.training.settings import Count, PartialFraction, Seed, Threads, within_ranges
 
@@ -27,6 +28,7 @@ FILE_NAMES = {
     "val": "validation",
     "test": "test",
 }  # as TensorFlow's ImageNet layout has it
+SHOWN = 5  # paths that a message lists at most
 LINE_SECONDS = 10  # between lines where there is no terminal
 
 
@@ -77,8 +79,9 @@ def make_records(
         FileNotFoundError: If there is no such input.
         FileExistsError: If `output` holds something else, or was started from another input or
             with other settings.
-        ValueError: If an argument is out of range, the input is no image folder, or what was
-            written is not what was to be written.
+        ValueError: If an argument is out of range, the input is no image folder, holds links
+            that lead out of it or files that are no images, or what was written is not what was
+            to be written.
     """
     output = pathlib.Path(output)
     images = listing.list_images(pathlib.Path(input).expanduser(), seed=seed, held_out=held_out)
@@ -96,13 +99,41 @@ def make_records(
 
 
 def _stats(images):
-    """Size in bytes and time of change of every image, by its path."""
-    found = {}
+    """Size in bytes and time of change of every image, by its path.
+
+    Records are passed on: a link must not take a private file along, nor a name what is no image.
+    """
+    found, root = {}, os.path.realpath(images.root)
+    folder_of = functools.cache(os.path.realpath)
+    strangers = {"links that lead out of the folder": [], "files that are no images": []}
+    outside, no_images = strangers.values()
     for examples in images.splits.values():
         for path, _ in examples:
-            stat = os.stat(images.root / path)
+            place = images.root / path
+            stat = os.stat(place)
             found[path] = stat.st_size, stat.st_mtime_ns
+            real = os.path.realpath(place) if place.is_symlink() else folder_of(place.parent)
+            if os.path.commonpath([real, root]) != root:
+                outside.append(path)
+            elif not _is_image(place):
+                no_images.append(path)
+    for kind, paths in strangers.items():
+        if paths:
+            shown = ", ".join(files.printable(path) for path in paths[:SHOWN])
+            raise ValueError(
+                f"{files.printable(images.root)} holds {kind}, which records would copy: {shown}"
+                f"{f' and {len(paths) - SHOWN} more' if len(paths) > SHOWN else ''}. Move them "
+                "away, or replace links by what they lead to."
+            )
     return found
+
+
+def _is_image(path):
+    """Whether a file begins as one of a format that is read, or its suffix alone can tell."""
+    with open(path, "rb") as file:
+        head = file.read(image_formats.HEAD_BYTES)
+    named = image_formats.SUFFIXES.get(path.suffix.lower())
+    return bool(image_formats.recognize(head)) or bool(head and named in image_formats.HEADLESS)
 
 
 def _plan(images, stats, shards, seed):

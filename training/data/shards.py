@@ -9,7 +9,6 @@ import pathlib
 import re
 import struct
 import time
-import zipfile
 import zlib
 
 import numpy as np
@@ -82,7 +81,8 @@ def _require_whole_set(directory, split, paths):
     matches = [NUMBERED.fullmatch(path) for path in paths]
     sets = {match and (match[1], match[3], match[4]) for match in matches}
     count = matches[0] and int(matches[0][3])
-    if len(sets) > 1 or (count and len(paths) != count):
+    numbers = sorted(int(match[2]) for match in matches if match)
+    if len(sets) > 1 or (count and numbers != [*range(count)]):
         raise ValueError(
             f"{printable(directory)} must hold every file of {split!r} exactly once, and no other "
             f"set beside them; found {len(paths)}: {os.path.basename(paths[0])} to "
@@ -110,10 +110,7 @@ def decompressed(path: str | os.PathLike[str]) -> str:
     is_plain = len(head) < HEADER.size or _has_length(head)
     if is_plain or not head.startswith((GZIP, *ZLIB)):
         return os.fspath(path)
-    status = os.stat(path)
-    state = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
-    name = hashlib.sha256(os.fsencode(state)).hexdigest()[:32]
-    copy = files.cache("records") / name
+    copy = files.cache("records") / _state(path)
     if copy.exists():
         os.utime(copy)
     else:
@@ -157,8 +154,8 @@ def _decompress(source, target):
 def record_offsets(paths):
     """Where every record of some TFRecord files begins.
 
-    The lengths are walked through once, the contents are not read; the result is kept as
-    `.NAME.index.npz` beside the files, as long as these have the same sizes and times.
+    The lengths are walked through once, the contents are not read; the result is kept in the
+    user's cache, as long as the files have the same sizes and times.
 
     Args:
         paths: The files.
@@ -169,27 +166,47 @@ def record_offsets(paths):
     Raises:
         ValueError: If a file ends within a record or a length is damaged.
     """
-    first = pathlib.Path(paths[0])
-    cache = first.with_name(f".{re.sub(r'-[0-9]+-of-', '-of-', first.name)}.index.npz")
-    stats = [os.stat(path) for path in paths]
-    state = np.array([(stat.st_size, stat.st_mtime_ns) for stat in stats], np.int64)
-    try:
+    # Not beside the files: whoever made those could have made it, too.
+    cache = files.cache("records") / f"{_state(*paths)}.npz"
+    with contextlib.suppress(Exception):  # none yet, or not whole: it is made again
         with np.load(cache, allow_pickle=False) as kept:
-            if np.array_equal(kept["state"], state):
-                return kept["shard"], kept["offset"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        pass  # none yet, or not whole: it is made again
+            shard, offset = kept["shard"], kept["offset"]
+        if _are_plausible(paths, shard, offset):
+            return shard, offset
     offsets = [_scan(path) for path in paths]
     shard = np.repeat(np.arange(len(paths), dtype=np.int32), [len(found) for found in offsets])
     offset = np.concatenate(offsets)
-    # A name of its own for every process: workers that start together make it together.
-    partial = cache.with_name(f"{cache.name}.{os.getpid()}.npz")
-    try:
-        np.savez(partial, state=state, shard=shard, offset=offset)
-        os.replace(partial, cache)
-    except OSError:
-        partial.unlink(missing_ok=True)  # a folder that is not ours to write: kept in memory
+    with contextlib.suppress(OSError), files.replacing(cache) as partial:  # else kept in memory
+        np.savez(partial, shard=shard, offset=offset)
     return shard, offset
+
+
+def _state(*paths):
+    """A name for what some files hold, as far as paths, sizes and times tell."""
+    digest = hashlib.sha256()
+    for path in paths:
+        status = os.stat(path)
+        state = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0"
+        digest.update(os.fsencode(state))
+    return digest.hexdigest()[:32]
+
+
+def _are_plausible(paths, shard, offset):
+    """Whether kept offsets are those of whole records, as far as each file's ends tell."""
+    if shard.dtype != np.int32 or offset.dtype != np.int64 or shard.shape != offset.shape:
+        return False
+    for number, path in enumerate(paths):
+        found = offset[shard == number]
+        if not len(found):
+            if os.path.getsize(path):
+                return False
+            continue
+        with open(path, "rb") as file:
+            header = os.pread(file.fileno(), HEADER.size, int(found[-1]))
+        end = found[-1] + HEADER.unpack(header)[0] + AROUND
+        if found[0] != 0 or (np.diff(found) < AROUND).any() or end != os.path.getsize(path):
+            return False
+    return True
 
 
 def read_record(path, offset):

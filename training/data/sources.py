@@ -11,10 +11,11 @@ import re
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from keras_ghostnet import extras, files, model_reference
 from keras_ghostnet.files import printable
-from keras_ghostnet.training.data import cifar, digits, listing, readers, shards
+from keras_ghostnet.training.data import cifar, digits, listing, manifest, readers, shards
 from keras_ghostnet.training.data.readers import Reader
 from keras_ghostnet.training.heads import count_classes
 
@@ -215,7 +216,12 @@ def _abridged(names):
 
 def _records(folder, found, split):
     class_names, first_label = read_class_list(folder)
-    reader = readers.RecordReader(_select(folder, found, split), first_label=first_label)
+    paths = _select(folder, found, split)
+    reader = readers.RecordReader(paths, first_label=first_label)
+    examples = dict(zip(paths, np.bincount(reader.shard, minlength=len(paths)), strict=True))
+    for each in found.values():
+        if chosen := [path for path in each if path in examples]:
+            manifest.require_as_recorded(chosen, [examples[path] for path in chosen])
     counts = ", ".join(f"{each} in {len(paths)} files" for each, paths in found.items())
     description = f"{len(class_names)} classes in TFRecords in {printable(folder)} ({counts})"
     return ImageSource(f"{printable(folder)}/{split}", class_names, reader, description)
