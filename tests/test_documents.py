@@ -88,7 +88,12 @@ def test_the_weights_page_s_code_runs(weights):
 def test_the_tables_of_models(name):
     """Their figures are those of `ghostnet models`, which a test compares with built networks."""
     rows = re.findall(rf"^\| `{name}` \|.*", README + MODELS, re.MULTILINE)
-    assert len(rows) in (1, 2)  # the README has some of them
+    assert name in COSTS, f"{name} is missing in COSTS: tests/test_models.py says what to add"
+    parameters, macs = COSTS[name]
+    tags = ", ".join(f"`{tag}` {REGISTRY[name, tag].top1}" for tag in catalog.list_tags(name))
+    line = f"| `{name}` | {parameters:,} | {macs / 1e6:,.2f} M | TOP-1 | {tags} |"
+    assert rows, f"docs/models.md needs the row {line} with the paper's top-1 or a blank"
+    assert len(rows) <= 2  # the README has some of them
     assert len(set(rows)) == 1
     _, _, parameters, macs, _, tags, _ = (cell.strip() for cell in rows[0].split("|"))
     assert f"{parameters} {macs}" == f"{COSTS[name][0]:,} {COSTS[name][1] / 1e6:,.2f} M"

@@ -44,7 +44,8 @@ def run(args):
     for name in args.names or specs.SPECS:
         spec = specs.get_spec(name)
         size = spec.image_size if args.size is None else args.size
-        parameters, macs = COSTS[name] if args.size is None else _count(name, size)
+        known = COSTS.get(name) if args.size is None else None
+        parameters, macs = known or _count(name, size)
         row = (str(size), f"{parameters:,}", f"{macs / 1e6:,.2f}")
         table.add_row(name, ", ".join(catalog.list_tags(name)), *row)
     new_console().print(table)

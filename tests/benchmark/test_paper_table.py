@@ -77,7 +77,8 @@ def test_the_gpu_suite_has_every_size_of_both_families():
     assert [name for name in names if name.startswith("regnetx_")] == [
         f"regnetx_{size}" for size in specs.REGNETX
     ]
-    assert [name for name in names if name in OURS] == [*OURS[3:], *OURS[:3]]
+    g_ghost = [name for name in OURS if name.startswith("g_ghost")]
+    assert [name for name in names if name in OURS] == [*g_ghost, *(n for n in PAPER if n in OURS)]
     assert len(names) == len(set(names)) == 2 * len(specs.REGNETX) + 4
     assert "resnet_50" in names
 
@@ -93,7 +94,8 @@ def test_every_row_knows_its_suite_its_source_and_its_network(suite):
 
 
 def test_no_network_is_left_without_a_row():
-    assert set(BUILDERS) == {row.name for suite in ("paper", "gpu") for row in rows(suite)}
+    left = set(BUILDERS) - {row.name for suite in ("paper", "gpu") for row in rows(suite)}
+    assert left <= set(OURS) - set(PAPER)  # sizes of ours that the paper does not measure
 
 
 def test_a_network_of_both_tables_is_found_in_the_papers():
