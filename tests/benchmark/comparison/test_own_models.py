@@ -4,13 +4,16 @@ import io
 import json
 import re
 
+import keras
+import numpy as np
 import pytest
 import rich.console
 
 from keras_ghostnet.benchmark import paper_table
-from keras_ghostnet.benchmark.comparison import entries, pictures, report, terminal
+from keras_ghostnet.benchmark.comparison import entries, exports, pictures, report, terminal
 from keras_ghostnet.benchmark.comparison.columns import columns
 from keras_ghostnet.benchmark.comparison.compared_networks import resolve_networks
+from keras_ghostnet.export import tflite
 from tests.benchmark.comparison.samples import measurement, measurements
 
 PHOTOS, BIRDS = "20 held-out images of photos", "300 held-out images of birds"
@@ -173,3 +176,20 @@ def test_what_a_run_resized_stays_together():
     (comparison,) = entries.comparisons([*measurements(), own("runs/a", size=64)])
     assert comparison.conditions.size is None
     assert re.search(r"^ runs/a ", printed([*measurements(), own("runs/a", size=64)]), re.MULTILINE)
+
+
+def test_models_of_16_bits_and_of_pixels(tmp_path):
+    """They are measured as what they are exported to: in float32, of pixels as the model takes."""
+    inputs = keras.Input((16, 16, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 127.5, -1, dtype="mixed_float16")(inputs)
+    x = keras.layers.Conv2D(4, 3, activation="relu", dtype="mixed_float16")(x)
+    x = keras.layers.GlobalAveragePooling2D(dtype="mixed_float16")(x)
+    model = keras.Model(inputs, keras.layers.Dense(2, dtype="float32")(x))
+    model.save(tmp_path / "own.keras")
+    (subject,) = resolve_networks([str(tmp_path / "own.keras")], "paper")
+    exporter = exports.Exporter(subject.build(), random=False)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3))
+    exporter.write(tmp_path / "own_int8.tflite", "int8", "avx2")
+    exporter.write(tmp_path / "own.tflite", "float32", "avx2")
+    found = tflite.load(tmp_path / "own.tflite")(pixels.astype("float32"))
+    np.testing.assert_allclose(found, model(pixels), atol=5e-3)
