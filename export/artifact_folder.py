@@ -174,8 +174,7 @@ class _Verifier:
         self._require_whole(artifact, content, fmt)
         formats.require_packages(fmt)
         subject, reference = self._subject(content)
-        if files.size(artifact) > FACTOR * 4 * subject.model.count_params() + BESIDE:
-            raise Unproven(f"{artifact.name} is far larger than its model. Export it again.")
+        self._require_same(artifact, content, subject.model)
         claims.require_input(subject, fmt, reference)
         folded = content["options"].get("fold_preprocessing", False)
         size = subject.model.input_shape[1:3]
@@ -199,7 +198,7 @@ class _Verifier:
         return ArtifactResult(fmt.name, artifact, result, None, subject.sample_for(fmt).described)
 
     def _require_whole(self, artifact, content, fmt):
-        """Refuses an artifact that is not the one that was exported, by its name, size and hash."""
+        """Refuses an artifact that is not there, or not of its format by its name."""
         if not os.path.lexists(artifact):
             raise Unproven(f"{artifact} is missing. Export it again.")
         self._require_inside(artifact)
@@ -209,8 +208,13 @@ class _Verifier:
                 f"{artifact.name} is no {fmt.name} by its name, as its sidecar says it is. Export "
                 "it again."
             )
-        is_whole = files.size(artifact) == content["bytes"]
-        if not is_whole or sidecar.artifact_hash(artifact) != content["sha256"]:
+
+    def _require_same(self, artifact, content, model):
+        """Refuses an artifact that is not the one that was exported, by its size and hash."""
+        size = files.size(artifact)
+        if size > FACTOR * 4 * model.count_params() + BESIDE:
+            raise Unproven(f"{artifact.name} is far larger than its model. Export it again.")
+        if size != content["bytes"] or sidecar.artifact_hash(artifact) != content["sha256"]:
             raise Unproven(
                 f"{artifact} is not the file that was exported: its SHA-256 differs from the one "
                 f"in {sidecar.path_of(artifact).name}. Export it again."

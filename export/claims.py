@@ -5,6 +5,7 @@ found out again, but for what nothing is left of: docs/security.md lists that.
 """
 
 import hashlib
+import pathlib
 
 from keras_ghostnet.export import artifacts, samples, verification
 from keras_ghostnet.export.onnx.runtime import layout_of
@@ -32,14 +33,17 @@ def compare(content, subject, fmt, held, data):
     Raises:
         Unproven: If it says something else than what is found; the message names both.
     """
-    options = content["options"]
+    options, calibration = content["options"], content["calibration"]
+    if (calibration is not None) != fmt.is_calibrated:
+        raise Unproven(f"its sidecar says that its calibration is {_text(calibration)}.")
     folded = options.get("fold_preprocessing", False)
     found = artifacts.describe(subject, fmt, held, folded)
-    del found["source"]["origin"], found["verification"]["origin"], found["verification"]["source"]
+    del found["source"]["origin"], found["verification"]["origin"]
     if data is None:
         found["verification"].setdefault("training_images", 0)
         said = {**content, "verification": {"training_images": 0, **content["verification"]}}
         _require_sample(content, subject)
+        _require_source(found["verification"].pop("source"), content["verification"]["source"])
     else:
         said = content
         del found["verification"]
@@ -67,6 +71,13 @@ def _require_equal(found, said, place):
 def _text(value):
     text = repr(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
+
+
+def _require_source(found, said):
+    """Compares the names of two sources, of which one may be relative to a folder."""
+    parts = pathlib.PurePath(said).parts
+    if not parts or pathlib.PurePath(found).parts[-len(parts) :] != parts:
+        raise Unproven(f"its sidecar says that its images are of {_text(said)}. Found: {found!r}.")
 
 
 def _require_sample(content, subject):
@@ -175,6 +186,8 @@ def compare_figures(content, result, fmt):
         "cosine": 1 - fmt.min_cosine,
         "agreement": changed,
         "accuracy": changed,
+        "flips": changed * said["images"],
+        "close_flips": changed * said["images"],
     }
     for name, allowed in slack.items():
         before, now = said[name], getattr(result, name)

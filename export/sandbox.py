@@ -114,9 +114,9 @@ class Sandbox:
 
     Args:
         path: The artifact.
-        fmt: Its `Format`.
+        module: Of its `Format`, a key of `RUNTIMES`.
         size: `(height, width)` of the images that it is to run, in pixels; they take memory.
-        process: A `Process` of the format's module, which stays; None starts one.
+        process: A `Process` of the module, which stays; None starts one.
 
     Attributes:
         contents: `keras_ghostnet.export.contents.describe` of the artifact.
@@ -125,8 +125,8 @@ class Sandbox:
         SandboxError: If it cannot be loaded.
     """
 
-    def __init__(self, path, fmt, size=(0, 0), process=None):
-        self._process, self._is_own = process or Process(fmt.module), process is None
+    def __init__(self, path, module, size=(0, 0), process=None):
+        self._process, self._is_own = process or Process(module), process is None
         self._name = path.name
         memory = run.MEMORY + PER_BYTE * files.size(path)
         memory += PER_INPUT * BATCH * 4 * 3 * size[0] * size[1]
@@ -169,13 +169,14 @@ def open_runner(path, fmt, size, process=None):
     It is a `Sandbox`. A TensorRT engine is code of the GPU, and runs in this process.
 
     Args:
-        path, fmt, size, process: As `Sandbox`.
+        path, size, process: As `Sandbox`.
+        fmt: The artifact's `Format`.
 
     Raises:
         SandboxError: If it cannot be loaded.
     """
     if fmt.module in RUNTIMES:
-        return Sandbox(path, fmt, size, process)
+        return Sandbox(path, fmt.module, size, process)
     from keras_ghostnet.export import formats
 
     runner = formats.load(path, fmt)

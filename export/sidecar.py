@@ -34,13 +34,15 @@ _EXPORTED = {  # what those of exports have, and a run's trained file has not
     "outputs_are": TEXT,
     "labels_are": TEXT,
     "labels": [TEXT],
+    "calibration": (dict, type(None)),
     "preprocessing": {
         "size": [WHOLE], "crop": NUMBER, "normalization_in_artifact": YES,
         "mean": (list, type(None)), "std": (list, type(None)),
     },
     "verification": {
         "max_error": NUMBER, "typical_error": NUMBER, "cosine": NUMBER, "agreement": NUMBER,
-        "accuracy": (*NUMBER, type(None)), **_IMAGES, "origin": _ORIGIN,
+        "accuracy": (*NUMBER, type(None)), "flips": WHOLE, "close_flips": WHOLE, **_IMAGES,
+        "origin": _ORIGIN,
     },
 }  # fmt: skip
 # Types of what is read again; a question mark for what may be missing.

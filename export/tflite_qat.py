@@ -2,7 +2,7 @@
 
 import pathlib
 
-from keras_ghostnet.export import tflite
+from keras_ghostnet.export import sandbox, tflite
 from keras_ghostnet.training.heads import outputs_are
 
 
@@ -36,6 +36,7 @@ def export(
             as `quantize_aware`.
     """
     if trained is not None:
+        sandbox.Sandbox(pathlib.Path(trained), "tflite").close()  # it may be anybody's
         content = pathlib.Path(trained).read_bytes()
         tflite.check(content, io)
     elif train_data is None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_ghostnet import count_macs, count_parameters, files
 from keras_ghostnet.benchmark.networks import random_weights
-from keras_ghostnet.export import formats, sandbox, sidecar, tflite
+from keras_ghostnet.export import sandbox, sidecar, tflite
 from keras_ghostnet.export.device import run
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.tflite import runtime
@@ -107,7 +107,7 @@ def of_file(subject):
 
     It is run once in a process of its own before it is loaded into this one, which it might end.
     """
-    sandbox.Sandbox(subject.file, formats.get_format("tflite_fp32")).close()
+    sandbox.Sandbox(subject.file, "tflite").close()
     is_integer = np.dtype(tflite.load(subject.file).output["dtype"]).name in INTEGERS
     graph = tflite.graph(subject.file.read_bytes())
     tensors = (graph.subgraph.Tensors(i).Type() for i in range(graph.subgraph.TensorsLength()))

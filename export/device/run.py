@@ -28,7 +28,7 @@ import numpy as np
 MAX_SPREAD, MAX_OTHERS = 1.25, 0.1
 # Of a guarded process: seconds that LiteRT may take to load a file or to run it once, and bytes.
 SECONDS, MEMORY = 30, 2 << 30
-guarded = False  # whether this is one
+guarded, UNGUARDED = False, "RUN_UNGUARDED"  # whether this is one; environment that forbids it
 
 
 class Model:
@@ -305,7 +305,7 @@ def _fields(path, name):
 
 
 def _require_sound(path):
-    """Refuses operators without a filter, or with too few biases: LiteRT does not look."""
+    """Refuses convolutions without filters, or with too few biases: LiteRT does not look."""
     try:
         from ai_edge_litert import schema_py_generated as schema
     except ImportError:  # tflite_runtime has none
@@ -315,22 +315,24 @@ def _require_sound(path):
     with open(path, "rb") as file:
         content = file.read()
     try:
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
-        codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
-        for graph in model.subgraphs:
-            for operator in graph.operators:
-                axis = axes.get(codes[operator.opcodeIndex])
-                if axis is None:
+        model, options = schema.Model.GetRootAs(content), schema.DepthwiseConv2DOptions()
+        codes = list(map(model.OperatorCodes, range(model.OperatorCodesLength())))
+        for graph in map(model.Subgraphs, range(model.SubgraphsLength())):
+            for operator in map(graph.Operators, range(graph.OperatorsLength())):
+                code = codes[operator.OpcodeIndex()]
+                kind = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+                if kind not in axes:
                     continue
-                images, filters, *bias = operator.inputs
-                if min(images, filters) < 0:
-                    raise ValueError("an operator lacks its images or filters")
-                count = graph.tensors[filters].shape[axis]
-                if any(i >= 0 and np.prod(graph.tensors[i].shape) != count for i in bias):
-                    raise ValueError(f"{count} filters have another number of biases")
-                multiplier = getattr(operator.builtinOptions, "depthMultiplier", 0)
-                if multiplier and graph.tensors[images].shape[3] * multiplier != count:
-                    raise ValueError(f"{count} filters are not {multiplier} for every channel")
+                inputs = operator.InputsAsNumpy()
+                if min(inputs[:2]) < 0:
+                    raise ValueError("a convolution lacks its images or filters")
+                images, filters, *bias = (graph.Tensors(i).ShapeAsNumpy() for i in inputs if i >= 0)
+                counts = [np.prod(shape) for shape in bias]
+                if kind == kinds.DEPTHWISE_CONV_2D:
+                    options.Init(content, operator.BuiltinOptions().Pos)
+                    counts.append(images[3] * options.DepthMultiplier())
+                if any(count != filters[axes[kind]] for count in counts):
+                    raise ValueError("filters have another number of channels or biases")
     except (ValueError, TypeError, LookupError, AttributeError, struct.error) as error:
         raise ValueError(f"{path} is no TFLite file, or is damaged: {error}.") from error
 
@@ -505,6 +507,6 @@ def _split():
 
 
 if __name__ == "__main__":
-    if hasattr(os, "fork"):
+    if hasattr(os, "fork") and UNGUARDED not in os.environ:
         _split()
     sys.exit(main())

@@ -165,7 +165,7 @@ def test_a_killed_export_leaves_the_previous_artifact(copied, run_dir):
     assert left
     assert all(name.startswith(".partial") for name in left)
     assert (copied / FP32).read_bytes() == before
-    assert export(run_dir, copied) == 0
+    assert export(run_dir, copied, names="tflite_int8") == 0  # whatever it exports
     assert {path.name for path in copied.iterdir()} == names
 
 

@@ -5,6 +5,7 @@ All plants are in one folder, which is verified once.
 
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -15,10 +16,13 @@ import numpy as np
 import onnx
 import pytest
 
-from keras_ghostnet.export import ArtifactError, formats, sandbox, sidecar, verify
+from keras_ghostnet.benchmark.comparison import exports
+from keras_ghostnet.benchmark.comparison.compared_networks import ComparedNetwork
+from keras_ghostnet.export import ArtifactError, predict, sandbox, sidecar, verify
 from keras_ghostnet.export.device import run
 from keras_ghostnet.export.saved_model import operations
 from keras_ghostnet.export.saved_model.session import ServingSession
+from keras_ghostnet.export.tflite import inspection, packaging
 from tests.export.command import FP32, INT8, ghostnet
 
 FORMAT = "_fp32.tflite"
@@ -89,6 +93,9 @@ EDITS = {
     "cosine": (put("verification", "cosine", value=0.9), "cosine"),
     "typical": (put("verification", "typical_error", value=1e-3), "typical_error"),
     "largest": (put("verification", "max_error", value=1.0), "max_error"),
+    "flips": (put("verification", "flips", value=9), r"verification\.flips is 9. Found: 0"),
+    "source": (put("verification", "source", value="cats/val"), "images are of 'cats/val'. Found"),
+    "calibrated": (put("calibration", value={"images": 32}), "its calibration is"),
     "never": (lambda content: content.pop("verification"), "never verified"),
 }
 # What is written instead of a sidecar.
@@ -169,7 +176,7 @@ def folder(exported, tmp_path_factory):
 @pytest.fixture(scope="module")
 def results(folder):
     """What `verify` says, by the artifacts' and files' names. All copies are run by one process."""
-    shared = sandbox.Sandbox(folder / FP32, formats.get_format("tflite_fp32"))
+    shared = sandbox.Sandbox(folder / FP32, "tflite")
     sound = sandbox.open_runner
 
     def open_runner(path, *arguments):
@@ -272,14 +279,89 @@ def test_another_model_s_artifact_is_put_aside(exported, run_dir, tmp_path, smal
 
 
 def test_a_process_that_dies_is_reported(exported, tmp_path):
-    fmt = formats.get_format("tflite_fp32")
-    process = sandbox.Process(fmt.module)
-    runner = sandbox.Sandbox(exported / FP32, fmt, (32, 32), process)
+    process = sandbox.Process("tflite")
+    runner = sandbox.Sandbox(exported / FP32, "tflite", (32, 32), process)
     os.kill(process._process.pid, signal.SIGSEGV)
     with pytest.raises(sandbox.SandboxError, match=r"fp32.tflite .* crashed \(SIGSEGV\)"):
         runner(np.zeros((1, 32, 32, 3)))
     assert not process.is_alive()
     process.close()
+
+
+def change_tflite(path, edit):
+    """Edits the network of a `.tflite` file."""
+    network = inspection.schema_module().ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    edit(network, network.subgraphs[0])
+    path.write_bytes(packaging.pack(network))
+    return path
+
+
+def operators(network, kind):
+    """The operators of a kind, of the schema's names."""
+    code = getattr(inspection.schema_module().BuiltinOperator, kind)
+    codes = [max(one.builtinCode, one.deprecatedBuiltinCode) for one in network.operatorCodes]
+    found = [one for one in network.subgraphs[0].operators if codes[one.opcodeIndex] == code]
+    for one in found:
+        one.inputs = list(one.inputs)  # to be changed
+    return found
+
+
+def test_what_crashes_the_runtime_is_reported(exported, tmp_path):
+    """LiteRT follows a pointer that is not there: exit code 139."""
+
+    def edit(network, graph):
+        operators(network, "MUL")[0].inputs[1] = -1
+
+    path = change_tflite(pathlib.Path(shutil.copy(exported / INT8, tmp_path)), edit)
+    with pytest.raises(sandbox.SandboxError, match=r"int8.tflite .* crashed \(SIGSEGV\)"):
+        sandbox.Sandbox(path, "tflite")
+    # In every command that runs such files.
+    shutil.copy(exported / f"{INT8}.json", tmp_path)
+    with pytest.raises(sandbox.SandboxError, match=r"crashed \(SIGSEGV\)"):
+        predict(path, np.zeros((1, 32, 32, 3), "uint8"))
+    with pytest.raises(sandbox.SandboxError, match=r"crashed \(SIGSEGV\)"):
+        exports.of_file(ComparedNetwork(str(path), file=path))
+
+
+def no_filter(network, graph):
+    operators(network, "CONV_2D")[0].inputs[1] = -1
+
+
+def short_bias(kind):
+    """XNNPACK reads what lies behind a short bias."""
+
+    def edit(network, graph):
+        tensor = graph.tensors[operators(network, kind)[0].inputs[2]]
+        tensor.shape = [1]
+        network.buffers[tensor.buffer].data = network.buffers[tensor.buffer].data[:4]
+
+    return edit
+
+
+def wrong_multiplier(network, graph):
+    operators(network, "DEPTHWISE_CONV_2D")[0].builtinOptions.depthMultiplier = 9
+
+
+UNSOUND = {
+    "filter": (no_filter, "a convolution lacks its images or filters"),
+    "bias": (short_bias("CONV_2D"), "another number of channels or biases"),
+    "depthwise": (short_bias("DEPTHWISE_CONV_2D"), "another number of channels or biases"),
+    "dense": (short_bias("FULLY_CONNECTED"), "another number of channels or biases"),
+    "multiplier": (wrong_multiplier, "another number of channels or biases"),
+    "cut": (None, "is no TFLite file, or is damaged"),
+}
+
+
+@pytest.mark.parametrize("name", UNSOUND)
+def test_weights_that_are_too_short(name, exported, tmp_path):
+    edit, message = UNSOUND[name]
+    path = pathlib.Path(shutil.copy(exported / FP32, tmp_path / FP32))
+    if edit is None:
+        path.write_bytes(path.read_bytes()[:1000])
+    else:
+        change_tflite(path, edit)
+    with pytest.raises(ValueError, match=message):
+        run.Model(path)
 
 
 def loop(path, count):
@@ -315,9 +397,9 @@ def loop(path, count):
 
 def test_what_never_ends_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "SECONDS", 1)
-    fmt, path = formats.get_format("onnx_fp32"), tmp_path / "loop.onnx"
+    path = tmp_path / "loop.onnx"
     loop(path, 2**62)
-    runner = sandbox.Sandbox(path, fmt)
+    runner = sandbox.Sandbox(path, "onnx")
     with pytest.raises(sandbox.SandboxError, match=r"loop\.onnx is not run: .* took longer"):
         runner(np.zeros((1, 4, 4, 2)))
     runner.close()
@@ -326,7 +408,7 @@ def test_what_never_ends_is_ended(tmp_path, monkeypatch):
 def test_memory_is_limited(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "MEMORY", 1 << 20)
     with pytest.raises(sandbox.SandboxError, match="is not run"):
-        sandbox.Sandbox(exported / FP32, formats.get_format("tflite_fp32"))
+        sandbox.Sandbox(exported / FP32, "tflite")
 
 
 @pytest.fixture

@@ -41,6 +41,12 @@ def checkpoints(tmp_path, said):
     return Checkpoints(tmp_path / "run", keep=3, log=said.append)
 
 
+def test_its_files_are_for_whoever_may_read_the_folder(tmp_path):
+    Checkpoints(tmp_path).save(state(1))
+    (tmp_path / "other").touch()
+    assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1
+
+
 def test_everything_comes_back(checkpoints):
     checkpoints.save(state(7))
     loaded = checkpoints.latest(RECIPE)

@@ -97,3 +97,26 @@ def test_bad_files_and_arguments(paths, tmp_path):
         assert message in result.stderr, arguments
         assert "Traceback" not in result.stderr
     assert not outputs.exists()
+
+
+CRASH = """
+import os, signal, sys, time
+sys.path.insert(0, sys.argv[1])
+import run
+run.SECONDS = 1
+run._split()
+if sys.argv[2] == "crash":
+    os.kill(os.getpid(), signal.SIGSEGV)
+with run.deadline():
+    time.sleep(20)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "message"), [("crash", "crashed (SIGSEGV)"), ("hang", "took longer than 1 s")]
+)
+def test_what_breaks_litert_is_reported(what, message):
+    command = [sys.executable, "-c", CRASH, str(SCRIPT.parent), what]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stderr == f"error: LiteRT {message}: a file is damaged, or too large\n"
+    assert done.returncode == 1
