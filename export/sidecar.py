@@ -28,6 +28,8 @@ _ORIGIN = {
     "data?": TEXT, "split?": TEXT, "crop?": NUMBER, "seed?": WHOLE, "count?": WHOLE,
     "training?": WHOLE, "unlabeled?": TEXT,
 }  # fmt: skip
+# What leads to images again: of files, of a source; those of arrays in memory say nothing.
+ORIGINS = ({"unlabeled", "crop"}, {"data", "split", "crop", "seed", "count"})
 _EXPORTED = {  # what those of exports have, and a run's trained file has not
     "inputs?": [_TENSOR],
     "outputs?": [_TENSOR],
@@ -112,6 +114,9 @@ def read(path):
             file = content["source"].get("file", "")
             if file != pathlib.PurePath(file).name or not file.endswith(".keras"):
                 raise ValueError(f"source.file is {file!r}, expected a .keras file beside it")
+            origin = set(content[VERIFIED]["origin"])
+            if origin and not any(kind <= origin for kind in ORIGINS):
+                raise ValueError("verification.origin says too little of where the images are from")
         fits = content["checksum"] == checksum(content)
     except (ValueError, RecursionError) as error:
         raise ValueError(

@@ -33,12 +33,12 @@ _COMPUTE = """
     Bitcast BitwiseAnd BitwiseOr BitwiseXor BroadcastArgs BroadcastTo Bucketize Cast Ceil
     ClipByValue Complex Concat ConcatV2 ConcatenateDataset Const Conv Conv2D Conv2DBackpropInput
     Conv3D Conv3DBackpropInputV2 Cos Cosh CropAndResize Cumprod Cumsum DatasetToSingleElement
-    DecodeImage DecodeJpeg DecodeRaw DenseBincount DepthToSpace DepthwiseConv2dNative Dilation2D
-    DisableCopyOnRead Div DivNoNan Einsum Elu EnsureShape Equal Erf Erfc Erfinv EuclideanNorm
-    Exp ExpandDims Expm1 ExtractImagePatches ExtractJpegShape FFT FFT2D Fill Floor FloorDiv
-    FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Gather GatherNd GatherV2 Greater
-    GreaterEqual IFFT IFFT2D IRFFT IRFFT2D Identity IdentityN If IgnoreErrorsDataset Imag
-    InvertPermutation IsFinite IsInf IsNan L2Loss LRN LeakyRelu LeftShift Less LessEqual
+    DecodeImage DecodeJpeg DecodePng DecodeRaw DenseBincount DepthToSpace DepthwiseConv2dNative
+    Dilation2D DisableCopyOnRead Div DivNoNan Einsum Elu EnsureShape Equal Erf Erfc Erfinv
+    EuclideanNorm Exp ExpandDims Expm1 ExtractImagePatches ExtractJpegShape FFT FFT2D Fill Floor
+    FloorDiv FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Gather GatherNd GatherV2
+    Greater GreaterEqual IFFT IFFT2D IRFFT IRFFT2D Identity IdentityN If IgnoreErrorsDataset
+    Imag InvertPermutation IsFinite IsInf IsNan L2Loss LRN LeakyRelu LeftShift Less LessEqual
     LinSpace Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr MapDataset MatMul
     MatrixBandPart MatrixDiag MatrixDiagPart MatrixDiagPartV3 MatrixDiagV3 Max MaxPool MaxPool3D
     MaxPoolV2 Maximum Mean Min Minimum MirrorPad Mod Mul MulNoNan Neg NotEqual OneHot OnesLike

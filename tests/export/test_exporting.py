@@ -65,7 +65,7 @@ def test_what_is_printed(run_dir, tmp_path, capfd):
     out, err = capfd.readouterr()
     assert err == ""
     lines = out.splitlines()
-    assert len(lines) < 12
+    assert len(lines) <= 12
     *lines, last = lines
     assert last == f"Next: ghostnet predict {tmp_path / FP32} IMAGE"
     assert max(map(len, lines)) <= 80

@@ -87,6 +87,7 @@ EDITS = {
     "one": (put("verification", "origin", "count", value=1), "count is 1. Found: 400"),
     "few": (put("verification", "origin", "training", value=1), "An export takes"),
     "nowhere": (put("verification", "origin", "data", value="/nowhere"), "are not there any more"),
+    "origin": (put("verification", "origin", value={"crop": 1.0}), "says too little of where"),
     "accuracy": (put("verification", "accuracy", value=0.9), r"accuracy is 0.9. Found: 1.0"),
     "unknown": (put("verification", "accuracy", value=None), "accuracy is None. Found: 1.0"),
     "agreement": (put("verification", "agreement", value=0.5), "agreement"),
