@@ -154,15 +154,15 @@ def _explained(path):
 
 
 def _unloadable(path, error):
-    """Why Keras cannot load a file, in a few lines: its own messages hold whole configurations."""
+    """Why Keras cannot load a file, in a line: its own messages hold whole configurations."""
     told = ANSI.sub("", str(error)).partition("Arguments received by")[0]
     lines = told.strip().splitlines() or [type(error).__name__]
     reason = lines[-1].removeprefix("Exception encountered: ").partition(" Full object config")[0]
-    text = f"{path} cannot be loaded: {reason[:REASON]}"
+    text = f"{path} cannot be loaded: {reason[:REASON].rstrip('. ')}"
     written = _keras_version(path)
     if written is None:
-        return f"{text}\nIt is not a file that Keras 3 wrote with `model.save`, or is damaged."
-    text += f"\nIt was written by Keras {written}; this is Keras {keras.__version__}."
+        return f"{text}. It is not a file that Keras 3 wrote with `model.save`, or is damaged."
+    text += f". It was written by Keras {written}; this is Keras {keras.__version__}."
     if _numbers(written) > _numbers(keras.__version__):
         return f'{text} Install the newer one: pip install "keras>={written}"'
     return f"{text} If it has layers of another package, load it in Python after importing that."

@@ -53,7 +53,7 @@ REFERENCES = {
     "a file": layer("StringLookup", vocabulary="/etc/passwd"),
     "an operation that calls": layer("Map", module="keras.src.ops.core"),
     "a base class": layer("Layer"),
-    "a module": layer("torch", module="keras.src.utils.module_utils"),
+    "a module": layer("jax", module="keras.src.utils.module_utils"),
     "bytecode": {"class_name": "__lambda__", "config": {"value": "4wEA"}},
     "a type": {
         "class_name": "__typespec__",

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import onnx
@@ -76,6 +77,7 @@ EDITS = {
     "model": (put("source", "sha256", value="0" * 64), "is not the model that the tflite_fp32"),
     "above": (put("source", "file", value="../small.keras"), r"expected a \.keras file beside it"),
     "absolute": (put("source", "file", value="/etc/small.keras"), "a .keras file beside it"),
+    "hostile": (put("source", "file", value="hostile.keras"), "traverse', which may do more than"),
     "gone": (put("source", "file", value="gone.keras"), "the model .* is missing"),
     "images": (put("verification", "images", value=400), r"verification\.images is 400. Found: 48"),
     "other": (put("verification", "sha256", value="0" * 64), r"verification\.sha256"),
@@ -137,6 +139,19 @@ LINKS = {
 }
 
 
+def write_hostile(source, target):
+    """A copy of a model that refers to what calls functions."""
+    function = {"module": "keras.tree", "class_name": "function", "config": "traverse"}
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                config["config"]["layers"][-1]["config"]["activation"] = function
+                content = json.dumps(config)
+            new.writestr(name, content)
+
+
 def planted(name):
     return f"{name}{FORMAT}"
 
@@ -149,6 +164,7 @@ def folder(exported, tmp_path_factory):
     for name in ("small.keras", FP32, INT8):
         shutil.copy(exported / name, folder)
     shutil.copy(exported / f"{INT8}.json", folder)
+    write_hostile(exported / "small.keras", folder / "hostile.keras")
     shutil.copy(exported / FP32, folder.parent / "outside.tflite")
     text = (exported / f"{FP32}.json").read_bytes()
     (folder / f"{FP32}.json").write_bytes(text)
@@ -237,7 +253,7 @@ def test_a_saved_model_without_sidecar_is_named(results):
 
 def test_everything_is_named(folder, results):
     entries = {path.name.removesuffix(".json") for path in folder.iterdir()}
-    assert entries - {"small.keras", "served"} == set(results) - {"1"}
+    assert entries - {"small.keras", "hostile.keras", "served"} == set(results) - {"1"}
 
 
 def test_a_formatted_sidecar_is_the_same(exported):
