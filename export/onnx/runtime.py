@@ -39,6 +39,8 @@ class ONNXRunner:
         self.session = Session(str(path), threads)
 
     def __call__(self, images):
+        if not np.isfinite(images).all():  # of which int8 would make numbers
+            raise ValueError("Images must be finite numbers. Received: NaN or infinity among them.")
         starts = range(0, len(images), BATCH)
         return np.concatenate([self._run(images[start : start + BATCH]) for start in starts])
 

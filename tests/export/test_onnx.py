@@ -114,6 +114,11 @@ def test_float32_equals_the_model(files, layout, images, outputs):
     assert difference(load(files[layout])(images), outputs) < 2e-5
 
 
+def test_images_of_nan_are_refused(files, images):
+    with pytest.raises(ValueError, match=r"finite numbers\. Received: NaN"):
+        load(files["NHWC"])(np.full_like(images[:2], np.nan))
+
+
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 def test_nothing_but_the_network_is_in_the_file(layers, files, layout):
     found = operators(onnx.load(files[layout]))
