@@ -1,30 +1,11 @@
 """The folder that artifacts go to: checked before long work."""
 
-import os
 import pathlib
 import shutil
 
 from keras_ghostnet.export import sidecar
 
 FACTOR = 3  # of the weights' bytes that an artifact and its forerunner take together, at most
-
-
-def check_writable(folder):
-    """Makes a folder, and a file in it for a moment.
-
-    Raises:
-        OSError: If it cannot be written to.
-    """
-    folder = pathlib.Path(folder)
-    probe = folder / f".partial-{os.getpid()}-probe"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise type(error)(
-            f"{folder} cannot be written to: {error.strerror}. Choose another folder (--out)."
-        ) from error
 
 
 def check_space(folder, model):

@@ -118,7 +118,7 @@ def export(
                 "Every artifact is verified on real images. Name a source of them with --data, or "
                 "images without classes with --calibration."
             )
-        destination.check_writable(directory)
+        files.require_writable(directory)
         with step(console, "Loading the model") as done:
             if not isinstance(model, keras.Model):
                 network = source.load(image_size)

@@ -19,14 +19,13 @@ def require_writable(path: str | os.PathLike[str]) -> None:
 
     Raises:
         ImportError: If a package that pages need is missing.
-        IsADirectoryError: If there is a folder of that name.
+        OSError: If there is a folder of that name, or its folder cannot be written to.
         ValueError: If the name ends in none of `SUFFIXES`.
     """
     path = pathlib.Path(path)
     if path.suffix not in SUFFIXES:
         raise ValueError(f"A report ends in {' or '.join(SUFFIXES)}. Received: {path}")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder. Name a file to write.")
+    files.require_place(path)
     if path.suffix == ".html":
         extras.require("jinja2", "PIL", extra="train", purpose="A page of predictions")
 

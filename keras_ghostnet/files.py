@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 
 Path = str | os.PathLike[str]
+PROBE = 1 << 20  # bytes
 MAX_TEXT = 64 << 20  # bytes of a text file
 LONGEST_NAME = 100  # characters
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which spreadsheets begin one
@@ -45,6 +46,51 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
         _clear("previous", path.parent, path.name)  # not earlier: it may be the only one
     finally:
         remove(partial)
+
+
+def require_writable(folder: Path, option: str = "--out") -> None:
+    """Tries a folder before long work: makes it, and a file of a megabyte in it for a moment.
+
+    Args:
+        folder: The folder.
+        option: What names another on the command line.
+
+    Raises:
+        OSError: If it cannot be written to, or is full.
+    """
+    folder = pathlib.Path(folder)
+    probe = folder / f".partial-{os.getpid()}-probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with probe.open("wb") as file:
+                file.write(bytes(PROBE))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise type(error)(
+            f"{printable(folder)} cannot be written to: {error.strerror}. Choose another folder "
+            f"({option})."
+        ) from error
+
+
+def require_place(path: Path, option: str = "--out") -> None:
+    """Tries before long work whether a file can be written.
+
+    Args:
+        path: The file.
+        option: What names another on the command line.
+
+    Raises:
+        IsADirectoryError: If there is a folder of that name.
+        OSError: If its folder cannot be written to, or is full.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{printable(path)} is a folder. Name a file to write ({option}).")
+    require_writable(path.parent, option)
 
 
 def cache(name: str) -> pathlib.Path:

@@ -8,7 +8,7 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from keras_ghostnet import specs
+from keras_ghostnet import files, specs
 from keras_ghostnet.imagenet import imagenet_classes
 from keras_ghostnet.weights.catalog import REGISTRY, Transform
 
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     import keras
 
 BEST, CONFIG = "model.keras", "config.json"  # in a run's folder
+RUN_MARKS = ("last.keras", "metrics.csv", "metrics.json", "checkpoints")  # and only there
+# What is taken of a run's settings: types, least and most.
+NUMBERS = {
+    "crop": ((int, float), 1e-3, 1),
+    "seed": ((int,), 0, 2**32),
+    "image_size": ((int,), 1, 1 << 13),
+}
 TAG = "imagenet"  # of a published model's weights
 
 
@@ -117,11 +124,36 @@ def resolve_model(text: str | os.PathLike[str], trust_model: bool = False) -> Mo
             f"an epoch and holds {BEST}, or a name of `ghostnet models`."
         )
     config = path.parent / CONFIG
-    if not config.is_file():
-        return ModelReference(text, trust_model=trust_model)
-    content = json.loads(config.read_text())
-    labels = tuple(content["classes"])
-    return ModelReference(text, labels, content["run"], trust_model=trust_model)
+    if config.exists():
+        labels, recipe = _read_config(config)
+        return ModelReference(text, labels, recipe, trust_model=trust_model)
+    if path.name == BEST and any((path.parent / name).exists() for name in RUN_MARKS):
+        raise FileNotFoundError(
+            f"{config} is missing, which says what the run's model sees: size, crop, classes. Run "
+            "the training again, which writes it, or copy the model elsewhere to use it alone."
+        )
+    return ModelReference(text, trust_model=trust_model)
+
+
+def _read_config(path):
+    """The names of the classes and the settings that a run's `config.json` holds."""
+    try:
+        content = json.loads(files.read_text(path))
+        labels, settings = content["classes"], content["run"]
+        if not isinstance(settings, dict) or not all(isinstance(name, str) for name in labels):
+            raise TypeError
+        for name, (kinds, least, most) in NUMBERS.items():
+            value = settings.get(name, most)
+            if not (type(value) in kinds and least <= value <= most):
+                raise ValueError(f"`{name}` is {value!r}")
+        if not isinstance(settings.get("data", ""), str):
+            raise ValueError(f"`data` is {settings['data']!r}")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"{files.printable(path)} is damaged: it does not hold the classes and settings of a "
+            f"run ({error or type(error).__name__}). Run the training again, which writes it."
+        ) from error
+    return tuple(labels), settings
 
 
 def is_path(text: str) -> bool:

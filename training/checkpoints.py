@@ -137,6 +137,13 @@ class Checkpoints:
             )
         return None
 
+    def at(self, step):
+        """The checkpoint of a step, a `State`; None if there is none that is whole."""
+        try:
+            return self._load(step)
+        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
+            return None
+
     def _load(self, step):
         described = json.loads(self._path(step, "json").read_text())
         if described["format"] != FORMAT:

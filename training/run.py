@@ -82,8 +82,8 @@ def train(
         ImportError: If a package is missing that only training needs.
         ValueError: If recipe, settings, data or strategy do not fit, the folder is another run's,
             or too many images are unusable.
-        OSError: If data cannot be read, or the folder cannot be written; the last checkpoint
-            holds.
+        OSError: If data cannot be read, the folder cannot be written (the last checkpoint
+            holds), another process trains in it, or it holds results without checkpoints.
         Stopped: On SIGTERM or SIGINT, after a checkpoint was written.
         FloatingPointError: If the loss is not finite any more; the last checkpoint holds.
         ConnectionError: If another worker is gone.
@@ -153,7 +153,10 @@ class Run:
         sources = open_sources(data, SPLITS, seed=recipe.seed)
         self.train, self.held_out = map(self._pipeline, SPLITS, sources)
         self.images = self._images()
+        self.seen = self.checkpoints.steps()
         self.state = self.checkpoints.latest(self.described, self.images)  # before long work
+        if self.state is None:
+            self.folder.require_no_results()
         self._say(self.train.source.description)
         self.steps = self.train.steps_per_epoch(recipe.batch_size)
         weights = weights_of_classes(recipe.class_weights, self.train.source)
@@ -223,34 +226,40 @@ class Run:
 
     def execute(self) -> dict[str, dict[str, float]]:
         """Trains to the end, from the last checkpoint if there is one; as `train` returns."""
-        self._resume()
-        self.folder.config(self.config)
-        self.progress = TrainingProgress(
-            self.console if self.chief else Console(quiet=True),
-            batch_size=self.recipe.batch_size,
-            steps_per_epoch=self.steps,
-            epochs=self.recipe.epochs,
-            start=self.step,
-            classes=len(self.train.class_names),
-            held_out=self.held_out.examples,
-            loss_note=self._loss_note(),
-        )
-        try:
-            with _on_signals(self._stop), self.progress:
-                while len(self.history) < self.recipe.epochs:
-                    self._epoch(len(self.history))
-        except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
-            raise ConnectionError(
-                f"Another worker is gone after step {self.step}: {run_folder.error_text(error)} "
-                "Start all workers again: they resume at the last checkpoint."
-            ) from error
-        finally:
-            self.folder.curve(self.history)
-            self.folder.close()
-        return self._finish()
+        with self.folder.locked():
+            self._resume()
+            self.folder.config(self.config)
+            self.progress = TrainingProgress(
+                self.console if self.chief else Console(quiet=True),
+                batch_size=self.recipe.batch_size,
+                steps_per_epoch=self.steps,
+                epochs=self.recipe.epochs,
+                start=self.step,
+                classes=len(self.train.class_names),
+                held_out=self.held_out.examples,
+                loss_note=self._loss_note(),
+            )
+            try:
+                with _on_signals(lambda: setattr(self, "stop", True)), self.progress:
+                    while len(self.history) < self.recipe.epochs:
+                        self._epoch(len(self.history))
+            except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+                raise ConnectionError(
+                    f"Another worker is gone after step {self.step}: "
+                    f"{run_folder.error_text(error)} Start all workers again: they resume at the "
+                    "last checkpoint."
+                ) from error
+            finally:
+                self.folder.curve(self.history)
+                self.folder.close()
+            return self._finish()
 
     def _resume(self):
+        if self.checkpoints.steps() != self.seen:  # another process trained meanwhile
+            self.state = self.checkpoints.latest(self.described, self.images)
         state, self.state = self.state, None
+        # Before the workers wait for each other: then the chief writes.
+        damaged = self.folder.damaged(state.history) if state else []
         step = tf.constant(state.step if state else 0, "float64")
         mean = self.strategy.reduce("MEAN", self.strategy.run(lambda: tf.identity(step)), axis=None)
         if float(mean) != float(step):
@@ -261,6 +270,7 @@ class Run:
         if state:
             self.loop.restore(state.variables)
             self.step, self.history, self.sums = state.step, state.history, state.sums
+            self.folder.restore_results(damaged, state, self.checkpoints, self.loop)
             epochs = len(self.history)
             within = self.step - epochs * self.steps
             self._say(f"Resuming after {epochs} epochs and {within} steps")
@@ -353,9 +363,6 @@ class Run:
         metrics = {"last": self.history[-1], "best": best_epoch(self.history)}
         self.folder.metrics(metrics)
         return metrics
-
-    def _stop(self):
-        self.stop = True
 
     def _stopped(self):
         return Stopped(f"Stopped after step {self.step}; the same command resumes there.")

@@ -3,10 +3,14 @@
 import contextlib
 import csv
 import json
+import os
 import pathlib
+import socket
 import subprocess
 import sys
 import time
+import zipfile
+import zlib
 
 import numpy as np
 import tensorflow as tf
@@ -17,11 +21,18 @@ from keras_ghostnet.model_reference import BEST, CONFIG
 from keras_ghostnet.training import pictures
 from keras_ghostnet.training.checkpoints import best_epoch
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 LAST = "last.keras"
 CHECKPOINTS, LOGS = "checkpoints", "tensorboard"
 METRICS, HISTORY = "metrics.json", "metrics.csv"
 CURVE, BATCH = "learning_curve.png", "training_batch.png"
 BAD, NOT_FINITE = "bad_examples.csv", "not_finite.csv"
+LOCK = ".lock"
+RESULTS = (BEST, LAST, HISTORY, METRICS)
 CONTENTS = (BEST, LAST, CHECKPOINTS, LOGS, CONFIG, METRICS, HISTORY, CURVE, BATCH, BAD, NOT_FINITE)
 
 TAGS = {  # columns of the history, and what they are called in the TensorBoard logs
@@ -48,7 +59,7 @@ class RunFolder:
 
     def __init__(self, path, enabled=True, log=print):
         self.path, self.enabled, self.log = pathlib.Path(path), enabled, log
-        self.drawn = float("-inf")
+        self.drawn, self.described = float("-inf"), None
         self.writer = None
 
     @property
@@ -56,13 +67,114 @@ class RunFolder:
         """Where the pipelines name what they cannot use; None for nowhere."""
         return self.path / BAD if self.enabled else None
 
+    def require_no_results(self):
+        """Refuses results whose checkpoints are gone: a run from the start would replace them.
+
+        Raises:
+            FileExistsError: If there are any; names them.
+        """
+        found = [name for name in RESULTS if (self.path / name).exists()]
+        if found:
+            raise FileExistsError(
+                f"{self.path} holds results of a run ({', '.join(found)}), but no checkpoints to "
+                "continue it from. Move it away, or choose another folder (--run-dir)."
+            )
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Keeps other processes from training in the folder; the system frees it when one dies.
+
+        Raises:
+            FileExistsError: If another process trains there.
+            OSError: If the folder cannot be written to.
+        """
+        if not self.enabled or fcntl is None:
+            yield
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self._lock_file() as file:
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            try:
+                yield
+            finally:
+                files.remove(self.path / LOCK)
+
+    def _lock_file(self):
+        while True:
+            file = (self.path / LOCK).open("a+")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                with file:
+                    file.seek(0)
+                    raise FileExistsError(
+                        f"{self.path} is being trained by {file.read(200) or 'another process'}. "
+                        "Wait for it or stop it, or choose another folder (--run-dir)."
+                    ) from None
+            except OSError as error:
+                self.log(f"{self.path} is on a file system without locks: {error.strerror}")
+                return file
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), os.stat(self.path / LOCK)):
+                    return file
+            file.close()  # the one who held it has just removed it
+
+    def damaged(self, history):
+        """The models that a run of this history should have left, and that are not whole.
+
+        Args:
+            history: One dictionary an epoch.
+
+        Returns:
+            Pairs of a file's name and the row of its epoch.
+        """
+        expected = ((BEST, best_epoch(history)), (LAST, history[-1])) if history else ()
+        return [pair for pair in expected if not _is_whole(self.path / pair[0])]
+
+    def restore_results(self, damaged, state, checkpoints, loop):
+        """Writes again what is missing or damaged, from the checkpoints; all workers together.
+
+        Args:
+            damaged: As the method of that name returns it.
+            state: The `State` that the run goes on from, which `loop` has at the end.
+            checkpoints: The `Checkpoints`.
+            loop: The `Loop`.
+
+        Raises:
+            ValueError: If the best model cannot be written again.
+        """
+        if state.history:
+            self.history(state.history)
+        for name, row in damaged:
+            saved = state if row["step"] == state.step else checkpoints.at(row["step"])
+            if saved is None:
+                if name == LAST:
+                    continue  # the next epoch writes it
+                raise ValueError(
+                    f"{self.path / name}, the model of epoch {row['epoch']}, the best, is missing "
+                    f"or damaged, and so is the checkpoint of step {row['step']}. Move the folder "
+                    "away, or choose another one."
+                )
+            loop.restore(saved.variables)
+            with loop.evaluated_weights() as model:
+                self.model(name, model)
+            self.log(
+                f"{name} was missing or damaged: written again from the checkpoint of step "
+                f"{row['step']}"
+            )
+        if damaged:
+            loop.restore(state.variables)
+
     def config(self, content):
         """Writes `config.json`: what the run is, and the versions it runs on.
 
         Args:
             content: A dictionary of what JSON can hold.
         """
-        self._json(CONFIG, {**content, "versions": _versions(), "command": sys.argv})
+        self.described = {**content, "versions": _versions(), "command": sys.argv}
+        self._json(CONFIG, self.described)
 
     def training_batch(self, batch, class_names):
         """Draws the first batch as the network sees it, into `training_batch.png`.
@@ -103,13 +215,30 @@ class RunFolder:
         if not self.enabled:
             return
         row = history[-1]
+        if self.described and not (self.path / CONFIG).exists():  # the folder was removed
+            self._json(CONFIG, self.described)
         for name in (BEST, LAST) if best_epoch(history) is row else (LAST,):
-            with files.replacing(self.path / name) as partial:
-                model.save(partial)
-        self._csv(HISTORY, history)
+            self.model(name, model)
+        self.history(history)
         self.scalars(row["step"], {tag: row[name] for name, tag in TAGS.items()})
         if time.monotonic() - self.drawn > CURVE_SECONDS:
             self.curve(history)
+
+    def model(self, name, model):
+        """Saves a model.
+
+        Args:
+            name: `BEST` or `LAST`.
+            model: The Keras model.
+        """
+        if self.enabled:
+            with files.replacing(self.path / name) as partial:
+                model.save(partial)
+
+    def history(self, history):
+        """Writes `metrics.csv`."""
+        if self.enabled:
+            self._csv(HISTORY, history)
 
     def curve(self, history):
         """Draws `learning_curve.png`."""
@@ -166,6 +295,15 @@ class RunFolder:
         if self.enabled:
             with files.replacing(self.path / name) as partial:
                 partial.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _is_whole(path):
+    """Whether a `.keras` file is there and holds what was written, by its checksums."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError):
+        return False
 
 
 def error_text(error):

@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from keras_ghostnet import extras
+from keras_ghostnet import extras, files
 from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.arm import count, sysroot, tools
 from keras_ghostnet.benchmark.comparison import (
@@ -29,7 +29,6 @@ from keras_ghostnet.benchmark.comparison.compare import (
     write_report,
 )
 from keras_ghostnet.console import new_console, progress, step
-from keras_ghostnet.export import destination
 from keras_ghostnet.export.device import run
 from keras_ghostnet.quiet import quiet
 
@@ -72,7 +71,7 @@ def count_table(options, out, console):
     found = compared_networks.resolve_networks(options.models, options.suite)
     _check_rows(found)
     litert.validate_options(options, found)
-    destination.check_writable(out)
+    files.require_writable(out)
     csv = _csv(out)
     known = results.read_existing(csv)
     count.plugin()

@@ -9,13 +9,12 @@ from typing import Annotated, Any
 
 from rich.console import Console
 
-from keras_ghostnet import extras, specs
+from keras_ghostnet import extras, files, specs
 from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.comparison import kit, litert, results, terminal, throughput
 from keras_ghostnet.benchmark.comparison.compared_networks import resolve_networks
 from keras_ghostnet.benchmark.comparison.measure import explain_noise
 from keras_ghostnet.defaults import keras_defaults
-from keras_ghostnet.export import destination
 from keras_ghostnet.training.settings import Count, Threads, Within, check_ranges, kinds
 
 SUITES = {"paper": litert, "gpu": throughput}
@@ -105,7 +104,7 @@ def compare(
         resolve_networks(chosen.models, chosen.suite, chosen.trust_model),
     )
     suite.validate_options(chosen, found)
-    destination.check_writable(directory)
+    files.require_writable(directory)
     with _explained(console):
         measured = suite.measure(chosen, found, pathlib.Path(directory), console)
     explain_noise(measured, console)
@@ -137,7 +136,7 @@ def export_kit(
     found = resolve_networks(chosen.models, chosen.suite, chosen.trust_model)
     litert.validate_options(chosen, found)
     kit.validate_folder(directory)
-    destination.check_writable(pathlib.Path(directory).absolute().parent)
+    files.require_writable(pathlib.Path(directory).absolute().parent)
     with _explained(console):
         kit.write_kit(directory, litert.exports_of(chosen, found, console), chosen.target)
 
@@ -166,7 +165,7 @@ def report_measurements(
     """
     require_report_packages()
     measurements = read_measurements(paths, suite)
-    destination.check_writable(directory)
+    files.require_writable(directory)
     _report(measurements, suite, directory, console or Console(quiet=True))
     return measurements
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ghostnet import specs
+from keras_ghostnet import files, specs
 from keras_ghostnet.benchmark.comparison import results
 from keras_ghostnet.benchmark.comparison.cache import Cache
 from keras_ghostnet.benchmark.comparison.measure import (
@@ -11,7 +11,7 @@ from keras_ghostnet.benchmark.comparison.measure import (
     warn_of_threads,
 )
 from keras_ghostnet.console import progress, step
-from keras_ghostnet.export import destination, formats, tflite
+from keras_ghostnet.export import formats, tflite
 from keras_ghostnet.export.device import run
 from keras_ghostnet.export.graph import lowering
 
@@ -45,7 +45,7 @@ def validate_options(options, found):
             f"{keras.backend.backend()}: set KERAS_BACKEND=tensorflow, or compare .tflite files."
         )
     try:
-        destination.check_writable(Cache(options.cache).folder)
+        files.require_writable(Cache(options.cache).folder)
     except OSError as error:
         raise type(error)(str(error).replace("--out", "--cache")) from error
 

@@ -122,6 +122,8 @@ def quantize_run(
         console.file = console.file  # standard output as it is now: below it is held back
     with quiet(unless=()):
         reference = model_reference.resolve_model(run, trust_model)
+        path = pathlib.Path(out) if out else _folder(run) / FILE
+        files.require_place(path)
         model = reference.load(image_size)
         class_names.require_classifier(model)
         model = in_float32(model)
@@ -147,7 +149,6 @@ def quantize_run(
                 io=io,
                 console=console,
             )
-        path = pathlib.Path(out) if out else _folder(run) / FILE
         _save(quantized, path, model, io)
         with step(console, "Comparing on the held-out images") as done:
             comparisons = _compare(model, kind, path, calibration, sample.held_out)

@@ -59,6 +59,9 @@ def run(args):
 
     if args.picture:
         extras.require("matplotlib", "PIL", purpose="--picture", extra="train")
+    for option in ("output", "picture"):
+        if getattr(args, option):
+            files.require_place(getattr(args, option), f"--{option}")
     resolve_model(args.model)  # whatever is no model is refused before Keras is imported
     start_backend()
     from keras_ghostnet.cli.tables import new_table

@@ -35,14 +35,13 @@ def run(args):
     start_backend()
     from keras_ghostnet.benchmark.comparison import compare
     from keras_ghostnet.benchmark.profiling import profile, show
-    from keras_ghostnet.export import destination
 
     # The real output, before it is held back. The table of layers takes 100 columns.
     width = None if sys.stdout.isatty() else 100
     console = new_console(width=width)
     if args.out:
         compare.require_report_packages()
-        destination.check_writable(args.out)
+        files.require_writable(args.out)
     found = profile.profile(
         args.model,
         format=args.format,

@@ -1,6 +1,8 @@
 """`ghostnet train` as a user runs it: started, stopped, killed, resumed, refused."""
 
 import csv
+import fcntl
+import io
 import json
 import re
 import shutil
@@ -12,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from keras_ghostnet import cli
+from keras_ghostnet.model_reference import resolve_model
 from keras_ghostnet.training import classifiers, evaluate, train
 from keras_ghostnet.training.data import Pipeline, open_source
 from tests.training import runs
@@ -105,6 +108,111 @@ def test_train_prints_nothing_without_a_console(photos, tmp_path, monkeypatch, c
     assert evaluate(run_dir, photos).accuracy == pytest.approx(metrics["last"]["val_accuracy"])
     with pytest.raises(ValueError, match="Did you mean 'smoke'"):
         train("smok", photos, run_dir)
+
+
+@pytest.fixture(scope="module")
+def short(photos, tmp_path_factory):
+    """A run of a small network, two epochs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifiers, "build_classifier", runs.small_classifier)
+        folder = tmp_path_factory.mktemp("short") / "run"
+        train("smoke", photos, folder, settings=SHORT)
+    return folder
+
+
+SHORT = (*SETTINGS, "epochs=2")
+
+
+@pytest.fixture
+def again(short, photos, tmp_path, monkeypatch):
+    """A copy of that run, and a function that trains it to its end again; returns its output."""
+    monkeypatch.setattr(classifiers, "build_classifier", runs.small_classifier)
+    run_dir = shutil.copytree(short, tmp_path / "run")
+
+    def run():
+        console = Console(width=200, record=True, file=io.StringIO())
+        train("smoke", photos, run_dir, settings=SHORT, console=console)
+        return console.export_text()
+
+    return run_dir, run
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_results_that_are_gone_or_damaged_are_written_again(again, short):
+    run_dir, run = again
+    (run_dir / "model.keras").unlink()
+    cut(run_dir / "last.keras")
+    (run_dir / "metrics.csv").write_text("")
+    (run_dir / "config.json").unlink()
+    output = run()
+    assert "model.keras was missing or damaged: written again from the checkpoint of" in output
+    assert "last.keras was missing or damaged: written again from the checkpoint of" in output
+    assert (run_dir / "metrics.csv").read_text() == (short / "metrics.csv").read_text()
+    for name in ("model.keras", "last.keras"):
+        expected = keras.models.load_model(short / name).get_weights()
+        found = keras.models.load_model(run_dir / name).get_weights()
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert resolve_model(run_dir).labels == ("class00", "class01")
+    assert "written again" not in run()
+    flip(run_dir / "model.keras")
+    assert "model.keras was missing or damaged" in run()
+
+
+def test_the_best_model_is_not_replaced_by_another_run_s(again):
+    run_dir, run = again
+    before = (run_dir / "model.keras").read_bytes()
+    kept = {step: run_dir / "checkpoints" / f"step-{step:08d}.json" for step in (3, 6)}
+    shutil.rmtree(run_dir / "checkpoints")
+    with pytest.raises(FileExistsError, match=r"holds results .*model\.keras.* but no checkpoints"):
+        run()
+    assert (run_dir / "model.keras").read_bytes() == before
+    assert not any(path.exists() for path in kept.values())
+
+
+def test_the_best_model_and_its_checkpoint_are_gone(again):
+    run_dir, run = again
+    best = json.loads((run_dir / "metrics.json").read_text())["best"]["step"]
+    for path in (run_dir / "checkpoints").glob(f"step-{best:08d}.*"):
+        path.unlink() if best == 3 else cut(path)
+    (run_dir / "model.keras").unlink()
+    if best == 3:
+        with pytest.raises(ValueError, match=r"model\.keras, the model of epoch 1, the best, is"):
+            run()
+    else:  # the run goes on from the first epoch, and makes it again
+        assert "is broken and is passed over" in run()
+        assert (run_dir / "model.keras").exists()
+
+
+def test_two_processes_do_not_train_in_one_folder(again):
+    run_dir, run = again
+    with (run_dir / ".lock").open("a+") as file:
+        file.write("process 7 on another")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(FileExistsError, match=r"trained by process 7 on another\. Wait"):
+            run()
+    run()  # what a killed process left
+    assert not (run_dir / ".lock").exists()
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{", '{"classes": 3, "run": {}}', "\xff"])
+def test_without_its_settings_a_run_s_model_is_not_evaluated(again, photos, content):
+    run_dir, _ = again
+    (run_dir / "config.json").unlink()
+    if content is not None:
+        (run_dir / "config.json").write_text(content)
+    with pytest.raises((ValueError, OSError), match=r"config\.json is (missing|damaged)"):
+        evaluate(run_dir, photos)
 
 
 @pytest.mark.parametrize("checkpoint_steps", [1, 1000])
