@@ -25,7 +25,10 @@ def read_labels(path):
     text = files.read_text(path)
     if not text.lstrip().startswith("["):
         return tuple(line.strip() for line in text.splitlines() if line.strip())
-    labels = json.loads(text)
+    try:
+        labels = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} begins as a JSON list of names, but is none: {error}.") from error
     if not all(isinstance(label, str) for label in labels):
         raise ValueError(f"{path} must be a list of names. Found something else in it.")
     return tuple(labels)

@@ -72,6 +72,37 @@ def test_an_error_forges_no_line(capfd):
     )
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyError("classes"), "KeyError: 'classes'"),
+        (RuntimeError("node 7\nmore\nand more"), "RuntimeError: node 7"),
+        (RecursionError("maximum depth"), "RecursionError: maximum depth"),
+        (AssertionError(), "AssertionError: no message"),
+        (MemoryError(), "There is not enough memory for this input."),
+    ],
+)
+def test_what_nobody_foresaw_is_one_line_and_a_log(error, message, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def run(args):
+        raise error
+
+    assert cli.main(argparse.Namespace(run=run)) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"ghostnet: {message}")
+    logs = [*(tmp_path / "keras_ghostnet" / "logs").glob("*.txt")]
+    assert len(logs) == (not isinstance(error, MemoryError))
+    for log in logs:
+        assert f"(details: {log})" in line
+        assert "Traceback (most recent call last)" in log.read_text()
+    # The same where nothing can be written.
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert cli.main(argparse.Namespace(run=run)) == 1
+    assert "details" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+a", "-a", "@a", "\ta", "a", "'a", "", "1.5"])
 def test_cells_are_no_formulas(text):
     cell = files.cell(text)

@@ -19,6 +19,11 @@ from keras_ghostnet import files
 
 NAME = re.compile(r"^step-(\d{8,})\.json$")
 FORMAT = 2
+# What reading a checkpoint that is not whole raises.
+DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError,
+    safetensors.SafetensorError,
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +130,7 @@ class Checkpoints:
         for step in reversed(steps):
             try:
                 state = self._load(step)
-            except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+            except DAMAGE as error:
                 self.log(f"The checkpoint of step {step} is broken and is passed over: {error}")
                 continue
             _require_same_run(state, recipe, images, self.folder)
@@ -141,7 +146,7 @@ class Checkpoints:
         """The checkpoint of a step, a `State`; None if there is none that is whole."""
         try:
             return self._load(step)
-        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
+        except DAMAGE:
             return None
 
     def _load(self, step):

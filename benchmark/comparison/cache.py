@@ -114,7 +114,7 @@ def _facts(path):
     try:
         facts = json.loads(sidecar.path_of(path).read_text("utf-8"))
         is_whole = sidecar.artifact_hash(path) == facts["sha256"]
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return facts if is_whole else None
 

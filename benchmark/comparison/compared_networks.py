@@ -4,7 +4,7 @@ import dataclasses
 import json
 import pathlib
 
-from keras_ghostnet import model_reference
+from keras_ghostnet import files, model_reference
 from keras_ghostnet.benchmark import paper_table
 
 METRICS = "metrics.json"  # in the folder of a run that has ended
@@ -66,14 +66,13 @@ class ComparedNetwork:
         if name not in EPOCHS or reference.recipe.get("image_size", size) != size:
             return {}
         try:
-            epoch = json.loads((folder / METRICS).read_text("utf-8"))[EPOCHS[name]]
-            config = json.loads((folder / model_reference.CONFIG).read_text("utf-8"))
-        except FileNotFoundError:  # not of a run, or of one that has not ended
+            accuracy = json.loads(files.read_text(folder / METRICS))[EPOCHS[name]]["val_accuracy"]
+            config = json.loads(files.read_text(folder / model_reference.CONFIG))
+            count = f"{config['examples']['val']:,} " if "examples" in config else ""
+            top1 = 100 * float(accuracy)
+        except (OSError, ValueError, KeyError, TypeError):  # not of a run, or not of a whole one
             return {}
-        images = f"held-out images of {reference.data}"
-        if "examples" in config:
-            images = f"{config['examples']['val']:,} {images}"
-        return dict(top1=100 * epoch["val_accuracy"], images=images)
+        return dict(top1=top1, images=f"{count}held-out images of {reference.data}")
 
 
 def resolve_networks(texts, suite, trust_model=False):

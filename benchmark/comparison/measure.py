@@ -153,6 +153,7 @@ def explain_noise(measurements, console):
 def _read(path):
     """Start, times and conditions of an unfinished run; None if there is none."""
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        start, times, conditions = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, TypeError):
         return None
+    return start, times, conditions

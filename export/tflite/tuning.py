@@ -1,5 +1,6 @@
 """The lowering passes that pay on this machine, found by measuring."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -51,7 +52,7 @@ def tune(model, dtype, write, folder=None):
     """
     folder = files.cache("lowering") if folder is None else pathlib.Path(folder)
     kept = folder / f"{model.name}-{dtype}-{_key(model, dtype)}.json"
-    if kept.exists():
+    with contextlib.suppress(OSError, ValueError, TypeError):  # none yet, or damaged: made again
         return Lowering(**json.loads(kept.read_text("utf-8")))
     best = _search(model, dtype, write)
     with files.replacing(kept) as partial:

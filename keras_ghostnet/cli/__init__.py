@@ -5,16 +5,20 @@ imports what it needs, after `keras_ghostnet.command.start_backend` if that is K
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
+import time
+import traceback
 from collections.abc import Sequence
 
-from keras_ghostnet import extras
+from keras_ghostnet import extras, files
 from keras_ghostnet.command import hyphenated
 from keras_ghostnet.console import print_error
 from keras_ghostnet.version import __version__
 
+SHOWN = 300  # characters of an error that was not foreseen
 BROKEN_PIPE = 141  # as a shell reports a process that SIGPIPE ended
 # One module each, in the order in which a newcomer would want them.
 COMMANDS = (
@@ -77,6 +81,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Carries a parsed command out; what is wrong with its input becomes one message.
 
+    What no part of the package foresees, too: then the details are kept in the user's cache.
+
     Returns:
         0, or 1 if the input was at fault, or 130 if the user interrupted.
     """
@@ -93,3 +99,21 @@ def main(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print_error("interrupted")
         return 130
+    except Exception as error:  # of a library, at input that should have been refused before
+        print_error(_unforeseen(error))
+        return 1
+
+
+def _unforeseen(error):
+    """One line for an error that no part of the package names, and where its traceback is kept."""
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this input. Take fewer or smaller images or models."
+    first = (str(error).strip() or "no message").splitlines()[0][:SHOWN]
+    text = f"{type(error).__name__}: {first}"
+    log = files.cache("logs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    with contextlib.suppress(OSError), files.replacing(log) as partial:
+        command = " ".join(map(ascii, sys.argv))
+        partial.write_text(f"{command}\n\n{''.join(traceback.format_exception(error))}", "utf-8")
+    if log.exists():
+        text += f" (details: {log})"
+    return f"{text}. The input is probably damaged; if it is whole, please report this."
