@@ -237,6 +237,7 @@ class _Verifier:
                 f"{source['file']} is not the model that the {content['format']} artifact was made "
                 "from: its hash differs. Export again."
             )
+        claims.require_usual(content)
         if key not in self._subjects:
             size = model.input_shape[1:3]
             sample = samples.reopen(origin, size, crop=crop, data=self.data)

@@ -173,6 +173,17 @@ def _network(model, labels, crop, input):
     return _Classifier(run, model.input_shape[1:3], crop, labels)
 
 
+def _require_fit(path, held, size, labels):
+    """Refuses a sidecar of other images or classes than the artifact's."""
+    if held:
+        shape, units = held["inputs"][0]["shape"], held["outputs"][0]["shape"][-1]
+        if list(size) not in (shape[1:3], shape[2:4]) or len(labels) != max(2, units):
+            raise ValueError(
+                f"{sidecar.path_of(path)} says images of {size} and {len(labels)} labels. {path} "
+                f"takes {shape} and outputs {units} values. Export the model again."
+            )
+
+
 @contextlib.contextmanager
 def _artifact(path):
     content = sidecar.require(path)
@@ -188,4 +199,5 @@ def _artifact(path):
         return np.asarray(to_probabilities(outputs, activation))
 
     with contextlib.closing(sandbox.open_runner(path, fmt, size)) as runner:  # it may be anybody's
+        _require_fit(path, runner.contents, size, labels)
         yield _Classifier(run, size, prepared["crop"], labels)

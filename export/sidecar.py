@@ -44,7 +44,7 @@ _EXPORTED = {  # what those of exports have, and a run's trained file has not
     "verification": {
         "max_error": NUMBER, "typical_error": NUMBER, "cosine": NUMBER, "agreement": NUMBER,
         "accuracy": (*NUMBER, type(None)), "flips": WHOLE, "close_flips": WHOLE, **_IMAGES,
-        "origin": _ORIGIN,
+        "p_value": NUMBER, "origin": _ORIGIN,
     },
 }  # fmt: skip
 # Types of what is read again; a question mark for what may be missing.
@@ -114,6 +114,9 @@ def read(path):
             file = content["source"].get("file", "")
             if file != pathlib.PurePath(file).name or not file.endswith(".keras"):
                 raise ValueError(f"source.file is {file!r}, expected a .keras file beside it")
+            preparation = content["preprocessing"]
+            if not 0 < preparation["crop"] <= 1 or len(preparation["size"]) != 2:
+                raise ValueError("preprocessing.crop or size is none")
             origin = set(content[VERIFIED]["origin"])
             if origin and not any(kind <= origin for kind in ORIGINS):
                 raise ValueError("verification.origin says too little of where the images are from")

@@ -28,6 +28,7 @@ import numpy as np
 MAX_SPREAD, MAX_OTHERS = 1.25, 0.1
 # Of a guarded process: seconds that LiteRT may take to load a file or to run it once, and bytes.
 SECONDS, MEMORY = 30, 2 << 30
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none that starts programs
 guarded, UNGUARDED = False, "RUN_UNGUARDED"  # whether this is one; environment that forbids it
 
 
@@ -394,9 +395,9 @@ def _read_images(paths, given, model):
     size, crop, images = np.array(preparation["size"]), preparation["crop"], []
     for path in paths:
         try:
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 picture = ImageOps.exif_transpose(image).convert("RGB")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(f"{path} is no image that Pillow can read: {error}") from error
         # The whole image is resized so that `size / crop` fits; the window in its middle is seen.
         sides = np.array(picture.size[::-1])
@@ -485,6 +486,9 @@ def main(argv=None):
                 np.savez(file, outputs=outputs, step=np.float32(model.step))
     except (ImportError, OSError, ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:  # whatever a damaged file causes
+        print(f"error: a file is damaged, or of another kind: {error!r}", file=sys.stderr)
         return 1
     return 0
 

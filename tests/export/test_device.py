@@ -73,3 +73,17 @@ def test_what_is_no_image_is_named(tmp_path, photos, model):
         run._read(str(tmp_path / "empty"), model(False))
     with pytest.raises(FileNotFoundError, match=r"alone\.tflite\.json.*Copy it, too"):
         run._read(str(photos), Model(tmp_path / "alone.tflite"))
+
+
+def test_no_program_is_started_for_an_image(tmp_path, model):
+    """Pillow would start Ghostscript for PostScript, whatever the file is called."""
+    (tmp_path / "x.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EOF\n")
+    with pytest.raises(ValueError, match="is no image that Pillow can read: cannot identify"):
+        run._read(str(tmp_path / "x.png"), model(False))
+
+
+def test_a_damaged_table_is_told_in_a_line(tmp_path, capsys):
+    for text in ("{}", "[]", '{"models": [{}], "schema": 2}', '{"models": 1}'):
+        (tmp_path / "models.json").write_text(text)
+        assert run.main([str(tmp_path / "models.json"), "--csv", str(tmp_path / "x.csv")]) == 1
+        assert capsys.readouterr().err.startswith("error: a file is damaged")
