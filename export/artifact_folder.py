@@ -149,7 +149,7 @@ class _Verifier:
         self.folder, self.data, self.trust_model = folder, data, trust_model
         self.described, self.formats = set(), {}
         self._models, self._subjects = {}, {}
-        self._process = sandbox.Process(SAVED_MODEL) if has_saved_models else None
+        self._process = sandbox.take(SAVED_MODEL) if has_saved_models else None
 
     def close(self):
         """Ends what was started."""

@@ -109,6 +109,19 @@ class Process:
         return self._process.stdout.read(size)
 
 
+_early: dict[str, Process] = {}
+
+
+def start_early(module):
+    """Starts a process that the next `take` of a module gets: the command's backend starts, too."""
+    _early[module] = Process(module)
+
+
+def take(module):
+    """A process of a module, which may have been started before."""
+    return _early.pop(module, None) or Process(module)
+
+
 class Sandbox:
     """A runner for an artifact, as `keras_ghostnet.export.formats` describes it.
 

@@ -5,6 +5,7 @@ run on the same held-out images, or on those of SOURCE, which is as for `ghostne
 """
 
 import os
+import pathlib
 
 from keras_ghostnet.cli.export import report
 from keras_ghostnet.cli.options import add_trust_model
@@ -21,11 +22,14 @@ def arguments(parser):
 
 def run(args):
     from keras_ghostnet.console import new_console
+    from keras_ghostnet.export import sandbox
 
     if not os.path.isdir(args.folder):
         raise FileNotFoundError(
             f"There is no folder {args.folder}. Name one that `ghostnet export` wrote artifacts to."
         )
+    if any(pathlib.Path(args.folder).glob("*/*.json")):  # of SavedModels
+        sandbox.start_early("saved_model")
     start_backend()
     from keras_ghostnet.export.artifact_folder import verify
 
