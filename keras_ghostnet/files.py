@@ -13,7 +13,7 @@ Path = str | os.PathLike[str]
 PROBE = 1 << 20  # bytes
 MAX_TEXT = 64 << 20  # bytes of a text file
 LONGEST_NAME = 100  # characters
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which spreadsheets begin one
+FORMULA = ("=", "+", "-", "@")  # with which spreadsheets begin one
 
 
 @contextlib.contextmanager
@@ -218,13 +218,15 @@ def file_name(text: str) -> str:
 
 
 def cell(value: object) -> object:
-    """A cell of a CSV file that no spreadsheet takes for a formula: a text gets a quote in front.
+    """A cell of a CSV file that no spreadsheet takes for a formula: such a text gets a quote.
 
     Args:
-        value: A number, which stays, or text.
+        value: A number, which stays, or text, which is made `printable`.
     """
-    is_formula = isinstance(value, str) and value.startswith(FORMULA)
-    return f"'{value}" if is_formula else value
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def from_cell(text: str) -> str:

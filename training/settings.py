@@ -260,5 +260,5 @@ def _describe(kind):
         items = typing.get_args(kind)
         if items[-1] is Ellipsis:
             return f"numbers separated by commas, each {_describe(items[0])},"
-        return f"{len(items)} numbers separated by commas: {'; '.join(map(_describe, items))};"
+        return f"{len(items)} numbers separated by commas ({'; '.join(map(_describe, items))})"
     return NAMES.get(kind) or f"of type {kind.__name__}"
