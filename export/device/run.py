@@ -21,6 +21,7 @@ import signal
 import struct
 import sys
 import time
+import warnings
 
 import numpy as np
 
@@ -496,7 +497,9 @@ def main(argv=None):
 def _split():
     """Goes on in a process of its own, which alone ends if a file breaks LiteRT."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's threads, which the child does without
+        child = os.fork()
     if not child:
         os.setsid()  # Ctrl-C reaches the parent, which passes it on
         guard(max(MEMORY, pages // 2))
