@@ -76,7 +76,7 @@ def test_a_version_taken_meanwhile_is_not_overwritten(toy, tmp_path, monkeypatch
 def test_a_failure_leaves_earlier_versions_alone(toy, tmp_path, monkeypatch):
     export_version(toy, tmp_path)
     monkeypatch.setattr(conversion, "_check", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ValueError, match="toy cannot be converted to a SavedModel: division by"):
         export_version(toy, tmp_path)
     assert content(tmp_path) == ["toy/1"]
 
