@@ -80,6 +80,7 @@ def naming_layers(model: keras.Model, target: str) -> Iterator[None]:
                 layer.name
                 for layer in model.operations
                 if not isinstance(layer, keras.layers.Layer)
+                and type(layer).__name__ != "ConvertToTensor"  # of every input of integers
             ]
         named = [f"{name!r} ({kinds[name]})" for name in dict.fromkeys(found) if name]
         more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""

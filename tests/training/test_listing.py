@@ -153,6 +153,7 @@ def test_a_usual_suffix_is_believed(tmp_path, monkeypatch):
         ("training", "validation", "testing"),
         ("TRAIN_SET", "valid", "test-images"),
         ("train", "dev", "Test Set"),
+        ("training_data", "Evaluation", "testing"),
     ],
 )
 def test_usual_names_of_splits(tmp_path, train, val, test):

@@ -18,7 +18,7 @@ from keras_ghostnet.training.data import image_files
 # What the folders of splits are called, in any case, also as `train_set` or `test-images`.
 SPLITS = {
     "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev", "eval"),
+    "val": ("val", "valid", "validation", "dev", "eval", "evaluation"),
     "test": ("test", "testing"),
 }
 WORDS = {word: split for split, words in SPLITS.items() for word in words}
