@@ -13,7 +13,7 @@ import pytest
 
 from keras_ghostnet.export import artifacts, destination, exporting, formats, sidecar
 from keras_ghostnet.export.graph import for_tracing
-from tests.export.command import FORMATS, FP32, INT8, export
+from tests.export.command import FORMATS, FP32, INT8, export, ghostnet
 from tests.export.test_verify import same_padding_at_stride_2
 
 REFUSED = {
@@ -58,6 +58,16 @@ def test_missing_extra(run_dir, tmp_path, monkeypatch, capfd):
     err = capfd.readouterr().err
     assert "tflite_fp32 needs no_such_package, which is not installed" in err
     assert 'pip install "keras_ghostnet[tflite]"' in err
+
+
+@pytest.mark.parametrize("command", ["verify", "predict"])
+def test_missing_runtime_of_an_artifact(command, exported, run_dir, monkeypatch, capfd):
+    monkeypatch.setitem(formats.PACKAGES, "tflite", ("no_such_package",))
+    words = [exported] if command == "verify" else [exported / FP32, run_dir / "photos"]
+    assert ghostnet(command, *words) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert any("needs no_such_package" in line and "[tflite]" in line for line in lines)
+    assert all(line.startswith("ghostnet: ") for line in lines)
 
 
 @pytest.mark.skipif(
