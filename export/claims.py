@@ -43,7 +43,7 @@ def compare(content, subject, fmt, held, data):
     if data is None:
         found["verification"].setdefault("training_images", 0)
         said = {**content, "verification": {"training_images": 0, **content["verification"]}}
-        _require_sample(content, subject)
+        _require_sample(content, subject, fmt)
         _require_source(found["verification"].pop("source"), content["verification"]["source"])
     else:
         said = content
@@ -99,15 +99,18 @@ def require_usual(content):
             raise Unproven(f"it was verified on {origin['training']} training images.")
 
 
-def _require_sample(content, subject):
-    """Refuses another number of training images than an export takes."""
+def _require_sample(content, subject, fmt):
+    """Refuses another number of training images than an export takes: none of what trained it."""
     origin, sample = content["verification"]["origin"], subject.sample
     if "unlabeled" in origin:
         return
-    training = {
-        samples.reserve(origin["data"], sample.held_out, seed=origin["seed"], is_calibrated=value)
-        for value in (False, True)
-    }
+    training = {0}
+    if "train_data" not in fmt.options:
+        held_out, seed = sample.held_out, origin["seed"]
+        training = {
+            samples.reserve(origin["data"], held_out, seed=seed, is_calibrated=value)
+            for value in (False, True)
+        }
     if origin.get("training", 0) not in training:
         raise Unproven(
             f"it was verified on {sample.composition}. An export takes "

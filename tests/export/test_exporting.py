@@ -232,6 +232,7 @@ def test_quantization_aware_training(run_dir, small, tmp_path, capfd):
     assert content["inputs"][0]["dtype"] == content["outputs"][0]["dtype"] == "uint8"
     assert content["options"] == {"io": "uint8"}
     assert content["calibration"] is None
+    assert ghostnet("verify", tmp_path) == 0
 
     # What was trained before is not trained again.
     run = shutil.copytree(run_dir, tmp_path / "run")
