@@ -188,7 +188,7 @@ def open_runner(path, fmt, size, process=None):
     Raises:
         SandboxError: If it cannot be loaded.
     """
-    if fmt.module in RUNTIMES:
+    if fmt.module != "tensorrt":
         return Sandbox(path, fmt.module, size, process)
     from keras_ghostnet.export import formats
 

@@ -19,7 +19,7 @@ import pytest
 
 from keras_ghostnet.benchmark.comparison import exports
 from keras_ghostnet.benchmark.comparison.compared_networks import ComparedNetwork
-from keras_ghostnet.export import ArtifactError, predict, sandbox, sidecar, verify
+from keras_ghostnet.export import ArtifactError, formats, predict, sandbox, sidecar, verify
 from keras_ghostnet.export.device import run
 from keras_ghostnet.export.saved_model import operations
 from keras_ghostnet.export.saved_model.session import ServingSession
@@ -544,3 +544,8 @@ sys.exit("keras" in sys.modules or "tensorflow" in sys.modules)
 def test_its_processes_start_without_keras():
     """A verification is not to wait for what it does not need."""
     subprocess.run([sys.executable, "-c", ALONE], check=True)
+
+
+def test_every_format_has_a_process_of_its_own():
+    modules = {fmt.module for fmt in formats.FORMATS}
+    assert modules - set(sandbox.RUNTIMES) == {"tensorrt"}  # which docs/security.md names
