@@ -10,7 +10,7 @@ JOBS ?= 2
 TORCH ?= torch==2.13.0
 
 .PHONY: test-thorough help install quickstart check test test-all test-quickstart test-wheel test-timm test-backends \
-	test-mediapipe test-workers test-load test-accuracy test-arm test-docs test-tutorials docs \
+	test-mediapipe test-workers test-load test-accuracy test-arm test-hostile test-docs test-tutorials docs \
 	fault-test \
 	arm-check arm-compare \
 	bench-deployment bench-export bench-input bench-lowering bench-startup bench-training \
@@ -39,7 +39,7 @@ test: install lint ## lint and the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-all: test test-thorough test-quickstart test-wheel test-timm test-backends test-workers test-load \
-	test-accuracy test-arm test-mediapipe test-docs test-tutorials \
+	test-accuracy test-arm test-mediapipe test-hostile test-docs test-tutorials \
 	fault-test ## everything that is tested
 
 test-thorough: install ## more networks and processes of what make test holds in small, minutes
@@ -74,6 +74,9 @@ test-accuracy: install ## quantized networks of both families against their floa
 
 test-arm: install ## the ARM commands' own tests (QEMU)
 	$(BIN)/python -m pytest -m arm
+
+test-hostile: install ## thousands of mutated files of every kind that is read, minutes
+	@$(BIN)/python -m tests.hostile
 
 test-docs: install ## the documentation's site: no warning, no broken link, every public name
 	$(PIP) install -e '.[docs]'

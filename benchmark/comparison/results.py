@@ -8,6 +8,7 @@ import typing
 
 from keras_ghostnet import files
 
+SHOWN = 200  # characters of a header that is none of ours
 SCHEMA = 2  # of the columns; the first column of a file
 
 
@@ -95,8 +96,8 @@ def read_measurements(path):
     if header[:1] != ["schema"]:
         raise ValueError(
             f"{path} is not a table of measurements: its columns are "
-            f"{', '.join(header[:5]) or 'none'} ..., expected {', '.join(COLUMNS[:5])} ... Give a "
-            "file that `ghostnet compare` or a device's run.py wrote."
+            f"{', '.join(header[:5])[:SHOWN] or 'none'} ..., expected {', '.join(COLUMNS[:5])} "
+            "... Give a file that `ghostnet compare` or a device's run.py wrote."
         )
     schemas = {line[0] for line in lines if line}
     if any(tuple(header) != SCHEMAS.get(schema) for schema in schemas or {str(SCHEMA)}):
