@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 
 Path = str | os.PathLike[str]
-PROBE = 1 << 20  # bytes
+PROBE = 64 << 10  # bytes
 MAX_TEXT = 64 << 20  # bytes of a text file
 LONGEST_NAME = 100  # characters
 FORMULA = ("=", "+", "-", "@")  # with which spreadsheets begin one
@@ -49,7 +49,7 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
 
 
 def require_writable(folder: Path, option: str = "--out") -> None:
-    """Tries a folder before long work: makes it, and a file of a megabyte in it for a moment.
+    """Tries a folder before long work: makes it, and a small file in it for a moment.
 
     Args:
         folder: The folder.
