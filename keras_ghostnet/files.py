@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 
 Path = str | os.PathLike[str]
-PROBE = 64 << 10  # bytes
+PROBE = 4096  # bytes
 MAX_TEXT = 64 << 20  # bytes of a text file
 LONGEST_NAME = 100  # characters
 FORMULA = ("=", "+", "-", "@")  # with which spreadsheets begin one
