@@ -22,12 +22,13 @@ def arguments(parser):
 
 def run(args):
     from keras_ghostnet.console import new_console
-    from keras_ghostnet.export import sandbox
 
     if not os.path.isdir(args.folder):
         raise FileNotFoundError(
             f"There is no folder {args.folder}. Name one that `ghostnet export` wrote artifacts to."
         )
+    from keras_ghostnet.export import sandbox
+
     if any(pathlib.Path(args.folder).glob("*/*.json")):  # of SavedModels
         sandbox.start_early("saved_model")
     start_backend()

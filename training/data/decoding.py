@@ -52,7 +52,13 @@ def is_plain(encoded):
     Raises:
         tf.errors.InvalidArgumentError: If the header is damaged.
     """
-    return tf.cond(is_jpeg(encoded), lambda: is_plain_jpeg(encoded), lambda: _is_plain_png(encoded))
+    return tf.case(
+        [
+            (is_jpeg(encoded), lambda: is_plain_jpeg(encoded)),
+            (is_png(encoded), lambda: _is_plain_png(encoded)),
+        ],
+        default=lambda: _is_plain_bmp(encoded),
+    )
 
 
 def is_plain_jpeg(encoded):
@@ -75,11 +81,21 @@ def is_plain_jpeg(encoded):
 
 
 def _is_plain_png(encoded):
-    def is_plain():
-        rotated = tf.strings.regex_full_match(png_metadata(encoded), PNG_METADATA)
-        return ~rotated & _is_within_limit(*tf.unstack(png_size(encoded)))
+    rotated = tf.strings.regex_full_match(png_metadata(encoded), PNG_METADATA)
+    return ~rotated & _is_within_limit(*tf.unstack(png_size(encoded)))
 
-    return tf.cond(is_png(encoded), is_plain, lambda: tf.constant(False))
+
+def _is_plain_bmp(encoded):
+    """Whether it is a BMP without a palette, of 24 bits a pixel and not compressed."""
+
+    def is_plain():
+        size = tf.io.decode_raw(tf.strings.substr(encoded, 18, 8), tf.int32)
+        width, height = tf.unstack(tf.abs(tf.ensure_shape(size, [2])))  # negative from the top down
+        return _is_within_limit(height, width)
+
+    kind = tf.strings.substr(encoded, 26, 8)
+    plain = (tf.strings.substr(encoded, 0, 2) == b"BM") & (kind == b"\x01\0\x18\0\0\0\0\0")
+    return tf.cond(plain, is_plain, lambda: tf.constant(False))
 
 
 def _is_within_limit(height, width):
@@ -128,7 +144,7 @@ def decode_plain(encoded):
     Raises:
         tf.errors.InvalidArgumentError: If it cannot be decoded.
     """
-    return tf.cond(is_jpeg(encoded), lambda: decode_jpeg(encoded), lambda: decode_png(encoded))
+    return tf.cond(is_jpeg(encoded), lambda: decode_jpeg(encoded), lambda: decode_bitmap(encoded))
 
 
 def decode_jpeg(encoded):
@@ -136,9 +152,10 @@ def decode_jpeg(encoded):
     return tf.io.decode_jpeg(encoded, channels=3, dct_method=ACCURATE)
 
 
-def decode_png(encoded):
-    """`decode_plain` of a PNG."""
-    return tf.io.decode_png(encoded, channels=3)
+def decode_bitmap(encoded):
+    """`decode_plain` of anything but a JPEG."""
+    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    return tf.ensure_shape(image, (None, None, 3))
 
 
 def decode(encoded):

@@ -290,7 +290,7 @@ class Pipeline:
                 image = tf.cond(
                     decoding.is_jpeg(encoded),
                     lambda: self._take(encoded, key),
-                    lambda: self._take(decoding.decode_png(encoded), key),
+                    lambda: self._take(decoding.decode_bitmap(encoded), key),
                 )
                 return _taken(image, label, True, index)
 
