@@ -366,9 +366,7 @@ def _read(path, model):
         return _read_images([name for name in names if os.path.isfile(name)], path, model)
     try:
         content = np.load(path, allow_pickle=False)
-    except OSError:
-        raise
-    except Exception:  # of any kind; of other files it says how to load them unsafely
+    except (ValueError, EOFError):  # what it says of other files is how to load them unsafely
         return _read_images([path], path, model)
     if isinstance(content, np.ndarray):
         return content
