@@ -118,6 +118,24 @@ def test_files_that_are_refused_stay(change, message, tmp_path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        *(("median", text) for text in ("nan", "inf", "0", "-1", "1e999")),
+        *(("threads", text) for text in ("-1", "0")),
+        ("p10", "-0.5"),
+    ],
+)
+def test_what_cannot_be_measured_is_no_result(column, text, tmp_path):
+    path = tmp_path / "device.csv"
+    results.append_measurements(path, [ONE])
+    header, line = rows(path)
+    line[header.index(column)] = text
+    write(path, [header, line])
+    with pytest.raises(ValueError, match=r"device\.csv, line 2, is damaged"):
+        results.read_measurements(path)
+
+
 def test_a_file_that_is_no_text(tmp_path):
     (tmp_path / "device.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="is not a CSV"):
