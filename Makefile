@@ -14,7 +14,7 @@ TORCH ?= torch==2.13.0
 	fault-test \
 	arm-check arm-compare \
 	bench-deployment bench-export bench-input bench-lowering bench-startup bench-training \
-	scaling lint format clean
+	scaling tables lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -127,6 +127,9 @@ lint: install ## style, types, and which part may import which
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
+
+tables: install ## the tables of models in README.md and docs/models.md
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.model_tables
 
 format: install ## put the style right
 	$(BIN)/ruff check --fix .

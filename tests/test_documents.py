@@ -17,14 +17,13 @@ import pytest
 import keras_ghostnet
 from keras_ghostnet import cli
 from keras_ghostnet.benchmark.networks.random_weights import random_images, settle_batch_norms
-from keras_ghostnet.cli.models import COSTS
 from keras_ghostnet.preprocessing import to_pixels
-from keras_ghostnet.weights import REGISTRY, catalog
+from keras_ghostnet.weights import catalog
+from tests import model_tables
 from tests.training.runs import free_ports
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-MODELS = (ROOT / "docs" / "models.md").read_text()
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -84,23 +83,10 @@ def test_the_weights_page_s_code_runs(weights):
     assert names["model"].output_shape == (None, 10)
 
 
-@pytest.mark.parametrize("name", keras_ghostnet.list_models())
-def test_the_tables_of_models(name):
+@pytest.mark.parametrize("path", model_tables.DOCUMENTS, ids=lambda path: path.name)
+def test_tables_of_models(path):
     """Their figures are those of `ghostnet models`, which a test compares with built networks."""
-    rows = re.findall(rf"^\| `{name}` \|.*", README + MODELS, re.MULTILINE)
-    assert name in COSTS, f"{name} is missing in COSTS: tests/test_models.py says what to add"
-    parameters, macs = COSTS[name]
-    tags = ", ".join(f"`{tag}` {REGISTRY[name, tag].top1}" for tag in catalog.list_tags(name))
-    line = f"| `{name}` | {parameters:,} | {macs / 1e6:,.2f} M | TOP-1 | {tags} |"
-    assert rows, f"docs/models.md needs the row {line} with the paper's top-1 or a blank"
-    assert len(rows) <= 2  # the README has some of them
-    assert len(set(rows)) == 1
-    _, _, parameters, macs, _, tags, _ = (cell.strip() for cell in rows[0].split("|"))
-    assert f"{parameters} {macs}" == f"{COSTS[name][0]:,} {COSTS[name][1] / 1e6:,.2f} M"
-    stated = dict(re.findall(r"`(\w+)`(?: ([\d.]+))?", tags))
-    assert set(stated) == set(catalog.list_tags(name))
-    for tag, top1 in stated.items():
-        assert not top1 or float(top1) == REGISTRY[name, tag].top1
+    assert path.read_text() == model_tables.rewritten(path), "`make tables` writes them"
 
 
 def test_commands_and_targets_that_documents_name_exist():
