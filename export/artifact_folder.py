@@ -79,9 +79,10 @@ def _verify_all(folder, data, trust_model, console):
             f"{folder} holds no artifacts with sidecars, as `ghostnet export` makes them."
         )
     sidecars = [path for path in entries if path.suffix == sidecar.SUFFIX]
-    has_folders = any(path.with_name(path.stem).is_dir() for path in sidecars)
+    folders = [path.with_name(path.stem) for path in sidecars]
+    has_saved_models = any(x.is_dir() and x.suffix not in formats.SUFFIXES for x in folders)
     results, errors = [], []
-    with contextlib.closing(_Verifier(folder, data, trust_model, has_folders)) as verifier:
+    with contextlib.closing(_Verifier(folder, data, trust_model, has_saved_models)) as verifier:
         for path in sidecars:
             artifact = path.with_name(path.stem)
             name = str((artifact if artifact in entries else path).relative_to(folder))
@@ -202,8 +203,8 @@ class _Verifier:
         if not os.path.lexists(artifact):
             raise Unproven(f"{artifact} is missing. Export it again.")
         self._require_inside(artifact)
-        is_folder = fmt.name == SAVED_MODEL
-        if artifact.is_dir() != is_folder or not (is_folder or artifact.name.endswith(fmt.suffix)):
+        is_named = fmt.name == SAVED_MODEL or artifact.name.endswith(fmt.suffix)
+        if artifact.is_dir() != fmt.is_folder or not is_named:
             raise Unproven(
                 f"{artifact.name} is no {fmt.name} by its name, as its sidecar says it is. Export "
                 "it again."

@@ -217,6 +217,7 @@ class _Exporter:
         """Path and `Verification` of a format's artifact, which is in its place."""
         subject = self.subject
         known = {"labels": subject.labels, "crop": subject.crop, "input": subject.input}
+        known["classes"] = subject.calibration.labels if subject.calibration else None
         options = {key: known[key] for key in known if key in fmt.options} | options
         if fmt.name == "saved_model":
             return self._export_version(fmt, options)
@@ -279,7 +280,7 @@ class _Exporter:
 
 def _is_option(name, value):
     """Whether a sidecar tells it as an option: what the model is stands elsewhere in it."""
-    known = ("labels", "crop", "input")
+    known = ("labels", "crop", "input", "classes")
     return name not in known and isinstance(value, str | int | float | bool)
 
 

@@ -9,6 +9,8 @@ import pathlib
 
 from keras_ghostnet.export import artifacts, samples, verification
 from keras_ghostnet.export.onnx.runtime import layout_of
+from keras_ghostnet.export.openvino.information import information
+from keras_ghostnet.export.openvino.runtime import LABELS
 from keras_ghostnet.export.tflite import metadata, packaging
 from keras_ghostnet.model_input import INPUTS, PIXELS, resolve_input
 from keras_ghostnet.training.heads import output_activation, outputs_are
@@ -146,6 +148,11 @@ def _require_labels(subject, fmt, held, folded):
         )
         if held["metadata"] != hashlib.sha256(expected).hexdigest():
             raise Unproven("its TFLite metadata are not those of an export of its model.")
+    if fmt.module == "openvino":
+        expected = information(labels, subject.input)
+        labels = expected[LABELS].split(" ")
+        if held["metadata"] != expected:
+            raise Unproven("its model_info is not that of an export of its model.")
     if held["labels"] != labels:
         raise Unproven(
             f"its sidecar says that labels is {_text(labels)}. Found in the artifact: "

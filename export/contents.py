@@ -14,7 +14,12 @@ import numpy as np
 
 from keras_ghostnet.export.device import run
 
-SAVED_MODEL = "keras_ghostnet.export.saved_model.operations"
+# What describes the artifacts that are folders, by their suffix.
+FOLDERS = {
+    "": "keras_ghostnet.export.saved_model.operations",
+    ".openvino": "keras_ghostnet.export.openvino.inspection",
+}
+SAVED_MODEL = FOLDERS[""]
 TFLITE_LABELS, TFLITE_METADATA = "labels.txt", b"TFLITE_METADATA"
 ONNX_LABELS = "labels"  # of its metadata
 INT8, FLOAT16, FLOAT32 = "int8", "float16", "float32"
@@ -24,20 +29,22 @@ def describe(path):
     """What an artifact holds.
 
     Args:
-        path: A `.tflite` or `.onnx` file, or the folder of a SavedModel.
+        path: A `.tflite` or `.onnx` file, or the folder of a SavedModel or an IR file.
 
     Returns:
         A dictionary as JSON can hold it: `inputs` and `outputs`, lists of dictionaries, in which an
         axis of any size is None (of a SavedModel, those of the default signature); `precision`, the
         type of the weights; `labels`, a list, None if it holds none; `top_k` of a SavedModel,
-        `metadata`, the SHA-256 of a TFLite file's. Of other files nothing.
+        `metadata`, the SHA-256 of a TFLite file's, or the texts of an IR file's `model_info`. Of
+        other files nothing.
 
     Raises:
         ValueError: If it is damaged; if a SavedModel holds operations that no export makes.
     """
     path = pathlib.Path(path)
     if path.is_dir():
-        return importlib.import_module(SAVED_MODEL).describe(path)  # it brings TensorFlow
+        # Imported when needed: they bring their runtimes.
+        return importlib.import_module(FOLDERS.get(path.suffix, SAVED_MODEL)).describe(path)
     reader = {".tflite": _tflite, ".onnx": _onnx}.get(path.suffix)
     return reader(path) if reader else {}
 

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from keras_ghostnet import extras, files, specs
+from keras_ghostnet.export import contents
 from keras_ghostnet.export.graph import deploy, for_tracing
 
 
@@ -55,10 +56,16 @@ class Format:
         """Whether it takes the ranges of its activations from images."""
         return self.dtype == "int8" and "train_data" not in self.options
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether its artifacts are folders."""
+        return pathlib.PurePath(self.suffix).suffix in contents.FOLDERS
+
 
 _SERVING = ("labels", "top_k", "crop", "max_pixels", "input")
 _FOLD = ("fold_preprocessing", "target", "input", "labels")
 _LAYOUT = ("layout", "labels")
+_OPENVINO = ("labels", "input")
 
 # What a sound export reaches on digits, GhostNet and G-GhostNet: float errors of 1e-6 to 1e-5 by
 # rounding alone, 1e-2 with weights of 16 bits; in int8 typical errors of 0.03 and up to 0.097, and
@@ -85,16 +92,21 @@ FORMATS = (
            0.99, "onnx", _LAYOUT),
     Format("onnx_int8",       "_int8.onnx",        "onnx",        "int8",      5.0, 0.12,   0.992,
            0.97, "onnx", _LAYOUT),
+    Format("openvino_fp32",   "_fp32.openvino",    "openvino",    "float32",  1e-3, 1e-4, 0.99999,
+           0.999, "onnx,openvino", _OPENVINO),
+    Format("openvino_int8",   "_int8.openvino",    "openvino",    "int8",      5.0, 0.12,   0.992,
+           0.97, "onnx,openvino", ("classes", *_OPENVINO)),
     Format("tensorrt",        "_fp16.engine",      "tensorrt",    "float16",   0.1, 0.02,  0.9999,
            0.99, "onnx,tensorrt"),
 )
 # fmt: on
-# Of the artifacts that are files.
+# Of the artifacts but SavedModels: files, and folders of an IR file.
 SUFFIXES = {pathlib.PurePath(fmt.suffix).suffix for fmt in FORMATS} - {""}
 
 # What the extras bring, as Python calls it.
 PACKAGES = {
     "onnx": ("onnx", "onnxruntime", "tf2onnx"),
+    "openvino": ("openvino", "nncf"),
     "quantize": ("tf_keras", "tensorflow_model_optimization"),
     "serving": ("tensorflow_serving",),
     "tensorrt": ("tensorrt", "cuda"),  # not an extra: the wheels fetch from elsewhere

@@ -15,7 +15,7 @@ import sys
 import numpy as np
 
 from keras_ghostnet import files
-from keras_ghostnet.export import contents
+from keras_ghostnet.export import contents, processes
 from keras_ghostnet.export.device import run
 
 BATCH = 4  # images at a time: the time that they take is limited
@@ -25,18 +25,11 @@ MOST_TEXT, MOST_CLASSES = 1 << 24, 1 << 20  # of an answer: bytes, and columns
 # What loads an artifact of a format's module. None of it brings Keras.
 RUNTIMES = {
     "onnx": "keras_ghostnet.export.onnx.runtime:load",
+    "openvino": "keras_ghostnet.export.openvino.runtime:load",
     "saved_model": "keras_ghostnet.export.saved_model.session:ServingSession",
     "tflite": "keras_ghostnet.export.device.run:Model",
     "tflite_qat": "keras_ghostnet.export.device.run:Model",
 }
-# By the command's name, the package knows that it is to leave Keras alone.
-CODE = """
-import json, sys
-sys.path[:], module = json.loads(sys.argv[1])
-sys.argv[0] = "ghostnet"
-from keras_ghostnet.export import sandbox
-sandbox.serve(module)
-"""
 # Memory is not to depend on the number of cores, nor a GPU to be taken.
 ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "",
@@ -63,7 +56,7 @@ class Process:
 
     def __init__(self, module):
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", CODE, json.dumps([sys.path, module])],
+            processes.python("keras_ghostnet.export.sandbox:serve", module=module),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -8,6 +8,10 @@ test of `make test` holds the same in small: another parameter, or a file.
 MIDDLE = ("004", "006", "008", "016", "040", "064", "080", "120", "160")
 
 THOROUGH = {
+    "export/test_openvino.py": {
+        "test_networks": "test_the_command_exports_and_verifies",
+        "test_nothing_is_reported_to_anybody[nncf": "[openvino",
+    },
     "training/test_distribution.py": {
         "test_as_one_process_when_batch_norm_is_synchronized[mirrored": "[workers",
         "test_workers_as_mirrored": "[workers",

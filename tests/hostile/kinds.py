@@ -204,7 +204,7 @@ def read_sidecar(path):
 
 
 def read_artifact(fmt, path):
-    root = path.parent if path.suffix == ".pb" else path
+    root = path.parent if path.suffix in (".pb", ".xml") else path
     runner = sandbox.open_runner(root, get_format(fmt), SIZE)
     try:
         runner(np.zeros((2, *SIZE, 3), "float32"))
@@ -259,6 +259,9 @@ KINDS = {
     "a sidecar": Kind(by(exported, "tflite_fp32", "{}.json"), read_sidecar, 150),
     "file.tflite": Kind(by(exported, "tflite_fp32", "{}"), by(read_artifact, "tflite_fp32"), 200),
     "file.onnx": Kind(by(exported, "onnx_fp32", "{}"), by(read_artifact, "onnx_fp32"), 150),
+    "model.xml": Kind(
+        by(exported, "openvino_fp32", "{}/model.xml"), by(read_artifact, "openvino_fp32"), 60
+    ),
     "saved_model.pb": Kind(
         by(exported, "saved_model", "{}/saved_model.pb"), by(read_artifact, "saved_model"), 20
     ),
