@@ -13,10 +13,10 @@ THOROUGH = {
         "test_nothing_is_reported_to_anybody[nncf": "[openvino",
     },
     "training/test_distribution.py": {
-        "test_as_one_process_when_batch_norm_is_synchronized[mirrored": "[workers",
-        "test_workers_as_mirrored": "[workers",
-        "test_saved_statistics_are_the_mean_of_all_replicas[mirrored": "[workers",
-        "test_every_example_is_evaluated_once[mirrored": "[workers",
+        "[mirrored": "[multi_worker",
+        "[synchronized-mirrored": "[synchronized-multi_worker",
+        "[local": "[synchronized",
+        "test_workers_as_mirrored": "test_as_one_process",
     },
     "training/test_run.py": {
         "test_stopped_and_killed": "training/test_loop.py, restored state",

@@ -41,7 +41,7 @@ def small(recipe, classes):
 
 classifiers.build_classifier = small
 data = digits.write_digits("digits", images_per_class=60)
-settings = ["image_size=32", "epochs=8", "batch_size=16"]
+settings = ["image_size=32", "epochs=4", "batch_size=16"]
 recipe = recipes.override(recipes.get_recipe("digits"), settings)
 print("imported", file=sys.stderr)
 console = rich.console.Console(file=sys.stdout, width=80, highlight=False)
@@ -61,7 +61,7 @@ def test_a_short_run_in_a_process_of_its_own(tmp_path):
     lines = done.stdout.splitlines()
     assert len(lines) < 45
     assert max(map(len, lines)) <= 80
-    assert sum(line.startswith("epoch") and "images/s" in line for line in lines) == 8
+    assert sum(line.startswith("epoch") and "images/s" in line for line in lines) == 4
     *_, report, following = lines[: -len(FORMATS)]
     assert report.startswith("Report: run/report.html")
     assert following == "Next: ghostnet predict run IMAGE"

@@ -1,5 +1,6 @@
 """The same losses and weights on one device, on several, and on workers over loopback."""
 
+import functools
 import json
 import pathlib
 import socket
@@ -16,6 +17,7 @@ from tests.training.worker import CLASSES, SIZES
 
 ROOT = pathlib.Path(__file__).parents[2]
 MODES = ("synchronized", "local")
+STRATEGIES = ("multi_worker", "mirrored")
 # Replicas. Four take two minutes more, in `make test-workers`.
 COUNTS = (2, pytest.param(4, marks=pytest.mark.workers))
 
@@ -27,12 +29,17 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def train(photos, tmp_path_factory):
-    """Function that trains in so many processes, each once; returns what each of them wrote."""
+def results(photos, tmp_path_factory):
+    """Function that trains on a number of replicas, each way once; what each process wrote."""
 
-    def train(strategy, devices=1, environments=({},)):
+    @functools.cache
+    def train(strategy, count, mode):
         folder = tmp_path_factory.mktemp(strategy)
-        words = [sys.executable, "-m", "tests.training.worker", strategy, str(devices)]
+        devices = count if strategy == "mirrored" else 1
+        # Two workers are described by SLURM, four by TF_CONFIG.
+        describe = {2: runs.slurm_step, 4: runs.cluster}
+        environments = describe[count](count) if strategy == "multi_worker" else ({},)
+        words = [sys.executable, "-m", "tests.training.worker", strategy, str(devices), mode]
         words += [str(photos), str(folder / "{}.npz")]
         with runs.started(words, environments, cwd=ROOT) as processes:
             for process in processes:
@@ -45,39 +52,9 @@ def train(photos, tmp_path_factory):
     return train
 
 
-@pytest.fixture(scope="module")
-def one(train):
-    return train("one_device")[0]
-
-
-class ByCount(dict):
-    """Results by the number of replicas, made when they are asked for."""
-
-    def __init__(self, make):
-        self.make = make
-
-    def __missing__(self, count):
-        self[count] = self.make(count)
-        return self[count]
-
-
-@pytest.fixture(scope="module")
-def mirrored(train):
-    return ByCount(lambda count: train("mirrored", count)[0])
-
-
-@pytest.fixture(scope="module")
-def workers(train):
-    """All of two workers, which SLURM describes, and of four, which TF_CONFIG does."""
-    describe = {2: runs.slurm_step, 4: runs.cluster}
-    return ByCount(lambda count: train("multi_worker", 1, describe[count](count)))
-
-
-def part(results, mode, *kinds):
-    """Some of the results of a mode, by their name."""
-    chosen = {name: value for name, value in results.items() if name.startswith(mode + "/")}
-    if kinds:
-        chosen = {k: v for k, v in chosen.items() if k.split("/")[1] in kinds}
+def part(results, *kinds):
+    """Some of the results, by their name."""
+    chosen = {name: value for name, value in results.items() if name.split("/")[0] in kinds}
     assert chosen
     return chosen
 
@@ -88,31 +65,27 @@ def assert_close(found, expected):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-6, atol=1e-6, err_msg=name)
 
 
-@pytest.fixture(params=["workers", "mirrored"])
-def replicas(request):
-    """The results of one process of replicas, by their number."""
-    results = request.getfixturevalue(request.param)
-    return results if request.param == "mirrored" else ByCount(lambda count: results[count][0])
-
-
 @pytest.mark.parametrize("count", COUNTS)
-def test_as_one_process_when_batch_norm_is_synchronized(count, one, replicas):
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_as_one_process_when_batch_norm_is_synchronized(strategy, count, results):
     kinds = ("losses", "trained", "model", "optimizer", "average", "saved", "evaluated")
-    expected = part(one, "synchronized", *kinds)
-    assert_close(part(replicas[count], "synchronized", *kinds), expected)
+    (one,) = results("one_device", 1, "synchronized")
+    found = results(strategy, count, "synchronized")[0]
+    assert_close(part(found, *kinds), part(one, *kinds))
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_workers_as_mirrored_when_batch_norm_is_each_replica_s_own(count, one, mirrored, workers):
-    assert_close(part(workers[count][0], "local"), part(mirrored[count], "local"))
-    difference = mirrored[count]["local/losses"] - one["local/losses"]
-    assert abs(difference).max() > 1e-3  # it does make a difference
+def test_workers_as_mirrored_when_batch_norm_is_each_replica_s_own(count, results):
+    (one,) = results("one_device", 1, "local")
+    (mirrored,) = results("mirrored", count, "local")
+    assert_close(results("multi_worker", count, "local")[0], mirrored)
+    assert abs(mirrored["losses"] - one["losses"]).max() > 1e-3  # it does make a difference
 
 
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("mode", MODES)
-def test_all_workers_hold_the_same(count, mode, workers):
-    first, *others = (part(results, mode) for results in workers[count])
+def test_all_workers_hold_the_same(mode, count, results):
+    first, *others = results("multi_worker", count, mode)
     assert any(name.endswith("kernel") for name in first)
     for other in others:
         assert first.keys() == other.keys()
@@ -121,29 +94,29 @@ def test_all_workers_hold_the_same(count, mode, workers):
 
 
 @pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("mode", MODES)
-def test_saved_statistics_are_the_mean_of_all_replicas(count, mode, replicas):
-    rows = part(replicas[count], mode, "replicas")
+def test_saved_statistics_are_the_mean_of_all_replicas(mode, strategy, count, results):
+    found = results(strategy, count, mode)[0]
+    rows = part(found, "replicas")
     assert all(len(row) == count for row in rows.values())
     apart = max(np.ptp(row, axis=0).max() for row in rows.values())
     assert (apart > 1e-3) == (mode == "local")
-    means = {name.replace("/replicas/", "/saved/"): row.mean(axis=0) for name, row in rows.items()}
-    saved = part(replicas[count], mode, "saved")
-    assert_close({name: saved[name] for name in means}, means)
+    means = {name.replace("replicas/", "saved/"): row.mean(axis=0) for name, row in rows.items()}
+    assert_close({name: found[name] for name in means}, means)
 
 
 @pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("mode", MODES)
-def test_every_example_is_evaluated_once(count, mode, one, replicas):
-    for results in (one, replicas[count]):
+def test_every_example_is_evaluated_once(mode, strategy, count, results):
+    for found in (results("one_device", 1, mode)[0], results(strategy, count, mode)[0]):
         for size in SIZES:  # there is one image of each class, in the order of the classes
             expected = [np.arange(CLASSES)] * 2
-            np.testing.assert_array_equal(results[f"{mode}/examples/{size}"], expected)
+            np.testing.assert_array_equal(found[f"examples/{size}"], expected)
         for size in SIZES[1:]:
             np.testing.assert_allclose(
-                results[f"{mode}/evaluated/{size}"],
-                results[f"{mode}/evaluated/{SIZES[0]}"],
-                rtol=1e-6,
+                found[f"evaluated/{size}"], found[f"evaluated/{SIZES[0]}"], rtol=1e-6
             )
 
 

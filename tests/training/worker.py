@@ -1,7 +1,7 @@
 """A short training in a process of its own: started by test_distribution.
 
-Once with batch norm synchronized and once without, each evaluated on photographs. In float64, so
-that what is left of a difference is not rounding but a fault. Every worker writes a file.
+With batch norm synchronized or not, evaluated on photographs. In float64, so that what is left of a
+difference is not rounding but a fault. Every worker writes a file.
 """
 
 import sys
@@ -14,7 +14,7 @@ BATCH, STEPS, CLASSES = 8, 4, 13
 SIZES = (5, 32)  # of batches of evaluation
 
 
-def main(strategy_name, devices, photos, out):
+def main(strategy_name, devices, mode, photos, out):
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * devices
@@ -22,10 +22,7 @@ def main(strategy_name, devices, photos, out):
     from keras_ghostnet.training import distribution
 
     strategy = distribution.strategy(strategy_name)
-    results = {}
-    for kind in ("synchronized", "local"):
-        for name, value in train(strategy, photos, kind == "synchronized").items():
-            results[f"{kind}/{name}"] = value
+    results = train(strategy, photos, mode == "synchronized")
     chief = distribution.is_chief(strategy)
     np.savez(out.format("chief" if chief else strategy.cluster_resolver.task_id), **results)
 
@@ -42,7 +39,6 @@ def train(strategy, photos, synchronized):
         name="test", model="ghostnet_050", epochs=1, batch_size=BATCH, learning_rate=0.05,
         warmup_epochs=0.5, l2=1e-3, label_smoothing=0.1, ema=0.5, clip_norm=2.0,
     )  # fmt: skip
-    keras.backend.clear_session()  # the same names for every network
     loop = Loop(recipe, lambda: network(synchronized), STEPS, strategy)
     losses = [
         float(loop.train_step(batch)[0]) for batch in distribution.distribute(strategy, batches)
@@ -98,4 +94,4 @@ def batches(shard):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4])
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
