@@ -20,6 +20,9 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["option
 IMPORT_ALL = """
 import importlib, pathlib, pkgutil, sys
 import keras_ghostnet
+import keras_ghostnet.export.quantization
+# Which takes seconds to import: only those who quantize wait.
+assert "tensorflow_model_optimization" not in sys.modules
 for module in pkgutil.walk_packages(keras_ghostnet.__path__, "keras_ghostnet."):
     importlib.import_module(module.name)
 print(pathlib.Path(keras_ghostnet.__file__).parent, keras_ghostnet.__version__)

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ghostnet import create_model
 from keras_ghostnet.export.graph import deploy
 from keras_ghostnet.export.quantization import to_tf_keras
 from keras_ghostnet.quiet import quiet
+from tests.export.networks import SHAPE, short_network
 
 LAYERS = keras.layers
 APPLICATIONS = ("MobileNetV2", "MobileNetV3Small", "EfficientNetB0")
@@ -51,8 +51,8 @@ def test_applications(name):
 
 @pytest.mark.parametrize("name", ["ghostnet_050", "g_ghost_regnetx_002"])
 def test_deployment_graphs(name):
-    model = shake(create_model(name, classes=10, input_shape=(48, 48, 3)))
-    images = np.random.default_rng(1).normal(size=(2, 48, 48, 3)).astype("float32")
+    model = shake(short_network(name))
+    images = np.random.default_rng(1).normal(size=(2, *SHAPE)).astype("float32")
     assert error(deploy(model), images) < 1e-5
 
 

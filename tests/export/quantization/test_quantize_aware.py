@@ -2,8 +2,6 @@
 
 import io
 import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -150,16 +148,6 @@ def test_a_missing_package_is_named(monkeypatch, problem):
     monkeypatch.setattr(dependencies, "PACKAGES", ("tf_keras", "no_such_package"))
     with pytest.raises(ImportError, match=r'no_such_package.*"keras_ghostnet\[quantize\]"'):
         quantize_aware(problem[0], [])
-
-
-def test_importing_stays_light():
-    """TFMOT takes seconds to import: only those who use it wait."""
-    command = (
-        "import sys, keras_ghostnet.export.quantization; "
-        "print('tensorflow_model_optimization' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
-    assert done.stdout.strip() == "False", done.stderr
 
 
 def test_the_process_keeps_keras_3(quantized):

@@ -109,6 +109,7 @@ def test_the_command_of_the_documents(ghostnet_version):
     assert block in DOCUMENT.read_text()
 
 
+@pytest.mark.usefixtures("short_networks")
 def test_the_code_of_the_document(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (block,) = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
