@@ -1,5 +1,6 @@
 """Writes artifacts, verifies them, and only then moves them into place."""
 
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -15,11 +16,13 @@ from keras_ghostnet.export import (
     destination,
     formats,
     preprocessing,
+    sandbox,
     sidecar,
     verification,
 )
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.images import Images
+from keras_ghostnet.export.tflite import find_arithmetic
 from keras_ghostnet.model_input import NORMALIZED, PIXELS
 from keras_ghostnet.training.heads import is_multi_label, output_activation, outputs_are
 
@@ -157,8 +160,9 @@ def verify_artifact(path, fmt, subject, reference, folded, runner=None):
         VerificationError: If its outputs differ from the model's by more than the format allows.
     """
     sample = subject.sample_for(fmt)
-    outputs = (runner or _runner(path, fmt))(sample.prepared(PIXELS if folded else subject.input))
-    return verification.verify_outputs(
+    images = sample.prepared(PIXELS if folded else subject.input)
+    outputs = (runner or _runner(path, fmt))(images)
+    result = verification.verify_outputs(
         outputs,
         reference[: len(outputs)],
         sample.labels,
@@ -166,6 +170,20 @@ def verify_artifact(path, fmt, subject, reference, folded, runner=None):
         sample.composition,
         output_activation(subject.model),
     )
+    if (fmt.module, fmt.dtype) != ("tflite", "float16"):
+        return result
+    run = _run_apart if runner else _run_here
+    arithmetic = find_arithmetic(path, images[:1], outputs[:1], functools.partial(run, fmt))
+    return dataclasses.replace(result, arithmetic=arithmetic)
+
+
+def _run_here(fmt, path, images):
+    return formats.load(path, fmt)(images)
+
+
+def _run_apart(fmt, path, images):
+    with contextlib.closing(sandbox.open_runner(path, fmt, images.shape[1:3])) as runner:
+        return runner(images)
 
 
 def _runner(path, fmt):

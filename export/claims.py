@@ -7,7 +7,7 @@ found out again, but for what nothing is left of: docs/security.md lists that.
 import hashlib
 import pathlib
 
-from keras_ghostnet.export import artifacts, samples, verification
+from keras_ghostnet.export import artifacts, contents, samples, verification
 from keras_ghostnet.export.onnx.runtime import layout_of
 from keras_ghostnet.export.openvino.information import information
 from keras_ghostnet.export.openvino.runtime import LABELS
@@ -53,6 +53,10 @@ def compare(content, subject, fmt, held, data):
     if held:
         found["precision"], said = held["precision"], {**said, "precision": fmt.dtype}
         found["options"], said = _options(options, held), {**said, "options": options}
+        if "reduced_precision" in held:
+            found["reduced_precision"] = held["reduced_precision"]
+            half = contents.TFLITE_HALF.decode() if fmt.dtype == contents.FLOAT16 else None
+            said["reduced_precision"] = half
         _require_labels(subject, fmt, held, folded)
     _require_equal(found, said, "")
     names = subject.sample.class_names

@@ -21,6 +21,9 @@ FOLDERS = {
 }
 SAVED_MODEL = FOLDERS[""]
 TFLITE_LABELS, TFLITE_METADATA = "labels.txt", b"TFLITE_METADATA"
+# TFLite's metadata of a network that may be computed, and summed up, in half precision, as XNNPACK
+# does on processors that can (LiteRT, `tflite/delegates/xnnpack/README.md`).
+TFLITE_PRECISION, TFLITE_HALF = b"reduced_precision_support", b"fp16accfp16"
 ONNX_LABELS = "labels"  # of its metadata
 INT8, FLOAT16, FLOAT32 = "int8", "float16", "float32"
 
@@ -34,9 +37,10 @@ def describe(path):
     Returns:
         A dictionary as JSON can hold it: `inputs` and `outputs`, lists of dictionaries, in which an
         axis of any size is None (of a SavedModel, those of the default signature); `precision`, the
-        type of the weights; `labels`, a list, None if it holds none; `top_k` of a SavedModel,
-        `metadata`, the SHA-256 of a TFLite file's, or the texts of an IR file's `model_info`. Of
-        other files nothing.
+        type of the weights; `labels`, a list, None if it holds none; `top_k` of a SavedModel;
+        `metadata`, the SHA-256 of a TFLite file's, or the texts of an IR file's `model_info`;
+        `reduced_precision`, what processors may compute a TFLite file in instead of float32, None
+        if in nothing else. Of other files nothing.
 
     Raises:
         ValueError: If it is damaged; if a SavedModel holds operations that no export makes.
@@ -66,17 +70,18 @@ def _tflite(path):
         for tensor in graph.tensors
         if network.buffers[tensor.buffer].data is not None  # a constant
     }
-    metadata = [
-        bytes(network.buffers[entry.buffer].data)
-        for entry in network.metadata or ()
-        if entry.name == TFLITE_METADATA
-    ]
+    metadata = {
+        entry.name: bytes(network.buffers[entry.buffer].data)
+        for entry in reversed(network.metadata or [])  # of a name, the first counts
+    }
+    described, reduced = metadata.get(TFLITE_METADATA), metadata.get(TFLITE_PRECISION)
     return {
         "inputs": [_tflite_tensor(model.input)],
         "outputs": [_tflite_tensor(model.output)],
         "precision": next((name for name in (INT8, FLOAT16) if name in types), FLOAT32),
-        "labels": _tflite_labels(path) if metadata else None,
-        "metadata": hashlib.sha256(metadata[0]).hexdigest() if metadata else None,
+        "labels": None if described is None else _tflite_labels(path),
+        "metadata": None if described is None else hashlib.sha256(described).hexdigest(),
+        "reduced_precision": None if reduced is None else reduced.decode("ascii", "replace"),
     }
 
 

@@ -44,7 +44,7 @@ _EXPORTED = {  # what those of exports have, and a run's trained file has not
     "verification": {
         "max_error": NUMBER, "typical_error": NUMBER, "cosine": NUMBER, "agreement": NUMBER,
         "accuracy": (*NUMBER, type(None)), "flips": WHOLE, "close_flips": WHOLE, **_IMAGES,
-        "p_value": NUMBER, "origin": _ORIGIN,
+        "p_value": NUMBER, "arithmetic?": (str, type(None)), "origin": _ORIGIN,
     },
 }  # fmt: skip
 # Types of what is read again; a question mark for what may be missing.

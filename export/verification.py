@@ -48,6 +48,8 @@ class Verification:
         close_flips: The number of images whose class changes within that margin, as rounding does.
         p_value: The probability of so many `flips`, or more, of an artifact that changes the
             fraction of the classes that the format allows, `1 - min_agreement`.
+        arithmetic: What a TFLite file of half precision was computed in on this machine,
+            `"float16"` or `"float32"`; None of other files, whose format says it.
     """
 
     max_error: float
@@ -58,6 +60,7 @@ class Verification:
     flips: int
     close_flips: int
     p_value: float
+    arithmetic: str | None = None
 
 
 def verify(path, fmt, images, labels, reference, runner=None, activation="linear"):

@@ -40,9 +40,10 @@ def export(
     Args:
         model: A Keras model with one input of a fixed image size.
         path: The file to create.
-        dtype: `"float32"`; `"float16"` for weights of half the size that are computed with in
-            float32; or `"int8"` for weights, activations, inputs and outputs of 8 bits, a scale
-            for every output channel of a kernel.
+        dtype: `"float32"`; `"float16"` for weights of half the size, and computation in half
+            precision where the processor can, which the file declares, elsewhere in float32; or
+            `"int8"` for weights, activations, inputs and outputs of 8 bits, a scale for every
+            output channel of a kernel.
         calibration: Images `(n, height, width, 3)`, as the model takes them, for the ranges of
             the int8 activations.
         io: Type of an int8 file's input and output: `"int8"` or `"uint8"`; None takes `"int8"`,
@@ -80,6 +81,7 @@ def export(
     content = packaging.package(
         content,
         labels,
+        half=dtype == "float16",
         name=model.name,
         folded=fold_preprocessing or input == PIXELS,
         outputs_are=outputs_are(model),
@@ -115,7 +117,7 @@ def _write_few(dtype, calibration, model, path):
     """A file to be timed: on ranges, nothing depends."""
     images = None if calibration is None else calibration[:FEW]
     content = _convert(narrow_concatenations(model), dtype, images, "int8")
-    pathlib.Path(path).write_bytes(content)
+    pathlib.Path(path).write_bytes(packaging.package(content, half=dtype == "float16"))
 
 
 def _convert(model, dtype, calibration, integer):

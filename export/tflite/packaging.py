@@ -6,8 +6,10 @@ import zipfile
 import flatbuffers
 import numpy as np
 
+from keras_ghostnet.export.contents import TFLITE_HALF as HALF
 from keras_ghostnet.export.contents import TFLITE_LABELS as LABELS
 from keras_ghostnet.export.contents import TFLITE_METADATA as METADATA
+from keras_ghostnet.export.contents import TFLITE_PRECISION as PRECISION
 from keras_ghostnet.export.tflite import metadata
 from keras_ghostnet.export.tflite.inspection import schema_module
 
@@ -16,7 +18,7 @@ SIGNATURE = "serving_default"
 ALIGNMENT = 16  # of buffers, in bytes, by the schema: kernels read weights where they lie
 
 
-def package(content, labels=None, **facts):
+def package(content, labels=None, *, half=False, **facts):
     """Gives a network clean names and a signature and, with labels, metadata.
 
     The converter calls tensors by TensorFlow's scopes (`Identity`, or
@@ -25,7 +27,8 @@ def package(content, labels=None, **facts):
 
     Args:
         content: The bytes of a `.tflite` file with one input and one output.
-        labels: The classes' names; without them no metadata is written.
+        labels: The classes' names; without them that metadata is not written.
+        half: Whether it may be computed in half precision where the processor can.
         **facts: Of `metadata.encode`.
 
     Returns:
@@ -33,11 +36,13 @@ def package(content, labels=None, **facts):
     """
     model = schema_module().ModelT.InitFromPackedBuf(content, 0)
     _sign(model)
+    if half:
+        _attach(model, PRECISION, HALF)
     if labels is None:
         return pack(model)
     (graph,) = model.subgraphs
     lines = label_lines(labels, int(graph.tensors[int(graph.outputs[0])].shape[-1]))
-    _attach(model, metadata.encode(labels_file=LABELS, **facts))
+    _attach(model, METADATA, metadata.encode(labels_file=LABELS, **facts))
     return _append(pack(model), LABELS, "".join(f"{line}\n" for line in lines))
 
 
@@ -76,13 +81,13 @@ def _named(tensors, indices, name):
     return [entry]
 
 
-def _attach(model, encoded):
+def _attach(model, name, encoded):
     schema = schema_module()
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = np.frombuffer(encoded, "uint8")
-    entry.name, entry.buffer = METADATA, len(model.buffers)
+    entry.name, entry.buffer = name, len(model.buffers)
     model.buffers.append(buffer)
-    others = [other for other in model.metadata or () if other.name != METADATA]
+    others = [other for other in model.metadata or () if other.name != name]
     model.metadata = [*others, entry]
 
 

@@ -19,6 +19,7 @@ MEASURED = "measured"  # a target
 # What is tried, one change after the other; each stays if it pays.
 CHANGES = (
     {"split": True},
+    {"rows": True},
     {"double": 8},
     {"double": 16},
     {"double": 32},
@@ -40,7 +41,7 @@ def tune(model, dtype, write, folder=None):
 
     Args:
         model: As `lowering.lower` takes it.
-        dtype: What is computed with: `"float32"`, `"float16"` or `"int8"`.
+        dtype: Of the weights: `"float32"`, `"float16"` or `"int8"`.
         write: A function of a model and a path that writes the `.tflite` file.
         folder: Where choices are kept; None for the user's cache.
 
@@ -61,24 +62,26 @@ def tune(model, dtype, write, folder=None):
 
 
 def _search(model, dtype, write):
-    best, shapes = Lowering(), _shapes(model)
+    best, layers = Lowering(), _layers(model)
     with tempfile.TemporaryDirectory() as name:
         paths = [os.path.join(name, f"{number}.tflite") for number in range(2)]
         write(model, paths[0])
         for change in CHANGES:
             candidate = dataclasses.replace(best, **change)
             changed = lower(model, candidate, dtype)
-            if _shapes(changed) == shapes:  # the pass found nothing to change
+            if _layers(changed) == layers:  # the pass found nothing to change
                 continue
             write(changed, paths[1])
             if _ratio(paths[1], paths[0]) < 1 - GAIN:
-                best, shapes = candidate, _shapes(changed)
+                best, layers = candidate, _layers(changed)
                 paths.reverse()
     return best
 
 
-def _shapes(model):
-    return [tuple(weight.shape) for weight in model.weights]
+def _layers(model):
+    """Kinds and shapes of layers and weights."""
+    layers = [(type(layer).__name__, tuple(layer.output.shape)) for layer in model.layers]
+    return layers, [tuple(weight.shape) for weight in model.weights]
 
 
 def _ratio(path, reference):
@@ -93,8 +96,7 @@ def _key(model, dtype):
     """A hash of what a choice depends on: shapes, not weights."""
     machine = environment.machine()
     facts = [
-        [(type(layer).__name__, layer.output.shape) for layer in model.layers],
-        _shapes(model),
+        _layers(model),
         dtype,
         machine["cpu"],
         machine.get("ai-edge-litert"),

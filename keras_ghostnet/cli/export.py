@@ -131,7 +131,7 @@ def report(console, work):
     Returns:
         The exit code.
     """
-    from keras_ghostnet.cli.tables import images_of, verification_table
+    from keras_ghostnet.cli.tables import notes_of, verification_table
     from keras_ghostnet.console import print_error
     from keras_ghostnet.export.artifacts import ArtifactError
 
@@ -140,7 +140,7 @@ def report(console, work):
     except ArtifactError as error:
         results = error.results
     console.print(verification_table(results))
-    for line in images_of(results):
+    for line in notes_of(results):
         console.print(line)
     failures = [result for result in results if result.error]
     for result in failures:

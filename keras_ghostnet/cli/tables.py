@@ -53,16 +53,21 @@ def verification_table(results: Iterable[ArtifactResult]) -> Table:
     return table
 
 
-def images_of(results: Iterable[ArtifactResult]) -> list[str]:
-    """What artifacts were verified on, a line for each set of images."""
+def notes_of(results: Iterable[ArtifactResult]) -> list[str]:
+    """What artifacts were verified on, a line for each set of images, and computed in."""
     sets: dict[str, list[str]] = {}
     for result in results:
         if result.images:
             sets.setdefault(result.images, []).append(result.format)
-    return [
+    lines = [
         f"Verified on {images}{'' if len(sets) == 1 else ': ' + ', '.join(dict.fromkeys(names))}"
         for images, names in sets.items()
     ]
+    for result in results:
+        if result.verification is not None and result.verification.arithmetic:
+            here = result.verification.arithmetic
+            lines.append(f"{result.format} was computed in {here} on this processor")
+    return lines
 
 
 def _cells(result: ArtifactResult) -> list[str]:

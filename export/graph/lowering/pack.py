@@ -64,7 +64,7 @@ def _pack_pointwise(graph, node, values):
         inputs = slice(n * channels, (n + 1) * channels)
         packed[:, :, inputs, n * filters : (n + 1) * filters] = kernel
     shape = (height, width // pixels, pixels * channels)
-    maps = _reshape(f"{node.name}_pack", node.inputs[0], shape)
+    maps = reshape(f"{node.name}_pack", node.inputs[0], shape)
     shape = (node.shape[0], height, width // pixels, pixels * filters)
     config = {**node.config, "filters": pixels * filters}
     weights = [packed, *(np.tile(part, pixels) for part in bias)]
@@ -108,7 +108,7 @@ def _pack_stem(graph, node, values):
             inputs = slice(pixel * channels, (pixel + 1) * channels)
             packed[:, group, inputs, output * filters : (output + 1) * filters] = kernel[:, offset]
     shape = (height, width // pixels, pixels * channels)
-    maps = _reshape(f"{node.name}_pack", images, shape)
+    maps = reshape(f"{node.name}_pack", images, shape)
     # Below and to the right, nothing of the padding is seen.
     config = {**pad.config, "padding": ((1, 0), (1, 0))}
     shape = (images.shape[0], height + 1, width // pixels + 1, pixels * channels)
@@ -129,10 +129,10 @@ def _put(graph, node, packed):
     relu = activated(graph, node)
     old = relu or node
     shape = node.shape[1:]
-    graph.replace(old, _reshape(f"{node.name}_unpack", activate(packed, relu), shape))
+    graph.replace(old, reshape(f"{node.name}_unpack", activate(packed, relu), shape))
 
 
-def _reshape(name, maps, shape):
+def reshape(name, maps, shape):
     config = {"target_shape": tuple(shape)}
     return Node(name, keras.layers.Reshape, config, [maps], (maps.shape[0], *shape))
 

@@ -10,6 +10,7 @@ from keras_ghostnet.export.graph import for_tracing
 from keras_ghostnet.export.graph.flatten import flatten
 from keras_ghostnet.export.graph.lowering.double import double_ghost_modules
 from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
+from keras_ghostnet.export.graph.lowering.pad import pad_rows
 from keras_ghostnet.export.graph.lowering.split import split_concatenations
 from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
 from keras_ghostnet.specs import suggest
@@ -32,6 +33,7 @@ class Lowering:
             (`pack.py`); 0 for no change.
         pack: 1x1 convolutions take several pixels at once, for up to so many outputs
             (`pack.py`); 0 for no change.
+        rows: Whether maps are padded by rows of values instead of pixels (`pad.py`).
     """
 
     double: int = 0
@@ -39,26 +41,34 @@ class Lowering:
     multiple: int = 1
     stem: int = 0
     pack: int = 0
+    rows: bool = False
 
 
-# By what was measured, see docs/performance.md: for floats, and for integers of 8 bits.
+# By what was measured, see docs/performance.md: for float32, half precision (which XNNPACK has on
+# ARM; x86 computes such files in float32), and integers of 8 bits.
 # fmt: off
 TARGETS = {
     # Cortex-A76, by instructions
     "arm":    {"float": Lowering(split=True, multiple=8),
+               "half":  Lowering(double=8, split=True, rows=True),
                "int8":  Lowering(double=8)},
     # x86 without AVX-512
     "avx2":   {"float": Lowering(double=8, split=True, multiple=8),
+               "half":  Lowering(double=8, split=True, multiple=8),
                "int8":  Lowering(stem=8)},
     "avx512": {"float": Lowering(double=8, split=True, multiple=8),
+               "half":  Lowering(double=8, split=True, multiple=8),
                "int8":  Lowering(double=8, stem=8)},
     # x86 with matrix units for integers
     "amx":    {"float": Lowering(double=8, split=True, multiple=8),
+               "half":  Lowering(double=8, split=True, multiple=8),
                "int8":  Lowering(double=8, stem=64, pack=64)},
     NONE:     {"float": Lowering(),
+               "half":  Lowering(),
                "int8":  Lowering()},
 }
 # fmt: on
+KINDS = {"float32": "float", "float16": "half", "int8": "int8"}  # by the type of the weights
 
 
 def get_lowering(target: str | Lowering, dtype: str) -> Lowering:
@@ -67,7 +77,7 @@ def get_lowering(target: str | Lowering, dtype: str) -> Lowering:
     Args:
         target: One of `TARGETS`, `"host"` for the one of this machine, or a `Lowering`, which is
             returned.
-        dtype: Of the arithmetic: `"int8"`, or else floats.
+        dtype: Of the weights: `"float32"`, `"float16"` or `"int8"`.
 
     Raises:
         ValueError: If there is no such target; the message suggests the nearest.
@@ -77,7 +87,7 @@ def get_lowering(target: str | Lowering, dtype: str) -> Lowering:
     target = host() if target == HOST else target
     if target not in TARGETS:
         raise ValueError(f"There is no target {target!r}.{suggest(target, (*TARGETS, HOST))}")
-    return TARGETS[target]["int8" if dtype == "int8" else "float"]
+    return TARGETS[target][KINDS[dtype]]
 
 
 def host() -> str:
@@ -99,7 +109,7 @@ def lower(model: keras.Model, target: str | Lowering, dtype: str = "float32") ->
     Args:
         model: As `keras_ghostnet.export.graph.for_tracing` returns it, channels last.
         target: As `get_lowering`.
-        dtype: Of the arithmetic: `"int8"`, or else floats.
+        dtype: As `get_lowering`.
 
     Returns:
         A model for tracing; the given one if there is nothing to do.
@@ -120,4 +130,6 @@ def lower(model: keras.Model, target: str | Lowering, dtype: str = "float32") ->
         pack_stem(graph, lowering.stem)
     if lowering.pack:
         pack_pixels(graph, lowering.pack)
+    if lowering.rows:
+        pad_rows(graph)
     return for_tracing(graph.to_model())
