@@ -13,7 +13,7 @@ TORCH ?= torch==2.13.0
 	test-mediapipe test-workers test-load test-accuracy test-arm test-hostile test-docs test-tutorials docs \
 	fault-test \
 	arm-check arm-compare \
-	bench-deployment bench-export bench-input bench-lowering bench-startup bench-training \
+	bench-cpu bench-deployment bench-export bench-input bench-lowering bench-startup bench-training \
 	scaling tables lint format clean
 
 help: ## list the targets
@@ -112,6 +112,9 @@ bench-export: install ## exported files against other ways to run the network
 
 bench-deployment: install ## what each step of the deployment graph saves
 	@$(BIN)/python -m tests.speed.deployment
+
+bench-cpu: install ## ONNX Runtime and OpenVINO, float32 and int8, on this machine
+	@$(BIN)/python -m tests.speed.cpu_formats
 
 bench-lowering: install ## what rewriting a TFLite file for a processor saves
 	@$(BIN)/python -m tests.speed.lowering

@@ -133,6 +133,8 @@ def _options(options, held):
         found["fold_preprocessing"] = tensor["dtype"] == "uint8"
     if "layout" in options:
         found["layout"] = layout_of(tensor["shape"])
+    if "runtime" in options:
+        found["runtime"] = held["runtime"]
     if "top_k" in options:
         found["top_k"] = held.get("top_k")
     return found

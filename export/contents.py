@@ -24,7 +24,7 @@ TFLITE_LABELS, TFLITE_METADATA = "labels.txt", b"TFLITE_METADATA"
 # TFLite's metadata of a network that may be computed, and summed up, in half precision, as XNNPACK
 # does on processors that can (LiteRT, `tflite/delegates/xnnpack/README.md`).
 TFLITE_PRECISION, TFLITE_HALF = b"reduced_precision_support", b"fp16accfp16"
-ONNX_LABELS = "labels"  # of its metadata
+ONNX_LABELS, ONNX_RUNTIME = "labels", "runtime"  # of its metadata
 INT8, FLOAT16, FLOAT32 = "int8", "float16", "float32"
 
 
@@ -38,9 +38,9 @@ def describe(path):
         A dictionary as JSON can hold it: `inputs` and `outputs`, lists of dictionaries, in which an
         axis of any size is None (of a SavedModel, those of the default signature); `precision`, the
         type of the weights; `labels`, a list, None if it holds none; `top_k` of a SavedModel;
-        `metadata`, the SHA-256 of a TFLite file's, or the texts of an IR file's `model_info`;
-        `reduced_precision`, what processors may compute a TFLite file in instead of float32, None
-        if in nothing else. Of other files nothing.
+        `runtime` of an ONNX file; `metadata`, the SHA-256 of a TFLite file's, or the texts of an IR
+        file's `model_info`; `reduced_precision`, what processors may compute a TFLite file in
+        instead of float32, None if in nothing else. Of other files nothing.
 
     Raises:
         ValueError: If it is damaged; if a SavedModel holds operations that no export makes.
@@ -114,6 +114,7 @@ def _onnx(path):
         "outputs": [_onnx_tensor(value) for value in graph.output],
         "precision": INT8 if "INT8" in types else FLOAT16 if "FLOAT16" in types else FLOAT32,
         "labels": None if labels is None else json.loads(labels),
+        "runtime": properties.get(ONNX_RUNTIME),
     }
 
 

@@ -20,6 +20,7 @@ from keras_ghostnet.export.artifacts import (
 )
 from keras_ghostnet.export.formats import FORMATS, get_format, missing_packages, require_packages
 from keras_ghostnet.export.graph import lowering
+from keras_ghostnet.export.onnx.conversion import RUNTIMES
 from keras_ghostnet.export.tflite import conversion, tuning
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
@@ -89,7 +90,8 @@ def export(
             `keras_ghostnet.model_file.load_model`.
         console: Shows progress; None prints nothing.
         **options: Options of the formats, such as `io="uint8"`, `fold_preprocessing=True`,
-            `target="avx2"`, `layout="NCHW"` or `top_k=3`; each format gets those that it takes.
+            `target="avx2"`, `layout="NCHW"`, `runtime="tensorrt"` or `top_k=3`; each format gets
+            those that it takes.
 
     Returns:
         One `ArtifactResult` per format, with the artifact's path and its verification.
@@ -112,6 +114,8 @@ def export(
         _validate_options(fmts, options)
         if any("target" in fmt.options for fmt in fmts):
             options.setdefault("target", conversion.TARGET)
+        if any("runtime" in fmt.options for fmt in fmts):
+            options.setdefault("runtime", RUNTIMES[0])
         known = source.labels if labels is None else class_names.read_labels(labels)
         if data is None and calibration is None:
             raise ValueError(
@@ -201,6 +205,10 @@ def _validate_options(fmts, options):
     """Refuses options that no format takes, a target that there is none of, and contradictions."""
     if options.get("target", tuning.MEASURED) != tuning.MEASURED:
         lowering.get_lowering(options["target"], "float32")
+    if options.get("runtime", RUNTIMES[0]) not in RUNTIMES:
+        raise ValueError(
+            f"ONNX files are for {' or '.join(RUNTIMES)}. Received: runtime={options['runtime']!r}."
+        )
     taken = {name for fmt in fmts for name in fmt.options}
     for name in options:
         if name not in taken:

@@ -64,7 +64,7 @@ class Format:
 
 _SERVING = ("labels", "top_k", "crop", "max_pixels", "input")
 _FOLD = ("fold_preprocessing", "target", "input", "labels")
-_LAYOUT = ("layout", "labels")
+_LAYOUT = ("layout", "labels", "runtime")
 _OPENVINO = ("labels", "input")
 
 # What a sound export reaches on digits, GhostNet and G-GhostNet: float errors of 1e-6 to 1e-5 by

@@ -6,13 +6,15 @@ import pathlib
 import numpy as np
 
 from keras_ghostnet import extras
-from keras_ghostnet.export.contents import ONNX_LABELS
+from keras_ghostnet.export.contents import ONNX_LABELS, ONNX_RUNTIME
+from keras_ghostnet.export.graph.lowering.targets import for_runtime, lower
 from keras_ghostnet.export.graph.refusals import naming_layers
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.version import __version__
 
 DTYPES = ("float32", "float16", "int8")
 LAYOUTS = ("NHWC", "NCHW")
+RUNTIMES = ("onnxruntime", "tensorrt")
 # Read by TensorRT since 8.5 (so by Jetsons that stay there), which stops at 17. Int8 with a
 # scale per channel needs 13.
 OPSET = 17
@@ -28,18 +30,19 @@ def export(
     float16_inputs=False,
     labels=None,
     metadata=None,
+    runtime="onnxruntime",
 ):
     """Writes an `.onnx` file with input `images` and output `outputs`, for any batch size.
 
-    It holds nothing but operators of ONNX itself.
+    It holds nothing but operators of ONNX itself, and runs in any runtime of ONNX, whatever
+    `runtime` says.
 
     Args:
         model: A Keras model in its deployment form, `for_tracing(deploy(model))`, with one input
             of a fixed image size.
         path: The file to create.
         dtype: `"float32"`; `"float16"` for weights and computation in half precision; or
-            `"int8"`, quantized in the way of TensorRT: every convolution and dense layer reads
-            int8, what is in between computes in float32.
+            `"int8"`, quantized as `runtime` wants it.
         calibration: Images `(n, height, width, 3)` as the model sees them in use, whatever the
             layout. Needed for the ranges of int8; for float16, if given, every tensor's values
             are checked against what half precision holds.
@@ -49,34 +52,50 @@ def export(
         labels: The classes' names, which the file then carries as `labels`, a JSON list. None
             leaves it out.
         metadata: Strings by name that the file carries along, such as `preprocessing`.
+        runtime: What the file is to be fast in. `"onnxruntime"`, on CPUs: float32 and int8 are
+            lowered for its kernels (`keras_ghostnet.export.graph.lowering`), and in int8 all
+            tensors are unsigned integers of 8 bits. `"tensorrt"`: the graph as it is, and in int8
+            every convolution and dense layer reads signed integers, what is in between computes
+            in float32.
 
     Raises:
         ImportError: If tf2onnx, onnx or ONNX Runtime is missing.
         ValueError: If an argument does not fit; if weights are not finite, or weights or
             activations are too large for float16; the message names the tensor.
     """
-    _check_arguments(dtype, calibration, layout, float16_inputs)
+    _check_arguments(dtype, calibration, layout, float16_inputs, runtime)
     extras.require("tf2onnx", "onnx", "onnxruntime", purpose="ONNX export", extra="onnx")
     import onnx
 
     from keras_ghostnet.export.onnx import graphs, half, quantize
 
-    network = _convert(model, layout)
+    model = lower(model, for_runtime(runtime, dtype))
+    network = convert(model, layout)
     if dtype == "float16":
         network = half.to_float16(network, calibration, float16_inputs)
     with naming_layers(model, f"ONNX ({dtype})"):
         if dtype == "int8":
-            network = quantize.to_int8(network, calibration)
+            network = quantize.to_int8(network, calibration, runtime)
         network = graphs.check(network)
     network.producer_name, network.producer_version = "keras_ghostnet", __version__
     carried = {} if labels is None else {ONNX_LABELS: json.dumps(list(labels))}
-    carried = {"dtype": dtype, "layout": layout, **carried, **(metadata or {})}
+    carried = {
+        "dtype": dtype,
+        "layout": layout,
+        ONNX_RUNTIME: runtime,
+        **carried,
+        **(metadata or {}),
+    }
     onnx.helper.set_model_props(network, carried)
     pathlib.Path(path).write_bytes(network.SerializeToString())
 
 
-def _check_arguments(dtype, calibration, layout, float16_inputs):
-    for name, value, choices in (("dtype", dtype, DTYPES), ("layout", layout, LAYOUTS)):
+def _check_arguments(dtype, calibration, layout, float16_inputs, runtime):
+    for name, value, choices in (
+        ("dtype", dtype, DTYPES),
+        ("layout", layout, LAYOUTS),
+        ("runtime", runtime, RUNTIMES),
+    ):
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {value!r}.")
     if float16_inputs and dtype != "float16":
@@ -88,7 +107,7 @@ def _check_arguments(dtype, calibration, layout, float16_inputs):
         )
 
 
-def _convert(model, layout):
+def convert(model, layout):
     """A deployment model as ONNX in float32.
 
     Args:

@@ -1,11 +1,4 @@
-"""Int8 with quantize and dequantize nodes (Q/DQ), placed as TensorRT wants them.
-
-Its rules (NVIDIA, "Working with Quantized Types" in the TensorRT documentation): zero points are
-0; activations have one scale, weights one per output channel; inputs of weighted operators are
-quantized, their outputs and biases are not, so that they fuse with the activation and the
-addition that follow; of a residual addition the shortcut is quantized, not the convolution's
-result that it is added to.
-"""
+"""Int8 with quantize and dequantize nodes (Q/DQ), placed as the runtime wants them."""
 
 import pathlib
 import tempfile
@@ -19,12 +12,13 @@ OPERATORS = (*WEIGHTED, "Add", "GlobalAveragePool", "AveragePool")
 BATCH = 32
 
 
-def to_int8(network, calibration):
+def to_int8(network, calibration, runtime):
     """A network whose operators read int8.
 
     Args:
         network: An `onnx.ModelProto` in float32.
         calibration: Images `(n, height, width, 3)`.
+        runtime: `"onnxruntime"` or `"tensorrt"`.
 
     Returns:
         An `onnx.ModelProto` with float32 inputs and outputs.
@@ -33,32 +27,57 @@ def to_int8(network, calibration):
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
+    placement = {"onnxruntime": _for_onnx_runtime, "tensorrt": _for_tensorrt}[runtime]
     with tempfile.TemporaryDirectory() as folder, quiet():
         # By way of files: a network in memory would be changed.
         source, target = (pathlib.Path(folder) / name for name in ("float32.onnx", "int8.onnx"))
-        add_pre_process_metadata(network)  # it is optimized already, which saves a warning
+        # `tidy` has run the passes of `quant_pre_process`: saying so saves a warning.
+        add_pre_process_metadata(network)
         onnx.save(network, source)
         quantize_static(
             source,
             target,
             _Reader(network, calibration),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(OPERATORS),
-            nodes_to_exclude=_float_nodes(network.graph),
             per_channel=True,
-            activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            extra_options={
-                "ActivationSymmetric": True,
-                "WeightSymmetric": True,
-                "QuantizeBias": False,
-                "OpTypesToExcludeOutputQuantization": list(OPERATORS),
-            },
+            **placement(network.graph, QuantType),
         )
         network = onnx.load(target)
-    _leave_sums(network.graph)
+    if runtime == "tensorrt":
+        _leave_sums(network.graph)
     return network
+
+
+def _for_onnx_runtime(graph, types):
+    """As its documentation advises for CPUs: activations are unsigned, with zero points.
+
+    It then fuses all operators, without a tensor of floats in between. Weights keep to 7 bits, as
+    sums of two products of 8 saturate at 16 bits on x86 without VNNI.
+    """
+    return {"activation_type": types.QUInt8, "reduce_range": True}
+
+
+def _for_tensorrt(graph, types):
+    """Its rules (NVIDIA, "Working with Quantized Types" in the TensorRT documentation).
+
+    Zero points are 0; activations have one scale, weights one per output channel; inputs of
+    weighted operators are quantized, their outputs and biases are not, so that they fuse with the
+    activation and the addition that follow; of a residual addition the shortcut is quantized, not
+    the convolution's result that it is added to.
+    """
+    return {
+        "activation_type": types.QInt8,
+        "op_types_to_quantize": list(OPERATORS),
+        "nodes_to_exclude": _float_nodes(graph),
+        "extra_options": {
+            "ActivationSymmetric": True,
+            "WeightSymmetric": True,
+            "QuantizeBias": False,
+            "OpTypesToExcludeOutputQuantization": list(OPERATORS),
+        },
+    }
 
 
 def _float_nodes(graph):

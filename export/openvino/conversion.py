@@ -6,8 +6,9 @@ import tempfile
 import numpy as np
 
 from keras_ghostnet import extras
-from keras_ghostnet.export import onnx, processes
+from keras_ghostnet.export import processes
 from keras_ghostnet.export.graph.refusals import naming_layers
+from keras_ghostnet.export.onnx.conversion import convert
 from keras_ghostnet.export.openvino.information import information
 from keras_ghostnet.model_input import NORMALIZED
 
@@ -55,7 +56,7 @@ def export(
     extras.require(*PACKAGES, purpose="OpenVINO export", extra="onnx,openvino")
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder) / "network.onnx"
-        onnx.export(model, source)
+        source.write_bytes(convert(model, "NHWC").SerializeToString())
         if model.output_shape[-1] == 1:  # of which the highest output says nothing
             classes = None
         arrays = {"images": calibration, "classes": classes} if dtype == "int8" else {}

@@ -27,7 +27,6 @@ def write(source, path, dtype, information):
     if dtype == "int8":
         model = quantize(model, source.parent)
     model.inputs[0].node.layout = openvino.Layout("NHWC")
-    model.set_rt_info(dtype, ["framework", "dtype"])  # where the ONNX file's is
     for name, value in information.items():
         model.set_rt_info(value, [SECTION, name])
     pathlib.Path(path).mkdir()

@@ -34,7 +34,7 @@ def export(model, path, dtype="float16", calibration=None, layout="NCHW", **opti
     import_tensorrt()  # before long work
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder) / "network.onnx"
-        export_onnx(model, source, dtype, calibration, layout)
+        export_onnx(model, source, dtype, calibration, layout, runtime="tensorrt")
         build(source, path, **options)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_ghostnet.export.contents import ONNX_RUNTIME
 from keras_ghostnet.export.onnx.quantize import WEIGHTED, has_narrow_groups
 
 # What every release from TensorRT 10.0 on reads (11.5: up to opset 25).
@@ -57,6 +58,12 @@ def check_for_tensorrt(network):
 
     if not isinstance(network, onnx.ModelProto):
         network = onnx.load(network)
+    said = {entry.key: entry.value for entry in network.metadata_props}
+    if said.get("dtype") == "int8" and said.get(ONNX_RUNTIME, "tensorrt") != "tensorrt":
+        raise TensorRTError(
+            f"This file is quantized for {said[ONNX_RUNTIME]}, with zero points, which TensorRT "
+            'does not take. Export it with --runtime tensorrt (in Python runtime="tensorrt").'
+        )
     graph = _Graph(network.graph)
     found = [
         *_versions(network),

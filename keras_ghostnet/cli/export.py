@@ -64,6 +64,11 @@ def arguments(parser):
     parser.add_argument(
         "--layout", choices=("NHWC", "NCHW"), help="input of ONNX and TensorRT (default: NHWC)"
     )
+    parser.add_argument(
+        "--runtime",
+        choices=("onnxruntime", "tensorrt"),
+        help="what ONNX files are to be fast in (default: onnxruntime, on CPUs)",
+    )
     parser.add_argument("--top-k", type=int, metavar="N", help="classes that a SavedModel returns")
     parser.add_argument(
         "--version", type=int, metavar="N", help="of a SavedModel (default: the next)"
@@ -80,7 +85,7 @@ def arguments(parser):
     )
 
 
-OPTIONS = ("io", "fold_preprocessing", "target", "layout", "top_k")
+OPTIONS = ("io", "fold_preprocessing", "target", "layout", "runtime", "top_k")
 
 
 def run(args):

@@ -8,6 +8,7 @@ import re
 import keras
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import numpy_helper
 
@@ -16,7 +17,7 @@ from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.graph.refusals import layer_of
 from keras_ghostnet.export.onnx import export, graphs, half, load, quantize
-from keras_ghostnet.export.tensorrt import check_for_tensorrt
+from keras_ghostnet.export.tensorrt import TensorRTError, check_for_tensorrt
 from keras_ghostnet.quiet import quiet
 from tests.export.networks import NAMES, SHAPE, short_network
 
@@ -55,11 +56,12 @@ def layers(deployed):
 
 @pytest.fixture(scope="module")
 def files(deployed, tmp_path_factory):
-    """The model as float32 files: paths by layout."""
+    """The model as float32 files of the graph as it is: paths by layout."""
     paths = {}
     for layout in ("NHWC", "NCHW"):
         paths[layout] = tmp_path_factory.mktemp("onnx") / f"{layout}.onnx"
-        export(deployed, paths[layout], layout=layout, metadata={"labels": "cat,dog"})
+        metadata = {"labels": "cat,dog"}
+        export(deployed, paths[layout], layout=layout, metadata=metadata, runtime="tensorrt")
     return paths
 
 
@@ -70,7 +72,7 @@ def float16(files, images):
 
 @pytest.fixture(scope="module")
 def int8(files, images):
-    return graphs.check(quantize.to_int8(onnx.load(files["NCHW"]), images))
+    return graphs.check(quantize.to_int8(onnx.load(files["NCHW"]), images, "tensorrt"))
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +205,8 @@ def test_the_file_says_what_it_is(files):
     network = onnx.load(files["NCHW"])
     assert network.producer_name == "keras_ghostnet"
     properties = {entry.key: entry.value for entry in network.metadata_props}
-    assert properties == {"dtype": "float32", "layout": "NCHW", "labels": "cat,dog"}
+    expected = {"dtype": "float32", "layout": "NCHW", "runtime": "tensorrt", "labels": "cat,dog"}
+    assert properties == expected
 
 
 def test_float16_computes_in_half_precision(float16, images, outputs, files, tmp_path):
@@ -262,7 +265,7 @@ def test_tensorrt_takes_every_file(files, float16, int8):
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 def test_stock_layers(small, pictures, dtype, layout, tmp_path):
     path = tmp_path / "small.onnx"
-    export(small, path, dtype, pictures, layout)
+    export(small, path, dtype, pictures, layout, runtime="tensorrt")
     check_for_tensorrt(path)
     tolerance = {"float32": 1e-5, "float16": 1e-2, "int8": 0.1}[dtype]
     run = load(path)
@@ -272,8 +275,47 @@ def test_stock_layers(small, pictures, dtype, layout, tmp_path):
     assert difference(single, reference[:1]) < tolerance
 
 
+def executed(path, folder):
+    """The operators that ONNX Runtime makes of a file."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath, options.log_severity_level = str(folder / "run.onnx"), 3
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return operators(onnx.load(folder / "run.onnx"))
+
+
+def test_int8_for_onnx_runtime(deployed, images, outputs, files, tmp_path):
+    """Everything is fused: no floats but at both ends, and nothing is copied back and forth."""
+    path = tmp_path / "int8.onnx"
+    export(deployed, path, "int8", images)
+    found = executed(path, tmp_path)
+    assert found.keys() <= {
+        "DequantizeLinear", "QLinearAdd", "QLinearConcat", "QLinearConv",
+        "QLinearGlobalAveragePool", "QLinearMatMul", "QLinearMul", "QGemm", "QuantizeLinear",
+        "Squeeze", "Transpose",
+    }  # fmt: skip
+    assert found["QuantizeLinear"] == found["DequantizeLinear"] == 1
+    outputs_of = load(path)(images)
+    cosine = np.vdot(outputs_of, outputs) / np.linalg.norm(outputs_of) / np.linalg.norm(outputs)
+    assert difference(outputs_of, outputs) < 1.2
+    assert cosine > 0.95
+    assert path.stat().st_size < 0.4 * files["NCHW"].stat().st_size
+    with pytest.raises(TensorRTError, match=r"quantized for onnxruntime.*--runtime tensorrt"):
+        check_for_tensorrt(path)
+
+
+def test_float32_for_onnx_runtime(deployed, images, outputs, files, tmp_path):
+    """Ghost modules of few maps need no concatenation, which costs copies around it."""
+    path = tmp_path / "float32.onnx"
+    export(deployed, path)
+    assert difference(load(path)(images), outputs) < 2e-5
+    before, after = (operators(onnx.load(file)) for file in (files["NHWC"], path))
+    assert after["Conv"] == before["Conv"]
+    is_ghostnet = deployed.name.startswith("ghostnet")
+    assert after["Concat"] < before["Concat"] if is_ghostnet else before["Concat"]
+
+
 def test_a_residual_addition_is_quantized_at_the_shortcut_alone(small, pictures, tmp_path):
-    export(small, tmp_path / "int8.onnx", "int8", pictures)
+    export(small, tmp_path / "int8.onnx", "int8", pictures, runtime="tensorrt")
     graph = onnx.load(tmp_path / "int8.onnx").graph
     writers = {node.output[0]: node for node in graph.node}
     (addition,) = [node for node in graph.node if node.name == "sum/Add"]
@@ -291,6 +333,7 @@ def test_calibration_images_are_left_as_they_are(small, pictures, tmp_path):
     ("arguments", "message"),
     [
         ({"dtype": "bfloat16"}, "dtype must be one of float32, float16, int8.*'bfloat16'"),
+        ({"runtime": "openvino"}, "runtime must be one of onnxruntime, tensorrt.*'openvino'"),
         ({"layout": "CHWN"}, "layout must be one of NHWC, NCHW.*'CHWN'"),
         ({"dtype": "int8"}, "needs calibration images"),
         ({"dtype": "int8", "calibration": np.zeros((0, 16, 16, 3))}, "needs calibration images"),

@@ -41,7 +41,7 @@ def path(model, tmp_path_factory):
     """The model as an int8 file."""
     images = np.random.default_rng(0).normal(size=(16, 16, 16, 3)).astype("float32")
     path = tmp_path_factory.mktemp("tensorrt") / "model.onnx"
-    onnx_format.export(model, path, "int8", images, layout="NCHW")
+    onnx_format.export(model, path, "int8", images, layout="NCHW", runtime="tensorrt")
     return path
 
 

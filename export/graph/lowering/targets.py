@@ -70,6 +70,20 @@ TARGETS = {
 # fmt: on
 KINDS = {"float32": "float", "float16": "half", "int8": "int8"}  # by the type of the weights
 
+# Of runtimes beside LiteRT. ONNX Runtime's kernels for x86 take 16 channels at a time, and copy
+# maps in front of and behind a concatenation: see docs/performance.md.
+# fmt: off
+RUNTIMES = {
+    "onnxruntime": {"float32": Lowering(double=24, multiple=16),
+                    "int8":    Lowering(double=64, multiple=16)},
+}
+# fmt: on
+
+
+def for_runtime(runtime: str, dtype: str) -> Lowering:
+    """The passes for a runtime beside LiteRT, of `RUNTIMES`, and a type of its arithmetic."""
+    return RUNTIMES.get(runtime, {}).get(dtype, Lowering())
+
 
 def get_lowering(target: str | Lowering, dtype: str) -> Lowering:
     """The passes for a target.
