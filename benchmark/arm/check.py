@@ -22,6 +22,7 @@ from keras_ghostnet.preprocessing import normalize
 
 MODELS = ("ghostnet_100", "g_ghost_regnetx_002")
 FORMATS = ("fp32", "int8")
+CHOICES = [("litert", precision) for precision in FORMATS]
 MAX_ERROR = 1e-5  # of float outputs, in their standard deviations
 MAX_STEPS = 1  # of integer outputs
 
@@ -96,7 +97,7 @@ def export_networks(folder):
 
     exports = cache.Cache(folder, target="arm")
     networks = compared_networks.resolve_networks(MODELS, "gpu")
-    return [export.path for one in networks for export in exports.exports(one, FORMATS)]
+    return [export.path for one in networks for export in exports.exports(one, CHOICES)]
 
 
 def _inputs(model):

@@ -18,8 +18,8 @@ from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.arm import count, sysroot, tools
 from keras_ghostnet.benchmark.comparison import (
     compared_networks,
+    cpu,
     entries,
-    litert,
     measure,
     results,
 )
@@ -70,7 +70,7 @@ def count_table(options, out, console):
     """
     found = compared_networks.resolve_networks(options.models, options.suite)
     _check_rows(found)
-    litert.validate_options(options, found)
+    cpu.validate_options(options, found)
     files.require_writable(out)
     csv = _csv(out)
     known = results.read_existing(csv)
@@ -82,7 +82,7 @@ def count_table(options, out, console):
         for measurement in known
         if measurement.unit == UNIT and _runtime(measurement.versions) == _runtime(versions)
     }
-    exported = litert.exports_of(options, found, console)
+    exported = cpu.exports_of(options, found, console)
     missing = {export.sha256: export for export in exported if export.sha256 not in counted}
     facts = dict(run=run.now(), versions=versions)
     with step(console) as done:

@@ -9,20 +9,19 @@ import keras
 import numpy as np
 
 from keras_ghostnet import files, layers
-from keras_ghostnet.benchmark.comparison import exports
+from keras_ghostnet.benchmark.comparison import exports, runtimes
 from keras_ghostnet.benchmark.networks import random_weights
 from keras_ghostnet.export import formats, sidecar
 from keras_ghostnet.export.graph import lowering
 
 EXPORT = pathlib.Path(formats.__file__).parent
-# Parts of the package that no `.tflite` file depends on.
-APART = ("device", "onnx", "saved_model", "tensorrt")
+APART = ("device", "saved_model", "tensorrt")  # parts of the export that nothing here depends on
 SEED = 0  # of the rows' weights
-LIBRARIES = ("ai-edge-litert", "keras", "numpy", "tensorflow")
+LIBRARIES = ("keras", "numpy", "tensorflow")
 
 
 class Cache:
-    """A folder of `.tflite` files, each with a JSON file that says what it is.
+    """A folder of exported files, each with a JSON file that says what it is.
 
     A file is found again only if it comes from the same network (layers and weights), format, code
     of the export and versions of the libraries, and its SHA-256 is still that of the JSON file.
@@ -42,12 +41,13 @@ class Cache:
         self.target, self.force = target, force
         self.made = self.found = 0
 
-    def exports(self, subject, names, size=None):
-        """The files of a subject in some formats, a generator of `exports.Export`.
+    def exports(self, subject, choices, size=None):
+        """The files of a subject for some runtimes, a generator of `exports.Export`.
 
         Args:
             subject: A `ComparedNetwork`.
-            names: Of the formats, such as `"int8"`. A `.tflite` file has its own.
+            choices: Pairs of a runtime and a precision, as `runtimes.choose` returns them. A
+                `.tflite` file has its own.
             size: Side of the image in pixels; None for that of the row or the model.
 
         Raises:
@@ -59,27 +59,33 @@ class Cache:
         keras.utils.set_random_seed(SEED)
         exporter = exports.Exporter(subject.build(size), random=subject.row is not None)
         network = network_hash(exporter.model)  # before anything changes the statistics
-        for name in names:
-            dtype = formats.get_format(f"tflite_{name}").dtype
-            rewrites = repr(lowering.get_lowering(self.target, dtype))
-            key = _hash(network, name, rewrites, _code(), _versions())[:16]
-            path = self.folder / f"{files.file_name(exporter.model.name)}_{name}_{key}.tflite"
+        side = exporter.model.input_shape[1]
+        known = dict(model=subject.name, size=side, **subject.accuracy(side))
+        for choice in choices:
+            fmt, (runtime, precision) = runtimes.format_of(choice), choice
+            rewrites = repr(lowering.get_lowering(self.target, fmt.dtype))
+            options = repr(runtimes.RUNTIMES[runtime].options.get(precision))
+            what = (fmt.name, options, rewrites, _code(fmt.module), _versions(runtime))
+            key = _hash(network, *what)[:16]
+            stem, suffix = f"{files.file_name(exporter.model.name)}_{precision}", fmt.suffix
+            path = self.folder / f"{stem}_{key}.{suffix.rpartition('.')[2]}"
             facts = None if self.force else _facts(path)
             if facts is None:
-                facts = self._make(exporter, dtype, path)
+                facts = self._make(exporter, choice, path)
                 self.made += 1
             else:
                 self.found += 1
-            known = subject.accuracy(facts["size"])
-            yield exports.Export(model=subject.name, format=name, path=path, **facts, **known)
+            yield exports.Export(runtime=runtime, format=precision, path=path, **facts, **known)
 
-    def _make(self, exporter, dtype, path):
+    def _make(self, exporter, choice, path):
+        fmt = runtimes.format_of(choice)
         try:
             with files.replacing(path) as partial:
-                exporter.write(partial, dtype, self.target)
-                facts = {**exports.describe(partial), **exporter.counts}
+                exporter.write(partial, choice, self.target)
+                is_tflite = fmt.module == exports.TFLITE
+                facts = {**exports.describe(partial, is_tflite), **exporter.counts}
         except ValueError as error:
-            raise ValueError(f"{exporter.model.name} in {dtype}: {error}") from error
+            raise ValueError(f"{exporter.model.name} as {fmt.name}: {error}") from error
         with files.replacing(sidecar.path_of(path)) as partial:
             partial.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
         return facts
@@ -119,19 +125,24 @@ def _facts(path):
     return facts if is_whole else None
 
 
-def _code():
-    """A hash of the code that a file depends on."""
+def _code(module):
+    """A hash of the code that a file of a format's module depends on."""
+    modules = {runtimes.format_of((name, "fp32")).module for name in runtimes.RUNTIMES}
+    # All others become ONNX first.
+    own = {module} if module == exports.TFLITE else {module, "onnx"}
+    apart = {*APART, *modules} - own
     sources = [
         *pathlib.Path(layers.__file__).parent.rglob("*.py"),
-        *(path for path in EXPORT.rglob("*.py") if path.relative_to(EXPORT).parts[0] not in APART),
+        *(path for path in EXPORT.rglob("*.py") if path.relative_to(EXPORT).parts[0] not in apart),
         pathlib.Path(exports.__file__),
         pathlib.Path(random_weights.__file__),
     ]
     return _hash(*(sidecar.artifact_hash(path) for path in sorted(sources)))
 
 
-def _versions():
-    return [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
+def _versions(runtime):
+    libraries = (runtimes.RUNTIMES[runtime].package, *LIBRARIES)
+    return [f"{name} {importlib.metadata.version(name)}" for name in libraries]
 
 
 def _hash(*parts):

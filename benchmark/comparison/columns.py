@@ -31,7 +31,7 @@ class Column:
 
     Attributes:
         key: What it shows.
-        heading: Its name, two lines at most.
+        heading: Its name, three lines at most.
         cell: A function of an `entries.Entry` that returns its `Cell`.
         format: Whose figures these are; empty where they are of the network itself.
     """
@@ -52,7 +52,7 @@ def columns(comparison):
         A list of `Column`. The keys are `"model"`, `"parameters"`, `"macs"`, `"top1"` and `"top5"`
         as published, `"run_top1"` of a user's training run on its own images, `"arm"`, and for
         every format `"value"`, `"ratio"`, `"rate"` (where the batch is larger than one) and
-        `"bytes"`.
+        `"bytes"`. Where runtimes were compared, `"runtime"` is the best precision of each.
     """
     result = [
         Column("model", "Network", _model),
@@ -63,6 +63,9 @@ def columns(comparison):
         Column("run_top1", "Top-1\nof run", _run_top1),
         Column("arm", "ARM ms\n(paper)", lambda entry: _plain(entry.row.arm_ms, "{:.1f}")),
     ]
+    if comparison.has_runtimes:
+        names = dict.fromkeys(fmt.partition(" ")[0] for fmt in comparison.formats)
+        result += [_fastest(comparison, name) for name in names]
     for fmt in comparison.formats:
         result += _measured(comparison, fmt)
     return [
@@ -105,10 +108,26 @@ def _plain(value, text):
     return Cell() if value is None else Cell(text.format(value), value)
 
 
+def _fastest(comparison, runtime):
+    """The column of a runtime: the least that its precisions cost; a star at the best of all."""
+
+    def cell(entry):
+        own = [fmt for fmt in entry.measured if fmt.partition(" ")[0] == runtime]
+        if not own:
+            return Cell()
+        best = min(own, key=entry.value)
+        star = "*" if best == entry.best else ""
+        return Cell(f"{star}{entry.value(best):.2f} {best.partition(' ')[2]}", entry.value(best))
+
+    unit = entries.UNITS[comparison.conditions.unit]
+    return Column("runtime", f"{entries.RUNTIMES.get(runtime, runtime)}\n({unit.heading})", cell)
+
+
 def _measured(comparison, fmt):
     unit, batch = entries.UNITS[comparison.conditions.unit], comparison.conditions.batch
     largest = max(entry.value(fmt) or 0 for entry in comparison.entries)
     number = "{:.2f}" if largest < 100 else "{:,.1f}"
+    heading = fmt.replace(" ", "\n")
 
     def value(entry):
         if fmt not in entry.measured:
@@ -133,8 +152,8 @@ def _measured(comparison, fmt):
         return _plain(None if size is None else size / 1e6, "{:.1f}")
 
     return [
-        Column("value", f"{fmt}\n{unit.heading}", value, fmt),
-        Column("ratio", f"{fmt}\nratio", ratio, fmt),
-        Column("rate", f"{fmt}\nimages/s", rate, fmt),
-        Column("bytes", f"{fmt}\nMB", megabytes, fmt),
+        Column("value", f"{heading}\n{unit.heading}", value, fmt),
+        Column("ratio", f"{heading}\nratio", ratio, fmt),
+        Column("rate", f"{heading}\nimages/s", rate, fmt),
+        Column("bytes", f"{heading}\nMB", megabytes, fmt),
     ]

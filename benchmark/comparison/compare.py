@@ -11,13 +11,13 @@ from rich.console import Console
 
 from keras_ghostnet import extras, files, specs
 from keras_ghostnet.benchmark import paper_table
-from keras_ghostnet.benchmark.comparison import kit, litert, results, terminal, throughput
+from keras_ghostnet.benchmark.comparison import cpu, kit, results, terminal, throughput
 from keras_ghostnet.benchmark.comparison.compared_networks import resolve_networks
 from keras_ghostnet.benchmark.comparison.measure import explain_noise
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.training.settings import Count, Threads, Within, check_ranges, kinds
 
-SUITES = {"paper": litert, "gpu": throughput}
+SUITES = {"paper": cpu, "gpu": throughput}
 Side = Annotated[int, Within("[32, 8000]")]  # of images in pixels; the networks need 32
 PAGE, PICTURE = "compare.html", "compare.png"
 REPORT_PACKAGES = ("jinja2", "matplotlib")
@@ -32,11 +32,13 @@ class Options:
     """What is compared, and how.
 
     Attributes:
-        suite: `"paper"`, which runs as TFLite in LiteRT on the CPU, or `"gpu"`, which runs in
-            Keras on the device of the active backend.
+        suite: `"paper"`, whose exported files run on the CPU, or `"gpu"`, which runs in Keras on
+            the device of the active backend.
         models: Names of rows, runs' folders, `.keras` and `.tflite` files; None for the suite.
-        formats: Their names; None for fp32 and int8, on accelerators fp32, fp16 and bf16.
-        threads: Numbers of LiteRT's threads.
+        runtimes: Of the paper's suite, names of `runtimes.RUNTIMES`.
+        formats: Their names; None for fp32 and int8, of several runtimes all that they have, on
+            accelerators fp32, fp16 and bf16.
+        threads: Numbers of the runtimes' threads.
         size: Side of the images in pixels; None for the published one of a row, and the own one of
             a model. A `.tflite` file keeps its own.
         calls: The number of calls to time of each model.
@@ -50,6 +52,7 @@ class Options:
 
     suite: str = "paper"
     models: Sequence[str] | None = None
+    runtimes: tuple[str, ...] = ("litert",)
     formats: Sequence[str] | None = None
     threads: tuple[Threads, ...] = (1,)
     size: Side | None = None
@@ -64,6 +67,11 @@ class Options:
         if self.suite not in SUITES:
             raise ValueError(
                 f"There is no suite {self.suite!r}.{specs.suggest(self.suite, SUITES)}"
+            )
+        if self.suite != "paper" and tuple(self.runtimes) != (cpu.LITERT,):
+            raise ValueError(
+                f"Runtimes are of the suite 'paper' (--suite). Received: "
+                f"{', '.join(self.runtimes)} with the suite {self.suite!r}."
             )
         check_ranges(kinds(Options), vars(self))
 
@@ -93,7 +101,7 @@ def compare(
         This run's measurements.
 
     Raises:
-        ImportError: If LiteRT, Jinja or matplotlib is missing.
+        ImportError: If a runtime, Jinja or matplotlib is missing.
         OSError: If there is no such file, or a folder cannot be written to.
         ValueError: If an option or a model does not fit, or the CSV is of another schema.
     """
@@ -134,11 +142,11 @@ def export_kit(
     if chosen.suite != "paper":
         raise ValueError("A device's folder has the models of the suite 'paper' (--suite).")
     found = resolve_networks(chosen.models, chosen.suite, chosen.trust_model)
-    litert.validate_options(chosen, found)
+    cpu.validate_options(chosen, found)
     kit.validate_folder(directory)
     files.require_writable(pathlib.Path(directory).absolute().parent)
     with _explained(console):
-        kit.write_kit(directory, litert.exports_of(chosen, found, console), chosen.target)
+        kit.write_kit(directory, cpu.exports_of(chosen, found, console), chosen.target)
 
 
 def report_measurements(

@@ -3,18 +3,19 @@
 import dataclasses
 
 from keras_ghostnet.benchmark import paper_table
-from keras_ghostnet.benchmark.comparison import results
+from keras_ghostnet.benchmark.comparison import results, runtimes
 
 REFERENCE = "ghostnet_100"
 FIRST = ("fp32", "int8")  # of the formats; others follow by name
 RUNTIMES = {
+    **{name: one.title for name, one in runtimes.RUNTIMES.items()},
     "jax": "JAX",
-    "litert": "LiteRT",
     "qemu": "LiteRT in QEMU",
     "tensorflow": "TensorFlow",
     "torch": "PyTorch",
 }
-THREADED = ("litert", "qemu")  # runtimes that are told how many threads to use
+THREADED = (*runtimes.RUNTIMES, "qemu")  # runtimes that are told how many threads to use
+SEVERAL = ", "  # between the runtimes of a run
 # A counted figure agrees with a published one to 1 %, or to the published one's last digit.
 TOLERANCE = 0.01
 
@@ -46,7 +47,8 @@ class Conditions:
     """What figures must have in common to be compared.
 
     Attributes:
-        device, runtime, threads, batch, unit: As in `results.Measurement`.
+        device, runtime, threads, batch, unit: As in `results.Measurement`; of a run in several
+            runtimes, all their names, with commas.
         size: Side of the image in pixels; None where each network has that of its row.
     """
 
@@ -59,11 +61,12 @@ class Conditions:
 
     def __str__(self):
         threads = ""
-        if self.runtime in THREADED:
+        names = self.runtime.split(SEVERAL)
+        if names[0] in THREADED:
             threads = f", {self.threads} {'thread' if self.threads == 1 else 'threads'}"
         batch = "" if self.batch == 1 else f", batches of {self.batch}"
         size = "" if self.size is None else f", {self.size} x {self.size} pixels"
-        runtime = RUNTIMES.get(self.runtime, self.runtime)
+        runtime = SEVERAL.join(RUNTIMES.get(name, name) for name in names)
         return f"{self.device}, {runtime}{threads}{batch}{size}"
 
 
@@ -73,11 +76,17 @@ class Entry:
 
     Attributes:
         row: A `keras_ghostnet.benchmark.paper_table.Row`.
-        measured: A dict of formats and `results.Measurement`, not empty.
+        measured: A dict of formats and `results.Measurement`, not empty. Where runtimes were
+            compared, a format is a runtime and a precision, such as `"ncnn fp16"`.
     """
 
     row: object
     measured: dict
+
+    @property
+    def best(self):
+        """The format that costs least."""
+        return min(self.measured, key=self.value)
 
     @property
     def parameters(self):
@@ -146,6 +155,11 @@ class Comparison:
     reference: str
 
     @property
+    def has_runtimes(self):
+        """Whether several runtimes were compared."""
+        return SEVERAL in self.conditions.runtime
+
+    @property
     def measurements(self):
         return [value for entry in self.entries for value in entry.measured.values()]
 
@@ -182,6 +196,11 @@ def comparisons(measurements, suite="paper", reference=REFERENCE):
         for measurement in measurements
         if measurement.model in rows and measurement.size != rows[measurement.model].size
     }
+    named = {}
+    for measurement in measurements:
+        if measurement.runtime in runtimes.RUNTIMES:
+            named.setdefault(measurement.run, set()).add(measurement.runtime)
+    several = {run: SEVERAL.join(sorted(names)) for run, names in named.items() if len(names) > 1}
     groups = {}
     for measurement in sorted(results.latest(measurements), key=lambda m: m.run, reverse=True):
         name = measurement.model
@@ -191,8 +210,11 @@ def comparisons(measurements, suite="paper", reference=REFERENCE):
         as_published = (
             measurement.size == row.size and (measurement.run, measurement.size) not in resized
         )
-        models = groups.setdefault(_conditions(measurement, as_published), {})
-        models.setdefault(name, {})[measurement.format] = measurement
+        conditions, fmt = _conditions(measurement, as_published), measurement.format
+        if measurement.run in several and measurement.runtime in runtimes.RUNTIMES:
+            conditions = dataclasses.replace(conditions, runtime=several[measurement.run])
+            fmt = f"{measurement.runtime} {fmt}"
+        groups.setdefault(conditions, {}).setdefault(name, {})[fmt] = measurement
     if not groups:
         names = ", ".join(sorted({measurement.model for measurement in measurements}))
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Networks as `.tflite` files to be timed, all made in the same way."""
+"""Networks as files to be timed, all of a format made in the same way."""
 
 import dataclasses
 import functools
@@ -7,33 +7,38 @@ import pathlib
 import numpy as np
 
 from keras_ghostnet import count_macs, count_parameters, files
+from keras_ghostnet.benchmark.comparison import runtimes
 from keras_ghostnet.benchmark.networks import random_weights
-from keras_ghostnet.export import sandbox, sidecar, tflite
+from keras_ghostnet.export import formats, sandbox, sidecar, tflite
 from keras_ghostnet.export.device import run
 from keras_ghostnet.export.graph import deploy, for_tracing
-from keras_ghostnet.export.tflite import runtime
+from keras_ghostnet.export.tflite import runtime as litert
 from keras_ghostnet.quiet import quiet
 
 IMAGES = 16  # that ranges, and the statistics of random weights, are taken from
 INTEGERS = ("int8", "uint8")
+TFLITE = "tflite"  # the formats' module
 
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-    """A `.tflite` file, and what is known of its network.
+    """An exported file, or folder, and what is known of its network.
 
     Attributes:
         model: The subject's name.
+        runtime: That runs it, of `keras_ghostnet.benchmark.comparison.runtimes.RUNTIMES`.
         format: `"fp32"`, `"fp16"` or `"int8"`.
         path: The file.
         size: Side of the image in pixels.
         bytes, sha256: Of the file.
         parameters, macs: Counted; None if only the file is known.
-        parts: The number of partitions that XNNPACK divides it into, the remainder included.
+        parts: The number of partitions that XNNPACK divides it into, the remainder included; None
+            in other runtimes.
         top1, images: As in `keras_ghostnet.benchmark.comparison.results.Measurement`.
     """
 
     model: str
+    runtime: str
     format: str
     path: pathlib.Path
     size: int
@@ -41,9 +46,14 @@ class Export:
     sha256: str
     parameters: int | None
     macs: int | None
-    parts: int
+    parts: int | None
     top1: float | None = None
     images: str = ""
+
+    @property
+    def artifact_format(self):
+        """Its `keras_ghostnet.export.formats.Format`."""
+        return runtimes.format_of((self.runtime, self.format))
 
     @property
     def fields(self):
@@ -73,10 +83,20 @@ class Exporter:
         """Parameters and multiply-adds of one image, a dictionary."""
         return dict(parameters=count_parameters(self.model), macs=count_macs(self.model))
 
-    def write(self, path, dtype, target):
-        """Writes a file for a processor; an int8 one takes its ranges from `images`."""
-        options = dict(one_partition=False, target=target)
-        tflite.export(self.deployed, path, dtype, self.images, **options)
+    def write(self, path, choice, target):
+        """Writes the artifact of a runtime and precision for a processor.
+
+        Those of int8 take their ranges from `images`.
+        """
+        fmt, (name, precision) = runtimes.format_of(choice), choice
+        if fmt.module == TFLITE:  # which networks of others are taken to in parts, too
+            options = dict(one_partition=False, target=target)
+            tflite.export(self.deployed, path, fmt.dtype, self.images, **options)
+            return
+        options = dict(runtimes.RUNTIMES[name].options.get(precision, {}))
+        if "target" in fmt.options:
+            options["target"] = target
+        formats.write(self.deployed, fmt, path, self.images, **options)
 
     @functools.cached_property
     def deployed(self):
@@ -87,18 +107,17 @@ class Exporter:
             return for_tracing(deploy(self.model))
 
 
-def describe(path):
-    """What the file itself holds: `size`, `bytes`, `sha256` and `parts`, a dictionary.
+def describe(path, is_tflite=True):
+    """What the artifact itself holds: `bytes`, `sha256` and `parts`, a dictionary.
 
     Raises:
         ImportError: If LiteRT is missing.
         ValueError: If it is not a network that takes one image.
     """
     return dict(
-        size=tflite.load(path).input_shape[0],
         bytes=files.size(path),
         sha256=sidecar.artifact_hash(path),
-        parts=_parts(path),
+        parts=_parts(path) if is_tflite else None,
     )
 
 
@@ -114,8 +133,10 @@ def of_file(subject):
     floats = "fp16" if "FLOAT16" in map(graph.type_names.get, tensors) else "fp32"
     return Export(
         model=subject.name,
+        runtime="litert",
         format="int8" if is_integer else floats,
         path=subject.file,
+        size=tflite.load(subject.file).input_shape[0],
         parameters=None,
         macs=None,
         **describe(subject.file),
@@ -124,7 +145,7 @@ def of_file(subject):
 
 def _parts(path):
     try:
-        runtime.check_partition(path)
+        litert.check_partition(path)
     except ValueError:
         # There is no public way to the delegated parts: LiteRT only logs their number.
         operators = run.Model(path).interpreter._get_ops_details()

@@ -48,8 +48,10 @@ def write_kit(folder, exported, target):
         partial.mkdir()
         entries = []
         for export in exported:
-            name = f"{files.file_name(export.model)}_{export.format}.tflite"
-            shutil.copyfile(export.path, partial / name)
+            fmt = export.artifact_format
+            name = f"{files.file_name(export.model)}{fmt.suffix}"
+            copy = shutil.copytree if fmt.is_folder else shutil.copyfile
+            copy(export.path, partial / name)
             entries.append({"file": name, **export.fields})
         table = {
             "schema": results.SCHEMA,

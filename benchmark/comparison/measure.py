@@ -7,6 +7,7 @@ import time
 
 from keras_ghostnet import environment, files
 from keras_ghostnet.benchmark.comparison import results
+from keras_ghostnet.benchmark.comparison.runtimes import RUNTIMES
 from keras_ghostnet.console import progress
 from keras_ghostnet.export.device import run
 
@@ -14,7 +15,7 @@ BURST, WARMUP = 10, 10
 LEAD = 1  # calls in front of a burst, which find the caches as the other models left them
 SAVE_SECONDS = 5.0
 PACKAGES = {  # that make and run the networks, by runtime
-    "litert": ("ai-edge-litert", "keras", "tensorflow"),
+    **{name: (one.package, "keras", "tensorflow") for name, one in RUNTIMES.items()},
     "tensorflow": ("keras", "tensorflow"),
     "jax": ("keras", "jax"),
     "torch": ("keras", "torch"),
@@ -31,7 +32,8 @@ class MeasurementRun:
         folder: Of the CSV.
         plan: What distinguishes this run from others, as JSON can hold it.
         device: Name of the processor or card.
-        runtime, versions: As in `results.Measurement`.
+        runtime, versions: As in `results.Measurement`; of several runtimes, their names with a
+            hyphen.
         calls: The number of calls to time of each model.
         console: A `rich.console.Console` for progress.
         force: Whether to restart an interrupted run.
@@ -66,7 +68,7 @@ class MeasurementRun:
         Args:
             group: Its name; another for every group of the run.
             networks: A dict of names and fields of `results.Measurement`, dictionaries: all that
-                is not measured.
+                is not measured; their runtime and versions count before the run's.
             functions: A dict of the same names and functions without arguments, to be timed.
 
         Returns:
@@ -81,7 +83,7 @@ class MeasurementRun:
             figures = run.summary(times[name], others)
             figures["noisy"] = bool(figures["noisy"])
             facts = dict(run=self.start, unit="ms", conditions=described, **self.facts)
-            measured.append(results.Measurement(**fields, **facts, **figures))
+            measured.append(results.Measurement(**{**facts, **fields}, **figures))
         new = [measurement for measurement in measured if measurement not in self.known]
         if new:
             results.append_measurements(self.csv, new)

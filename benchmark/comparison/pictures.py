@@ -110,6 +110,16 @@ def _pictures_of_group(comparison, group, images):
         [_point(entry, entry.macs, comparison) for entry in group if entry.macs],
         **accuracy,
     )
+    if comparison.has_runtimes:
+        yield Picture(
+            f"Accuracy{on} against {unit.quantity}, each network in its best runtime and precision",
+            f"{unit.quantity.capitalize()} ({unit.symbol})",
+            [
+                _point(entry, entry.value(entry.best), comparison, entry.is_noisy(entry.best))
+                for entry in group
+            ],
+            **accuracy,
+        )
     for fmt in comparison.formats:
         yield Picture(
             f"Accuracy{on} against {unit.quantity}, {fmt}",

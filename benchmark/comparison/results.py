@@ -20,7 +20,8 @@ class Measurement:
         run: When the run started, ISO 8601 in UTC; the same for all that was measured in turn.
         model: The name of a row of the table, or what the user named.
         format: `"fp32"`, `"fp16"`, `"bf16"` or `"int8"`.
-        runtime: `"litert"`, `"tensorflow"`, `"jax"`, `"torch"` or `"qemu"`.
+        runtime: Of `keras_ghostnet.benchmark.comparison.runtimes.RUNTIMES`; or `"tensorflow"`,
+            `"jax"`, `"torch"` or `"qemu"`.
         device: Name of the CPU or card.
         threads: That the runtime was given.
         size: Side of the image in pixels.

@@ -9,6 +9,7 @@ from keras_ghostnet.benchmark.comparison.columns import columns
 from keras_ghostnet.files import printable, printable_lines
 
 LEFT_OUT = ("top5",)  # so that the rest fits 100 columns
+OF_RUNTIMES = ("model", "macs", "top1", "run_top1", "runtime")
 MOST_FORMATS = 2  # of which there is room for all columns
 WIDTH = 100  # of the table, which a narrower terminal wraps
 OURS = "bold cyan"
@@ -28,8 +29,8 @@ def table(measurements, suite="paper", reference=entries.REFERENCE):
     """What was measured, a row for each network, at most 100 columns wide with two formats.
 
     Args:
-        measurements: A list of `results.Measurement`. Of several devices,
-            runtimes, threads or batch sizes those of the newest one are shown.
+        measurements: A list of `results.Measurement`. Of several devices, threads, batch sizes or
+            runtimes that were not measured in one run, those of the newest one are shown.
         suite: Whose rows to take: `"paper"` or `"gpu"`.
         reference: The name of the row that ratios refer to.
 
@@ -41,7 +42,9 @@ def table(measurements, suite="paper", reference=entries.REFERENCE):
     """
     comparison, *others = entries.comparisons(measurements, suite, reference)
     shown = [column for column in columns(comparison) if column.key not in LEFT_OUT]
-    if len(comparison.formats) > MOST_FORMATS:
+    if comparison.has_runtimes:  # the page has the rest
+        shown = [column for column in shown if column.key in OF_RUNTIMES]
+    elif len(comparison.formats) > MOST_FORMATS:
         shown = [column for column in shown if column.key != "bytes"]
     result = Table(
         box=box.SIMPLE_HEAD,
@@ -81,6 +84,8 @@ def _caption(comparison, shown, others):
     """Explains what is in the table, and nothing else."""
     keys = {column.key for column in shown}
     parts = [f"Medians; ratio: to {comparison.reference}." if "ratio" in keys else "Medians."]
+    if "runtime" in keys:
+        parts.append("Of each runtime its fastest precision, *: of the network.")
     if any(column.cell(entry).published for column in shown for entry in comparison.entries):
         parts.append("In brackets: published, if other.")
     if "run_top1" in keys:

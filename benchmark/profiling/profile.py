@@ -169,7 +169,7 @@ def profile(
     with quiet(unless=()):
         (network,) = resolve_networks([str(model)], "paper", trust_model)
         with step(console, "Exporting") as done:
-            (export,) = Cache().exports(network, [format])
+            (export,) = Cache().exports(network, [("litert", format)])
             done(f"profiling {export.path}")
         return _profile_export(export, threads, calls)
 

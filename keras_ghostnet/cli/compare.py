@@ -1,7 +1,7 @@
 """Measure the networks of the paper's table side by side on this device.
 
 MODELS are names of the table, and runs' folders, .keras and .tflite files beside them. The suite
-paper runs as TFLite in LiteRT on the CPU, the suite gpu in Keras on the device of its backend.
+paper runs in LiteRT or --runtimes on the CPU, the suite gpu in Keras on the device of its backend.
 Measurements are appended to DIR/DEVICE-RUNTIME.csv and shown in DIR/compare.html.
 """
 
@@ -12,6 +12,7 @@ from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.quiet import quiet
 
 OUT = "compare"
+RUNTIMES = ("litert", "onnxruntime", "openvino", "ncnn", "mnn")
 NEXT = """\
 Done: {}. Copy it to the device, and there:
     pip install numpy ai-edge-litert
@@ -23,14 +24,21 @@ def arguments(parser):
     parser.add_argument("--suite", default="paper", help="paper or gpu (default: paper)")
     parser.add_argument("--models", type=names, metavar="A,B,...", help="see above (default: all)")
     parser.add_argument(
+        "--runtimes",
+        type=names,
+        default=("litert",),
+        metavar="A,B,...",
+        help=f"of the suite paper: {', '.join(RUNTIMES)} (default: litert)",
+    )
+    parser.add_argument(
         "--formats",
         type=names,
         metavar="A,B,...",
-        help="paper: fp32, fp16, int8 (default: fp32,int8); gpu: fp32, fp16, bf16 (default: all on "
-        "an accelerator, else fp32)",
+        help="paper: fp32, fp16, int8 (default: fp32,int8; of several runtimes all); gpu: fp32, "
+        "fp16, bf16 (default: all on an accelerator, else fp32)",
     )
     parser.add_argument(
-        "--threads", type=numbers, default=(1,), metavar="N,...", help="of LiteRT (default: 1)"
+        "--threads", type=numbers, default=(1,), metavar="N,...", help="of a runtime (default: 1)"
     )
     parser.add_argument(
         "--resolution", type=int, metavar="N", help="side of the images (default: as published)"
@@ -93,6 +101,7 @@ def run(args):
 def _options(args):
     return dict(
         suite=args.suite,
+        runtimes=args.runtimes,
         formats=args.formats,
         threads=args.threads,
         size=args.resolution,

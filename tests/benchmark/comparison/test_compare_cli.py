@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from keras_ghostnet.benchmark.comparison import compare as comparing
-from keras_ghostnet.benchmark.comparison import kit, litert, results, throughput
+from keras_ghostnet.benchmark.comparison import cpu, kit, results, throughput
 from keras_ghostnet.export import formats
 from keras_ghostnet.export.device import run
 from tests.benchmark.comparison.samples import measurements
@@ -203,9 +203,9 @@ REFUSED = {
 
 @pytest.fixture
 def no_long_work(monkeypatch):
-    for suite in (litert, throughput):
+    for suite in (cpu, throughput):
         monkeypatch.setattr(suite, "measure", lambda *_: 1 / 0)
-    monkeypatch.setattr(litert, "exports_of", lambda *_: 1 / 0)
+    monkeypatch.setattr(cpu, "exports_of", lambda *_: 1 / 0)
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -217,7 +217,7 @@ def test_bad_arguments(case, compare, capfd):
 
 
 def test_an_older_csv_is_told_before_the_export(compare, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(litert, "exports_of", lambda *_: 1 / 0)
+    monkeypatch.setattr(cpu, "exports_of", lambda *_: 1 / 0)
     path = tmp_path / "out" / results.file_name(run.Conditions().device, "litert")
     path.parent.mkdir()
     path.write_text("schema,run\n0,1\n")
@@ -227,7 +227,7 @@ def test_an_older_csv_is_told_before_the_export(compare, tmp_path, monkeypatch, 
 
 
 def test_a_full_folder_for_a_kit(compare, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(litert, "exports_of", lambda *_: 1 / 0)
+    monkeypatch.setattr(cpu, "exports_of", lambda *_: 1 / 0)
     (tmp_path / "notes.txt").touch()
     assert compare("--export-only", tmp_path) == 1
     assert "holds something else" in capfd.readouterr().err
@@ -245,6 +245,6 @@ def test_missing_packages(compare, monkeypatch, capfd):
 
 @pytest.mark.usefixtures("no_long_work")
 def test_another_backend_cannot_export(compare, monkeypatch, capfd):
-    monkeypatch.setattr(litert.keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(cpu.keras.backend, "backend", lambda: "jax")
     assert compare() == 1
     assert "set KERAS_BACKEND=tensorflow" in capfd.readouterr().err

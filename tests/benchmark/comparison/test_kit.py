@@ -22,7 +22,11 @@ from keras_ghostnet.export.device import run
 @pytest.fixture(scope="module")
 def exported(run_dir, tmp_path_factory):
     kept = cache.Cache(tmp_path_factory.mktemp("cache"), target="none")
-    return list(kept.exports(ComparedNetwork(str(run_dir)), ["fp32", "int8"]))
+    return list(
+        kept.exports(
+            ComparedNetwork(str(run_dir)), (("litert", precision) for precision in ("fp32", "int8"))
+        )
+    )
 
 
 @pytest.fixture

@@ -1,23 +1,24 @@
-"""The paper's suite: `.tflite` files in LiteRT on the CPU."""
+"""The paper's suite: exported files in their runtimes on the CPU."""
 
 import keras
+import numpy as np
 
-from keras_ghostnet import files, specs
-from keras_ghostnet.benchmark.comparison import results
+from keras_ghostnet import files
+from keras_ghostnet.benchmark.comparison import results, runtimes
 from keras_ghostnet.benchmark.comparison.cache import Cache
 from keras_ghostnet.benchmark.comparison.measure import (
     MeasurementRun,
     describe_versions,
     warn_of_threads,
 )
+from keras_ghostnet.benchmark.networks import random_weights
 from keras_ghostnet.console import progress, step
-from keras_ghostnet.export import formats, tflite
+from keras_ghostnet.export import formats
 from keras_ghostnet.export.device import run
 from keras_ghostnet.export.graph import lowering
 
-RUNTIME = "litert"
-FORMATS = ("fp32", "fp16", "int8")
-DEFAULT = ("fp32", "int8")
+LITERT = "litert"
+DEFAULT = ("fp32", "int8")  # of LiteRT alone; of several runtimes all that they have
 
 
 def validate_options(options, found):
@@ -28,17 +29,20 @@ def validate_options(options, found):
         found: A list of `ComparedNetwork`.
 
     Raises:
-        ImportError: If LiteRT is missing.
+        ImportError: If a runtime is missing.
         OSError: If the cache cannot be written to.
-        ValueError: If a format, the target or the backend does not fit.
+        ValueError: If a runtime, a format, the target or the backend does not fit.
     """
-    for name in options.formats or ():
-        if name not in FORMATS:
-            raise ValueError(
-                f"The paper suite has no format {name!r}.{specs.suggest(name, FORMATS)}"
-            )
+    choose(options)
+    own = [subject.name for subject in found if subject.file is not None]
+    if own and LITERT not in options.runtimes:
+        raise ValueError(f"{own[0]} runs in LiteRT: name it with --runtimes, too.")
+    others = [name for name in options.runtimes if name != LITERT]
+    if others and any(batch > 1 for batch in options.batch):
+        raise ValueError(
+            f"Batches are compared in LiteRT alone. Received: --batch and --runtimes {others[0]}."
+        )
     lowering.get_lowering(options.target, "float32")
-    formats.require_packages(formats.get_format("tflite_fp32"))
     if keras.backend.backend() != "tensorflow" and any(subject.file is None for subject in found):
         raise ValueError(
             "Networks become TFLite files by TensorFlow. The active backend is "
@@ -50,15 +54,21 @@ def validate_options(options, found):
         raise type(error)(str(error).replace("--out", "--cache")) from error
 
 
+def choose(options):
+    """Runtimes and precisions of options, as `runtimes.choose`."""
+    is_alone = tuple(options.runtimes) == (LITERT,)
+    default = DEFAULT if is_alone else runtimes.PRECISIONS
+    return runtimes.choose(options.runtimes, options.formats, default)
+
+
 def exports_of(options, found, console):
     """The files of all networks, a list of `exports.Export`; new ones go to the cache."""
     cache, result = Cache(options.cache, options.target, options.force), []
-    names = options.formats or DEFAULT
     with step(console) as done:
         with progress(console, "exporting", len(found)) as show:
             for number, subject in enumerate(found):
                 show(number, subject.name)
-                result += cache.exports(subject, names, options.size)
+                result += cache.exports(subject, choose(options), options.size)
         done(f"exported {cache.made} files; {cache.found} were in {cache.folder}")
     kept = [export.model for export in result if export.size != (options.size or export.size)]
     if kept:
@@ -85,18 +95,19 @@ def measure(options, found, out, console):
     Returns:
         A list of `keras_ghostnet.benchmark.comparison.results.Measurement`.
     """
-    machine = run.Conditions()
-    results.read_existing(out / results.file_name(machine.device, RUNTIME))  # of this schema?
+    machine, name = run.Conditions(), "-".join(options.runtimes)
+    results.read_existing(out / results.file_name(machine.device, name))  # of this schema?
     for threads in options.threads:
         warn_of_threads(threads, len(machine.cores), console)
     exported = exports_of(options, found, console)
     target = lowering.host() if options.target == "host" else options.target
+    versions = {name: describe_versions(name, target) for name in options.runtimes}
     timing = MeasurementRun(
         out,
         [[export.sha256 for export in exported], options.threads, options.batch],
         device=machine.device,
-        runtime=RUNTIME,
-        versions=describe_versions(RUNTIME, target),
+        runtime=name,
+        versions="; ".join(versions.values()),
         calls=options.calls,
         console=console,
         force=options.force,
@@ -104,34 +115,47 @@ def measure(options, found, out, console):
     measured = []
     for threads in options.threads:
         for batch in dict.fromkeys((1, *sorted(options.batch))):
-            models = _load(exported, threads, batch, console)
+            loaded = _load(exported, threads, batch, console)
             measured += timing.measure(
                 f"{threads} {'thread' if threads == 1 else 'threads'}, batch {batch}",
                 {
-                    name: {**export.fields, "threads": threads, "batch": batch}
-                    for name, (export, _) in models.items()
+                    name: {
+                        **export.fields,
+                        "versions": versions[export.runtime],
+                        "threads": threads,
+                        "batch": batch,
+                    }
+                    for name, (export, _) in loaded.items()
                 },
-                {name: model.interpreter.invoke for name, (_, model) in models.items()},
+                {name: function for name, (_, function) in loaded.items()},
             )
     timing.finish()
     return measured
 
 
 def _load(exported, threads, batch, console):
-    """By name the `Export` and its model in LiteRT, where it can take so many images."""
+    """By name the `Export` and a function that runs it, where it can take so many images."""
     loaded, left_out = {}, []
     for export in exported:
-        model = tflite.load(export.path, threads)
+        model = formats.load(export.path, export.artifact_format, threads)
         try:
-            if batch > 1:
-                model.resize(batch)
+            function = _function(export, model, batch)
         except (RuntimeError, ValueError):  # a shape is fixed somewhere within
             left_out.append(f"{export.model} ({export.format})")
         else:
-            loaded[f"{export.model} {export.format}"] = export, model
+            loaded[f"{export.model} {export.runtime} {export.format}"] = export, function
     if left_out:
         console.print(
             f"With one image alone, to which their files are fixed: {', '.join(left_out)}",
             soft_wrap=True,
         )
     return loaded
+
+
+def _function(export, model, batch):
+    if export.runtime != LITERT:
+        (image,) = random_weights.random_images(1, export.size, export.size)
+        return model.single(np.asarray(image, "float32"))
+    if batch > 1:
+        model.resize(batch)
+    return model.interpreter.invoke
