@@ -127,7 +127,7 @@ def test_command_takes_crop_and_classes_of_a_run(source, tmp_path, capsys):
     output, errors = capsys.readouterr()
     assert errors == ""
     found, table = output.split("\n", 1)
-    assert found.startswith(f"350 images of 10 classes in {source} (280 train, 70 val; 350 PNG)")
+    assert found.startswith(f"350 PNG images of 10 classes in {source} (280 train, 70 val)")
     assert len(table.strip().splitlines()) == 3
     for text in ("70", f"{wanted['accuracy']:.2%}", f"{wanted['top5']:.2%}"):
         assert text in output

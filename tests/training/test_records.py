@@ -110,7 +110,7 @@ def test_names_that_are_no_text_and_what_was_skipped(tmp_path, monkeypatch):
     console = rich.console.Console(record=True, width=200)
     monkeypatch.chdir(folder)
     assert make_records(".", tmp_path / "out", console=console) == {"train": 2, "val": 2}
-    found = "4 images of 2 classes in . (2 train, 2 val; 4 JPEG; skipped: 1 .txt)"
+    found = "4 JPEG images of 2 classes in . (2 train, 2 val; skipped: 1 .txt)"
     assert found in console.export_text()
     records = tf.data.TFRecordDataset(str(tmp_path / "out" / "validation-00000-of-00001"))
     features = [

@@ -57,7 +57,11 @@ class Listing:
     def describe(self) -> str:
         """What was found and what was left out, in a line."""
         counts = {split: len(images) for split, images in self.splits.items()}
-        text = f"{sum(counts.values()):,} images of {len(self.class_names)} classes in {self.root}"
+        kind = "" if len(self.formats) > 1 else "".join(f"{name} " for name in self.formats)
+        text = (
+            f"{sum(counts.values()):,} {kind}images of {len(self.class_names)} classes in "
+            f"{self.root}"
+        )
         held_out = " held out of the former" if self.is_held_out else ""
         parts = [
             ", ".join(
@@ -65,7 +69,8 @@ class Listing:
                 for split, count in counts.items()
             )
         ]
-        parts.append(_counts(self.formats))
+        if not kind:
+            parts.append(_counts(self.formats))
         if self.skipped:
             parts.append(f"skipped: {_counts(self.skipped)}")
         return f"{printable(text)} ({printable('; '.join(parts))})"
