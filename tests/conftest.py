@@ -36,6 +36,7 @@ SLOW = [
     "test_image_size.py",
     "test_model_file.py",
     "test_model_file_mutations.py",
+    "test_model_file_sizes.py",
     "test_models.py",
     "test_timm.py",
     "test_wheel.py",
