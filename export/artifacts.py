@@ -239,7 +239,9 @@ class _Exporter:
         options = {key: known[key] for key in known if key in fmt.options} | options
         if fmt.name == "saved_model":
             return self._export_version(fmt, options)
-        images = self.subject.calibration
+        images = subject.calibration
+        if fmt.dtype == "float16":  # what half precision does not hold is found with images
+            images = images or subject.sample
         path = self.out / f"{self.subject.model.name}{fmt.suffix}"
         # Both are complete before either appears.
         with files.replacing(sidecar.path_of(path)) as beside, files.replacing(path) as partial:

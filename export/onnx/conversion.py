@@ -9,6 +9,7 @@ from keras_ghostnet import extras
 from keras_ghostnet.export.contents import ONNX_LABELS, ONNX_RUNTIME
 from keras_ghostnet.export.graph.lowering.targets import for_runtime, lower
 from keras_ghostnet.export.graph.refusals import naming_layers
+from keras_ghostnet.export.half import require_half_range
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.version import __version__
 
@@ -70,9 +71,11 @@ def export(
     from keras_ghostnet.export.onnx import graphs, half, quantize
 
     model = lower(model, for_runtime(runtime, dtype))
+    if dtype == "float16":  # whose converter would clip what is too large
+        require_half_range(model, calibration, sums=True)
     network = convert(model, layout)
     if dtype == "float16":
-        network = half.to_float16(network, calibration, float16_inputs)
+        network = half.to_float16(network, float16_inputs)
     with naming_layers(model, f"ONNX ({dtype})"):
         if dtype == "int8":
             network = quantize.to_int8(network, calibration, runtime)

@@ -9,6 +9,7 @@ import numpy as np
 from keras_ghostnet.export import preprocessing
 from keras_ghostnet.export.graph import lowering
 from keras_ghostnet.export.graph.refusals import UnsupportedOperatorError, naming_layers
+from keras_ghostnet.export.half import require_half_range
 from keras_ghostnet.export.tflite import inspection, packaging, pixels, runtime, tuning
 from keras_ghostnet.export.tflite.concatenation import narrow_concatenations
 from keras_ghostnet.model_input import NORMALIZED, PIXELS
@@ -45,7 +46,8 @@ def export(
             `"int8"` for weights, activations, inputs and outputs of 8 bits, a scale for every
             output channel of a kernel.
         calibration: Images `(n, height, width, 3)`, as the model takes them, for the ranges of
-            the int8 activations.
+            the int8 activations; for float16, if given, every value is checked against what half
+            precision holds.
         io: Type of an int8 file's input and output: `"int8"` or `"uint8"`; None takes `"int8"`,
             or `"uint8"` with `fold_preprocessing`.
         fold_preprocessing: Whether the file takes raw RGB pixels, uint8 `(1, height, width, 3)`
@@ -60,7 +62,8 @@ def export(
     Raises:
         ImportError: If LiteRT is missing.
         ValueError: If an option does not fit, or the file is not what was promised: types of
-            inputs and outputs, built-in operators, one partition for XNNPACK.
+            inputs and outputs, built-in operators, one partition for XNNPACK; if weights or
+            activations are too large for float16; the message names the layer.
     """
     integer = integer_type(io, fold_preprocessing)
     if target == tuning.MEASURED:
@@ -71,6 +74,8 @@ def export(
         calibration = None if calibration is None else to_pixels(calibration)
     if calibration is not None and (fold_preprocessing or input == PIXELS):
         calibration = _full_range(calibration)
+    if dtype == "float16":
+        require_half_range(model, calibration)
     content = _convert(model, dtype, calibration, integer)
     if fold_preprocessing and dtype != "int8":
         content = pixels.take_pixels(content)

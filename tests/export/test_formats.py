@@ -6,7 +6,7 @@ import pytest
 
 from keras_ghostnet import create_model, files
 from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
-from keras_ghostnet.export import formats, tflite
+from keras_ghostnet.export import contents, formats, tflite
 from keras_ghostnet.export.graph import deploy
 from keras_ghostnet.export.verification import compare, verify, verify_outputs
 from keras_ghostnet.preprocessing import normalize
@@ -39,12 +39,37 @@ def test_whole_networks(name, images, tmp_path):
     assert tflite.operators(path.read_bytes())["CONV_2D"] >= 50
 
 
-def test_half_precision_weights_compute_nearly_the_same(artifacts, images, reference):
+def test_half_precision_computes_nearly_the_same(artifacts, images, reference):
     fmt = formats.get_format("tflite_fp16")
     path = artifacts[fmt.name]
     result = compare(formats.load(path, fmt)(images), reference.outputs, None, fmt)
     assert result.max_error < 0.05
     assert files.size(path) < 0.6 * files.size(artifacts[TFLITE.name])
+
+
+def test_files_of_half_precision_alone_declare_it(artifacts):
+    declared = {
+        name: contents.describe(path)["reduced_precision"]
+        for name, path in artifacts.items()
+        if name.startswith("tflite")
+    }
+    assert declared == {"tflite_fp32": None, "tflite_fp16": "fp16accfp16", "tflite_int8": None}
+
+
+@pytest.mark.parametrize("change", [0, 1e-3])
+def test_the_arithmetic_is_found_by_running(change, artifacts, images):
+    """Without the permission, outputs are those of float32; others were of half precision."""
+    fmt = formats.get_format("tflite_fp16")
+    seen = []
+
+    def run(path, image):
+        seen.append(contents.describe(path)["reduced_precision"])
+        return formats.load(path, fmt)(image)
+
+    output = formats.load(artifacts[fmt.name], fmt)(images[:1]) + np.float32(change)
+    found = tflite.find_arithmetic(artifacts[fmt.name], images[:1], output, run)
+    assert found == ("float16" if change else "float32")
+    assert seen == ["-----------"]
 
 
 def test_int8_computes_nearly_the_same(artifacts, images, reference):

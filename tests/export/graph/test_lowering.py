@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras.layers import ZeroPadding2D
 
 from keras_ghostnet.export import verification
 from keras_ghostnet.export.formats import get_format, load
@@ -11,6 +12,7 @@ from keras_ghostnet.export.graph.flatten import flatten
 from keras_ghostnet.export.graph.lowering import Lowering, targets
 from keras_ghostnet.export.graph.lowering.double import double_ghost_modules
 from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
+from keras_ghostnet.export.graph.lowering.pad import pad_rows
 from keras_ghostnet.export.graph.lowering.split import split_concatenations
 from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
 from keras_ghostnet.export.graph.nodes import is_concatenation, is_convolution, is_pointwise
@@ -22,6 +24,7 @@ PASSES = {
     "widen": lambda graph: widen_convolutions(graph, 8),
     "stem": lambda graph: pack_stem(graph, 8),
     "pack": lambda graph: pack_pixels(pack_stem(graph, 64), 64),
+    "rows": pad_rows,
 }
 
 
@@ -140,6 +143,34 @@ def test_a_stem_of_pairs(deployed):
     assert [node.weights[0].shape[:3] for node in (before, after)] == [(3, 3, 3), (3, 2, 6)]
 
 
+def test_padded_rows(deployed):
+    """With strides of two, all images being of even sizes, the last row and column are not seen."""
+    before, after = (
+        [node for node in lowered(deployed, *names).nodes() if node.kind is ZeroPadding2D]
+        for names in ((), ("rows",))
+    )
+    assert len(after) == len(before) > 0
+    for pixels, rows in zip(before, after, strict=True):
+        (pad, _), _ = pixels.config["padding"]
+        _, height, width, channels = pixels.shape
+        assert rows.shape[1:] == (1, height - 1, (width - 1) * channels)
+        assert rows.config["padding"] == ((pad, pad - 1), (pad * channels, (pad - 1) * channels))
+
+
+def test_padding_that_is_seen_stays():
+    """By a convolution without strides, and by anything else."""
+    inputs = keras.Input((8, 8, 3))
+    seen = keras.layers.Conv2D(2, 3)(ZeroPadding2D(1)(inputs))
+    outputs = [seen, ZeroPadding2D(((1, 2), (3, 4)))(inputs)]
+    model = keras.Model(inputs, outputs)
+    graph = pad_rows(flatten(model))
+    found = [node.config["padding"] for node in graph.nodes() if node.kind is ZeroPadding2D]
+    assert found == [((1, 1), (3, 3)), ((1, 2), (9, 12))]
+    images = np.random.default_rng(0).normal(size=(2, 8, 8, 3))
+    for expected, result in zip(model(images), graph.to_model()(images), strict=True):
+        np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def written(deployed, images, reference, tmp_path_factory):
     """A function of a format and a target: the file's path, and how it compares with Keras.
@@ -166,6 +197,9 @@ def test_files_of_every_target(written, reference, target):
     """They run as one part in XNNPACK, and compute what the Keras model computes."""
     _, _, found = written("tflite_fp32", target)
     verification.verify_outputs(found, reference.outputs, None, get_format("tflite_fp32"))
+    if target == "arm":  # whose lowering of half precision is another
+        _, _, found = written("tflite_fp16", target)
+        verification.verify_outputs(found, reference.outputs, None, get_format("tflite_fp16"))
     (path, integer, _), (plain_path, plain, _) = (
         written("tflite_int8", name) for name in (target, "none")
     )
@@ -208,7 +242,8 @@ def test_host_without_cpuinfo(tmp_path, monkeypatch):
 
 
 def test_targets():
-    assert lowering.get_lowering("arm", "float16").split
+    assert lowering.get_lowering("arm", "float16").rows
+    assert lowering.get_lowering("avx2", "float16") == lowering.get_lowering("avx2", "float32")
     assert lowering.get_lowering("amx", "int8").pack
     assert lowering.get_lowering("host", "int8") in [
         row["int8"] for row in lowering.TARGETS.values()
