@@ -1,12 +1,14 @@
 """Compares `.tflite` files on an emulated Cortex-A76 with the same on this machine, in LiteRT.
 
-`python -m keras_ghostnet.benchmark.arm.check` exports a GhostNet and a G-GhostNet in float32
-and int8 and checks them; `... check MODEL.tflite ...` checks files.
+`python -m keras_ghostnet.benchmark.arm.check` exports a GhostNet and a G-GhostNet in float32,
+half precision and int8 and checks them; `... check MODEL.tflite ...` checks files. Those of half
+precision have to be computed so on ARM; here they are computed in float32.
 """
 
 import argparse
 import dataclasses
 import pathlib
+import re
 import sys
 import tempfile
 
@@ -15,16 +17,22 @@ from rich import box
 from rich.table import Table
 
 from keras_ghostnet import extras
-from keras_ghostnet.benchmark.arm import emulate, sysroot, tools
+from keras_ghostnet.benchmark.arm import count, emulate, sysroot, tools
 from keras_ghostnet.console import new_console
+from keras_ghostnet.export import contents
 from keras_ghostnet.export.device import run
 from keras_ghostnet.preprocessing import normalize
 
 MODELS = ("ghostnet_100", "g_ghost_regnetx_002")
-FORMATS = ("fp32", "int8")
+FORMATS = ("fp32", "fp16", "int8")
 CHOICES = [("litert", precision) for precision in FORMATS]
 MAX_ERROR = 1e-5  # of float outputs, in their standard deviations
+MAX_HALF_ERROR = 0.05  # the same, where ARM computes in half precision
 MAX_STEPS = 1  # of integer outputs
+# XNNPACK's names of the kernels that multiply.
+PRODUCTS = {
+    kind: rf"xnn_{prefix}_.*?(gemm|dwconv)" for kind, prefix in (("half", "f16"), ("float", "f32"))
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,17 +56,18 @@ class Agreement:
         return bool(self.difference <= self.limit)
 
 
-def compare_outputs(outputs, reference, step):
+def compare_outputs(outputs, reference, step, max_error=MAX_ERROR):
     """The agreement of two machines' outputs.
 
     Args:
         outputs, reference: `(n, ...)` each.
         step: What one step of integer outputs stands for; 0 for float outputs.
+        max_error: The largest difference of float outputs that passes, in standard deviations.
     """
     difference = np.abs(outputs.astype("float64") - reference).max()
     if step:
         return Agreement(float(np.rint(difference / step)), MAX_STEPS, "steps")
-    return Agreement(float(difference / reference.std()), MAX_ERROR, "deviations")
+    return Agreement(float(difference / reference.std()), max_error, "deviations")
 
 
 def check_on_arm(path, root=None, reference=None):
@@ -74,21 +83,40 @@ def check_on_arm(path, root=None, reference=None):
 
     Raises:
         ImportError: If the host lacks LiteRT, scikit-learn or pillow.
-        ValueError: If the file is not a network of one image.
+        ValueError: If the file is not a network of one image, or one of half precision is not
+            computed so.
         tools.ToolError: If a program is missing or fails.
     """
     model = run.Model(reference or path)
     images = _inputs(model)
-    root = root or sysroot.get_sysroot()
+    root, path = root or sysroot.get_sysroot(), pathlib.Path(path).resolve()
+    is_half = contents.describe(path)["reduced_precision"] is not None
     with tempfile.TemporaryDirectory() as folder:
-        inputs, outputs = (pathlib.Path(folder) / name for name in ("in.npz", "out.npz"))
-        np.savez(inputs, images)
-        path = pathlib.Path(path).resolve()
-        emulate.run_script(
-            root, run.__file__, path, "--inputs", inputs, "--outputs", outputs, "--threads", 1
+        inputs, outputs, counts = (
+            pathlib.Path(folder) / name for name in ("in.npz", "out.npz", "n")
         )
+        np.savez(inputs, images)
+        plugin = f"{count.plugin()},out={counts}" if is_half else None
+        arguments = ("--inputs", inputs, "--outputs", outputs, "--threads", 1)
+        emulate.run_script(root, run.__file__, path, *arguments, plugin=plugin)
+        if is_half:
+            _require_half_kernels(path, count.read_functions(counts))
         with np.load(outputs) as arrays:
-            return compare_outputs(arrays["outputs"], model(images), model.step)
+            max_error = MAX_HALF_ERROR if is_half else MAX_ERROR
+            return compare_outputs(arrays["outputs"], model(images), model.step, max_error)
+
+
+def _require_half_kernels(path, functions):
+    """Refuses a file of which XNNPACK computed convolutions in float32, or none at all."""
+    found = {
+        kind: sorted({name for _, name in functions if name and re.match(PRODUCTS[kind], name)})
+        for kind in PRODUCTS
+    }
+    if not found["half"] or found["float"]:
+        raise ValueError(
+            f"{path.name} was not computed in half precision on the emulated {emulate.CPU}. "
+            f"XNNPACK ran: {', '.join(found['float'] + found['half']) or 'none of its kernels'}."
+        )
 
 
 def export_networks(folder):

@@ -69,11 +69,11 @@ def count_instructions(path, root=None):
         outputs = [pathlib.Path(folder) / name for name in ("once", "more")]
         calls = (1, 1 + INFERENCES)
         list(pool.map(lambda n, output: _run(path, n, root, library, output), calls, outputs))
-        once, more = map(_read, outputs)
+        once, more = map(read_functions, outputs)
     more.subtract(once)
-    functions = collections.Counter()
-    for (library, name), instructions in _named(more).items():
-        functions[library, name] = instructions / INFERENCES
+    functions = collections.Counter(
+        {key: value / INFERENCES for key, value in more.items() if value}
+    )
     return Count(sum(functions.values()), functions)
 
 
@@ -121,6 +121,21 @@ def qemu_version():
     tools.require_programs("qemu-aarch64")
     text = tools.run_program(["qemu-aarch64", "--version"], "ask QEMU for its version")
     return re.search(r"version (\S+)", text)[1]
+
+
+def read_functions(output):
+    """The instructions that a process ran, by function.
+
+    Args:
+        output: The file that the plugin wrote.
+
+    Returns:
+        A `collections.Counter` of `(library, function)`, as in `Count`.
+
+    Raises:
+        tools.ToolError: If it is not there, or not whole.
+    """
+    return _named(_read(output))
 
 
 def _read(output):

@@ -1,4 +1,4 @@
-"""Small `.tflite` files: the same network in float32 and int8, and one with other weights."""
+"""Small `.tflite` files: the same network of three types, and one with other weights."""
 
 import keras
 import numpy as np
@@ -29,11 +29,12 @@ def network(seed):
 
 @pytest.fixture(scope="session")
 def paths(tmp_path_factory, pictures):
-    """A dict of `float32`, `int8`, and `other` (float32, other weights)."""
+    """A dict of `float32`, `float16`, `int8`, and `other` (float32, other weights)."""
     folder = tmp_path_factory.mktemp("tflite")
     found = {}
     for name, dtype, seed in (
         ("float32", "float32", 0),
+        ("float16", "float16", 0),
         ("int8", "int8", 0),
         ("other", "float32", 1),
     ):

@@ -1,5 +1,7 @@
 """Comparing with the emulated machine; what is marked runs the emulator itself."""
 
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,19 @@ def test_nan_does_not_pass():
     assert not check.compare_outputs(np.array([[np.nan, 2.0]]), reference, step=0).passed
 
 
+def test_files_of_half_precision_have_to_be_computed_so():
+    path = pathlib.Path("net.tflite")
+    half, single = (
+        ("libpywrap_litert_common.so", f"xnn_f{bits}_gemm_minmax_ukernel_6x16__{isa}")
+        for bits, isa in ((16, "neonfp16arith"), (32, "neonfma"))
+    )
+    other = ("libc.so.6", None)
+    check._require_half_kernels(path, {half: 5, other: 3})
+    for functions in ({single: 5}, {half: 5, single: 1}, {other: 3}):
+        with pytest.raises(ValueError, match=r"net\.tflite was not computed in half precision"):
+            check._require_half_kernels(path, functions)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
 def test_inputs_use_the_whole_range(dtype, paths):
     images = check._inputs(run.Model(paths[dtype]))
@@ -46,11 +61,13 @@ def root():
 
 
 @pytest.mark.arm
-@pytest.mark.parametrize("dtype", ["float32", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
 def test_arm_computes_the_same(dtype, paths, root):
     found = check.check_on_arm(paths[dtype], root)
     assert found.passed
     assert found.unit == ("steps" if dtype == "int8" else "deviations")
+    if dtype == "float16":  # as half precision rounds, and not float32
+        assert found.limit / 100 < found.difference
 
 
 @pytest.mark.arm
