@@ -5,7 +5,8 @@ All files run in LiteRT on one thread, in turn in one run, beside MobileNetV3-La
 MobileNetV3-Large in float32; the fastest int8 also against our own fastest float32. Weights are
 random, with batch norms settled on the images.
 
-With the argument `arm`: instructions per inference on an emulated Cortex-A76 instead of times.
+With the argument `arm`: instructions per inference on an emulated Cortex-A76 instead of times, also
+in half precision, which x86 computes in float32.
 """
 
 import dataclasses
@@ -41,6 +42,14 @@ VARIANTS = {
         "double 8, split, widen 8": Lowering(double=8, split=True, multiple=8),
         "double 16, split, widen 8": Lowering(double=16, split=True, multiple=8),
     },
+    "float16": {
+        "none": Lowering(),
+        "rows": Lowering(rows=True),
+        "rows, split": Lowering(rows=True, split=True),
+        "rows, split, double 8": Lowering(rows=True, split=True, double=8),
+        "rows, split, double 8, stem 8": Lowering(rows=True, split=True, double=8, stem=8),
+        "split, widen 8": Lowering(split=True, multiple=8),
+    },
     "int8": {
         "none": Lowering(),
         "split": Lowering(split=True),
@@ -55,8 +64,8 @@ VARIANTS = {
 REFERENCE = "MobileNetV3-Large 1.0, float32"
 
 
-def write(folder, images):
-    """The files: a dict of names and paths."""
+def write(folder, images, dtypes):
+    """The files of some types: a dict of names and paths."""
     keras.utils.set_random_seed(0)
     model = settle_batch_norms(create_model(MODEL, classifier_activation=None), images)
     peer = keras.applications.MobileNetV3Large(
@@ -65,8 +74,8 @@ def write(folder, images):
     paths = {REFERENCE: folder / "peer.tflite"}
     tflite.export(peer, paths[REFERENCE], target="none", one_partition=False)
     deployed = for_tracing(deploy(model))
-    for dtype, variants in VARIANTS.items():
-        for name, lowering in variants.items():
+    for dtype in dtypes:
+        for name, lowering in VARIANTS[dtype].items():
             path = paths[f"{dtype}: {name}"] = folder / f"{len(paths)}.tflite"
             tflite.export(deployed, path, dtype, images, target=lowering)
     return paths
@@ -87,13 +96,15 @@ def instructions(paths):
 
 def main():
     images = normalize(patches(IMAGES, SIZE))
-    measure, unit = (instructions, "M instr.") if sys.argv[1:] == ["arm"] else (milliseconds, "ms")
+    is_arm = sys.argv[1:] == ["arm"]
+    measure, unit = (instructions, "M instr.") if is_arm else (milliseconds, "ms")
+    dtypes = [dtype for dtype in VARIANTS if is_arm or dtype != "float16"]
     with tempfile.TemporaryDirectory() as folder, quiet():
-        found = measure(write(pathlib.Path(folder), images))
-    report(found, unit)
+        found = measure(write(pathlib.Path(folder), images, dtypes))
+    report(found, unit, dtypes)
 
 
-def report(found, unit):
+def report(found, unit, dtypes):
     print(f"{MODEL}, {SIZE} px, one image, one thread; targets: {targets()}\n")
     print(f"| file | {unit} | to its `none` | to MobileNetV3-Large fp32 |")
     print("|---|--:|--:|--:|")
@@ -101,8 +112,9 @@ def report(found, unit):
         plain = found.get(f"{name.partition(':')[0]}: none", values)
         own, peer = np.median(values / plain), np.median(values / found[REFERENCE])
         print(f"| {name} | {np.median(values):.2f} | {own:.3f} | {peer:.3f} |")
-    floats, integers = (least(found, dtype) for dtype in VARIANTS)
-    print(f"\n{integers} / {floats} = {np.median(found[integers] / found[floats]):.3f}")
+    floats, *others = (least(found, dtype) for dtype in dtypes)
+    for other in others:
+        print(f"\n{other} / {floats} = {np.median(found[other] / found[floats]):.3f}")
     facts = ", ".join(f"{key} {value}" for key, value in machine().items())
     times = f"medians of {ROUNDS} rounds of {CALLS} calls each, in turn; " if unit == "ms" else ""
     print(f"\n{times}{facts}")
