@@ -17,6 +17,7 @@ from keras_ghostnet.export.device import run
 # What describes the artifacts that are folders, by their suffix.
 FOLDERS = {
     "": "keras_ghostnet.export.saved_model.operations",
+    ".ncnn": "keras_ghostnet.export.ncnn.inspection",
     ".openvino": "keras_ghostnet.export.openvino.inspection",
 }
 SAVED_MODEL = FOLDERS[""]
@@ -26,20 +27,22 @@ TFLITE_LABELS, TFLITE_METADATA = "labels.txt", b"TFLITE_METADATA"
 TFLITE_PRECISION, TFLITE_HALF = b"reduced_precision_support", b"fp16accfp16"
 ONNX_LABELS, ONNX_RUNTIME = "labels", "runtime"  # of its metadata
 INT8, FLOAT16, FLOAT32 = "int8", "float16", "float32"
+MNN = "keras_ghostnet.export.mnn.inspection"
 
 
 def describe(path):
     """What an artifact holds.
 
     Args:
-        path: A `.tflite` or `.onnx` file, or the folder of a SavedModel or an IR file.
+        path: A `.tflite`, `.onnx` or `.mnn` file, or the folder of a SavedModel, an IR file or of
+            ncnn.
 
     Returns:
         A dictionary as JSON can hold it: `inputs` and `outputs`, lists of dictionaries, in which an
         axis of any size is None (of a SavedModel, those of the default signature); `precision`, the
-        type of the weights; `labels`, a list, None if it holds none; `top_k` of a SavedModel;
-        `runtime` of an ONNX file; `metadata`, the SHA-256 of a TFLite file's, or the texts of an IR
-        file's `model_info`; `reduced_precision`, what processors may compute a TFLite file in
+        type of the weights; `labels`, a list, None if it holds none, where the format can hold
+        them; `top_k` of a SavedModel; `runtime` of an ONNX file; `metadata`, the SHA-256 of a
+        TFLite file's, or the texts of an IR file's `model_info`; `reduced_precision`, what processors may compute a TFLite file in
         instead of float32, None if in nothing else. Of other files nothing.
 
     Raises:
@@ -49,7 +52,7 @@ def describe(path):
     if path.is_dir():
         # Imported when needed: they bring their runtimes.
         return importlib.import_module(FOLDERS.get(path.suffix, SAVED_MODEL)).describe(path)
-    reader = {".tflite": _tflite, ".onnx": _onnx}.get(path.suffix)
+    reader = {".tflite": _tflite, ".onnx": _onnx, ".mnn": _mnn}.get(path.suffix)
     return reader(path) if reader else {}
 
 
@@ -116,6 +119,23 @@ def _onnx(path):
         "labels": None if labels is None else json.loads(labels),
         "runtime": properties.get(ONNX_RUNTIME),
     }
+
+
+def _mnn(path):
+    return importlib.import_module(MNN).describe(path)
+
+
+def of_one_image(model):
+    """Inputs and outputs of a network that takes one image, channels first.
+
+    Args:
+        model: A `keras_ghostnet.export.device.run.ImageModel`, which is run once.
+    """
+    height, width, channels = model.input_shape
+    outputs = model(np.zeros((1, *model.input_shape), "float32"))
+    images = {"name": "images", "shape": [1, channels, height, width], "dtype": FLOAT32}
+    values = {"name": "outputs", "shape": list(outputs.shape), "dtype": FLOAT32}
+    return {"inputs": [images], "outputs": [values]}
 
 
 def _onnx_tensor(value):

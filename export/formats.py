@@ -96,15 +96,25 @@ FORMATS = (
            0.999, "onnx,openvino", _OPENVINO),
     Format("openvino_int8",   "_int8.openvino",    "openvino",    "int8",      5.0, 0.12,   0.992,
            0.97, "onnx,openvino", ("classes", *_OPENVINO)),
+    Format("ncnn_fp32",       "_fp32.ncnn",        "ncnn",        "float32",  1e-3, 1e-4, 0.99999,
+           0.999, "onnx,ncnn"),
+    Format("ncnn_fp16",       "_fp16.ncnn",        "ncnn",        "float16",   0.1, 0.02,  0.9999,
+           0.99, "onnx,ncnn"),
+    Format("mnn_fp32",        "_fp32.mnn",         "mnn",         "float32",  1e-3, 1e-4, 0.99999,
+           0.999, "onnx,mnn"),
+    Format("mnn_fp16",        "_fp16.mnn",         "mnn",         "float16",   0.1, 0.02,  0.9999,
+           0.99, "onnx,mnn"),
     Format("tensorrt",        "_fp16.engine",      "tensorrt",    "float16",   0.1, 0.02,  0.9999,
            0.99, "onnx,tensorrt"),
 )
 # fmt: on
-# Of the artifacts but SavedModels: files, and folders of an IR file.
+# Of the artifacts but SavedModels: files, and folders of a name of their own.
 SUFFIXES = {pathlib.PurePath(fmt.suffix).suffix for fmt in FORMATS} - {""}
 
 # What the extras bring, as Python calls it.
 PACKAGES = {
+    "mnn": ("MNN",),
+    "ncnn": ("ncnn", "pnnx"),
     "onnx": ("onnx", "onnxruntime", "tf2onnx"),
     "openvino": ("openvino", "nncf"),
     "quantize": ("tf_keras", "tensorflow_model_optimization"),
@@ -144,6 +154,10 @@ def require_packages(fmt: Format) -> None:
     advice: str | None = None
     if fmt.name == "tensorrt":
         from keras_ghostnet.export.tensorrt.dependencies import INSTALL
+
+        advice = INSTALL
+    if fmt.module == "ncnn":
+        from keras_ghostnet.export.ncnn.conversion import INSTALL
 
         advice = INSTALL
     extras.require(*_packages(fmt), purpose=fmt.name, extra=fmt.extra, advice=advice)

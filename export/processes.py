@@ -6,6 +6,7 @@ to its makers does so there, and what it printed last is told.
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -23,7 +24,15 @@ LINES, CHARACTERS = 5, 500  # of what a converter printed last
 
 
 class ConverterError(ValueError):
-    """A converter refuses a network, or crashes."""
+    """A converter refuses a network, or crashes.
+
+    Attributes:
+        output: What it printed.
+    """
+
+    def __init__(self, message, output):
+        super().__init__(message)
+        self.output = output
 
 
 def python(function, **arguments):
@@ -36,19 +45,20 @@ def python(function, **arguments):
     return [sys.executable, "-P", "-c", CODE, json.dumps([sys.path, function, arguments])]
 
 
-def convert(command, tool, **environment):
+def convert(command, tool, results=(), **environment):
     """Runs a converter, and waits for it.
 
     Args:
         command: A list: a program and its arguments, such as `python` returns it.
         tool: What it is called in messages.
+        results: Paths of files that it has to write.
         **environment: Variables besides this process's.
 
     Raises:
         ConverterError: If it fails; the message, in one line, has what it printed last.
     """
     done = subprocess.run(
-        command,
+        list(map(str, command)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -56,10 +66,12 @@ def convert(command, tool, **environment):
         text=True,
         errors="replace",
     )
-    if not done.returncode:
+    if not done.returncode and all(map(os.path.isfile, results)):
         return
-    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    text = re.sub(r"\x1b\[[\d;]*m", "", done.stdout)  # colors
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     if done.returncode == 1 and lines:  # as Python ends with an exception, which comes last
-        raise ConverterError(f"{tool}: {lines[-1][-CHARACTERS:]}")
+        raise ConverterError(f"{tool}: {lines[-1][-CHARACTERS:]}", text)
     last = " | ".join(lines[-LINES:])[-CHARACTERS:] or "nothing"
-    raise ConverterError(f"{tool} {run.cause(done.returncode)}; it printed last: {last}")
+    what = run.cause(done.returncode) if done.returncode else "wrote no network"
+    raise ConverterError(f"{tool} {what}; it printed last: {last}", text)

@@ -24,12 +24,16 @@ GRACE = 5  # seconds in which a process ends that answers no more
 MOST_TEXT, MOST_CLASSES = 1 << 24, 1 << 20  # of an answer: bytes, and columns
 # What loads an artifact of a format's module. None of it brings Keras.
 RUNTIMES = {
+    "mnn": "keras_ghostnet.export.device.mnn_model:Model",
+    "ncnn": "keras_ghostnet.export.device.ncnn_model:Model",
     "onnx": "keras_ghostnet.export.onnx.runtime:load",
     "openvino": "keras_ghostnet.export.openvino.runtime:load",
     "saved_model": "keras_ghostnet.export.saved_model.session:ServingSession",
     "tflite": "keras_ghostnet.export.device.run:Model",
     "tflite_qat": "keras_ghostnet.export.device.run:Model",
 }
+# Of these, what was exported here runs so, too: they crash, and print what nobody asked for.
+ISOLATED = {"mnn", "ncnn"}
 # Memory is not to depend on the number of cores, nor a GPU to be taken.
 ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "",

@@ -14,7 +14,8 @@ SUFFIX = ".json"
 VERIFIED = "verification"  # a key of the sidecars of artifacts that were verified
 PACKAGES = (
     "keras_ghostnet", "keras", "tensorflow", "numpy", "ai-edge-litert", "onnx", "onnxruntime",
-    "tf2onnx", "openvino", "nncf", "tensorrt", "tensorflow-model-optimization",
+    "tf2onnx", "openvino", "nncf", "ncnn", "pnnx", "MNN", "tensorrt",
+    "tensorflow-model-optimization",
 )  # fmt: skip
 CHUNK, LARGEST = 1 << 20, 1 << 26  # bytes: read at once, and of a sidecar at most
 

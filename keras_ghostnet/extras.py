@@ -4,11 +4,13 @@ import importlib.util
 
 # Which extra brings a module that is not installed with the package itself.
 EXTRAS = {
+    "MNN": "mnn",
     "PIL": "train",
     "ai_edge_litert": "tflite",
     "elftools": "arm",
     "jinja2": "train",
     "matplotlib": "train",
+    "ncnn": "ncnn",
     "nncf": "openvino",
     "onnx": "onnx",
     "onnxruntime": "onnx",

@@ -71,6 +71,14 @@ THOROUGH = {
     "export/test_formats.py": {
         "test_whole_networks[g_ghost": "[ghostnet_050]",
     },
+    "export/test_mobile_runtimes.py": {
+        "test_any_precision_in_float32[g_ghost": "[ghostnet_050",
+        "test_half_of_the_weights_bytes[g_ghost": "[ghostnet_050",
+        "test_artifacts_compute_the_same[g_ghost": "[ghostnet_050",
+        "test_the_text_of_an_ncnn_network[g_ghost": "[ghostnet_050",
+        "test_the_types_of_mnn_weights[g_ghost": "[ghostnet_050",
+        "test_runners_of_all_runtimes_are_alike[g_ghost": "[ghostnet_050",
+    },
     "export/test_keras_layers.py": {
         "test_every_layer[": "test_layers_that_a_format_takes, test_a_layer_that_is_refused",
     },

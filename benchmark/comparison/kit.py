@@ -7,7 +7,7 @@ import shutil
 from keras_ghostnet import files
 from keras_ghostnet.benchmark.comparison import results
 from keras_ghostnet.benchmark.comparison.measure import describe_versions
-from keras_ghostnet.export.device import run
+from keras_ghostnet.export.device import run, table
 
 TABLE = "models.json"
 SCRIPT = "run.py"
@@ -33,7 +33,7 @@ def is_kit(folder):
 
 
 def write_kit(folder, exported, target):
-    """Writes the models, `models.json` and the script; the folder appears whole or not at all.
+    """Writes the models, `models.json` and the scripts; the folder appears whole or not at all.
 
     Args:
         folder: Where; an earlier kit is replaced.
@@ -53,11 +53,12 @@ def write_kit(folder, exported, target):
             copy = shutil.copytree if fmt.is_folder else shutil.copyfile
             copy(export.path, partial / name)
             entries.append({"file": name, **export.fields})
-        table = {
+        content = {
             "schema": results.SCHEMA,
             "columns": results.COLUMNS,
             "made_by": describe_versions("litert", target),
             "models": entries,
         }
-        (partial / TABLE).write_text(json.dumps(table, indent=2) + "\n", "utf-8")
-        shutil.copyfile(run.__file__, partial / SCRIPT)
+        (partial / TABLE).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        for module in (run, table):
+            shutil.copy(module.__file__, partial)

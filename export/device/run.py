@@ -1,19 +1,19 @@
-"""Runs and times `.tflite` files on a device. Copy this one file there.
+"""Runs and times artifacts on a device. For `.tflite` files, copy this one file there.
 
 It needs NumPy and LiteRT (`pip install numpy ai-edge-litert`; the older `tflite_runtime` will do),
-no TensorFlow and no Keras:
+no TensorFlow and no Keras. For `.ncnn` folders copy `ncnn_model.py` beside it (`pip install ncnn`),
+for `.mnn` files `mnn_model.py` (`pip install MNN`).
 
     python run.py model.tflite --inputs images.npz --outputs logits.npz
     python run.py model.tflite --inputs photos --outputs logits.npz    # with Pillow
-    python run.py model.tflite other.tflite --time --threads 4
+    python run.py model.tflite model_fp16.ncnn model_fp16.mnn --time --threads 4
     python run.py models.json --csv device.csv    # of `ghostnet compare --export-only`
 """
 
 import argparse
 import contextlib
-import csv
 import ctypes
-import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -27,50 +27,29 @@ import numpy as np
 
 # What disturbs a run: a model's 90 % quantile over its 10 % quantile, cores that others use.
 MAX_SPREAD, MAX_OTHERS = 1.25, 0.1
-# Of a guarded process: seconds that LiteRT may take to load a file or to run it once, and bytes.
+# Of a guarded process: seconds that a runtime may take to load a file or to run it once, and bytes.
 SECONDS, MEMORY = 30, 2 << 30
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none that starts programs
 guarded, UNGUARDED = False, "RUN_UNGUARDED"  # whether this is one; environment that forbids it
+# What runs artifacts other than `.tflite` files, by the end of their names: files beside this one.
+MODULES = {".ncnn": "ncnn_model", ".mnn": "mnn_model"}
 
 
-class Model:
-    """A `.tflite` file with one input and one output, in LiteRT.
-
-    Args:
-        path: The file.
-        threads: The number of threads of LiteRT.
+class ImageModel:
+    """A network that runs images one by one. Those of the runtimes derive from it.
 
     Attributes:
         path: The file.
-        input_shape: Of one image, `(height, width, 3)`.
+        input_shape, dtype: Of one image, `(height, width, 3)`, and its values.
         step: What one step of an integer output stands for; 0 for a float output.
-
-    Raises:
-        ImportError: If LiteRT is missing.
-        ValueError: If the file is not a network that takes one image at a time.
+        runtime: Its name; version: its package and version, as in `"ai-edge-litert 2.3.0"`.
+        invoke: Runs the last image again, to be timed.
     """
 
-    def __init__(self, path, threads=1):
-        interpreter_class = _interpreter_class()
-        self.path = path
-        if not os.path.isfile(path):
-            raise FileNotFoundError(f"There is no file {path}.")
-        with deadline():
-            _require_sound(path)
-            self.interpreter = interpreter_class(model_path=str(path), num_threads=threads)
-            self.input = _only(self.interpreter.get_input_details(), "input", path)
-            self.output = _only(self.interpreter.get_output_details(), "output", path)
-            batch, *shape = map(int, self.input["shape"])
-            if batch != 1:
-                raise ValueError(f"{path} takes {batch} images at a time. Export it for one.")
-            self.interpreter.allocate_tensors()
-            if guarded:
-                self.interpreter.invoke()
-        self.input_shape = tuple(shape)
-        self.step = float(self.output["quantization"][0])
+    step, dtype = 0.0, np.dtype("float32")
 
     def __call__(self, images):
-        """Runs images one by one.
+        """Runs images.
 
         Args:
             images: `(n, *input_shape)`: values in the unit that the network was trained on, or
@@ -95,13 +74,47 @@ class Model:
     def single(self, image):
         """A function without arguments that runs one image `(height, width, 3)`, to be timed.
 
-        It does not quantize the image: on a device, a camera's bytes are quantized already.
+        It does not convert the image: on a device, a camera's bytes have the type already.
         """
         self(image[None])
-        return self.interpreter.invoke
+        return self.invoke
+
+
+class Model(ImageModel):
+    """A `.tflite` file that takes one image, in LiteRT, with so many threads.
+
+    Raises:
+        ImportError: If LiteRT is missing.
+        ValueError: If the file is no such network.
+    """
+
+    runtime = "litert"
+
+    def __init__(self, path, threads=1):
+        interpreter_class = _interpreter_class()
+        self.path = path
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f"There is no file {path}.")
+        with deadline():
+            _require_sound(path)
+            self.interpreter = interpreter_class(model_path=str(path), num_threads=threads)
+            self.input = _only(self.interpreter.get_input_details(), "input", path)
+            self.output = _only(self.interpreter.get_output_details(), "output", path)
+            batch, *shape = map(int, self.input["shape"])
+            if batch != 1:
+                raise ValueError(f"{path} takes {batch} images at a time. Export it for one.")
+            self.interpreter.allocate_tensors()
+            if guarded:
+                self.interpreter.invoke()
+        self.input_shape, self.dtype = tuple(shape), np.dtype(self.input["dtype"])
+        self.step = float(self.output["quantization"][0])
+        self.invoke = self.interpreter.invoke
+        package = interpreter_class.__module__.partition(".")[0]
+        version = getattr(sys.modules[package], "__version__", "of unknown version")
+        self.version = f"{package.replace('_', '-')} {version}"
 
     def resize(self, batch):
-        """Makes `interpreter.invoke` run so many images at a time, to be timed."""
+        """Makes `invoke` run so many images at a time, to be timed."""
         self.interpreter.resize_tensor_input(self.input["index"], (batch, *self.input_shape))
         self.interpreter.allocate_tensors()
 
@@ -116,12 +129,12 @@ class Model:
         return ((values.astype("float32") - zero_point) * self.step).astype("float32")
 
     def _quantize(self, values):
-        dtype = self.input["dtype"]
+        dtype = self.dtype
         if values.dtype == dtype:
             return values
         if values.dtype.kind != "f":
             raise ValueError(
-                f"The network's input is {np.dtype(dtype)}. Received images of {values.dtype}: "
+                f"The network's input is {dtype}. Received images of {values.dtype}: "
                 "give the network's own type, or floats."
             )
         scale, zero_point = self.input["quantization"]
@@ -129,6 +142,31 @@ class Model:
             return values.astype(dtype)
         limits = np.iinfo(dtype)
         return (np.rint(values / scale) + zero_point).clip(limits.min, limits.max).astype(dtype)
+
+
+def open_model(path, threads=1):
+    """The `ImageModel` of an artifact's runtime, by the end of its name, with so many threads.
+
+    Raises:
+        ImportError: If the runtime is missing, or the file that uses it.
+        ValueError: If the artifact is not a network that takes one image.
+    """
+    module = MODULES.get(os.path.splitext(os.path.normpath(path))[1])
+    return (beside(module).Model if module else Model)(path, threads)
+
+
+def beside(name):
+    """A module beside this file, which on a device knows this one as `run`."""
+    if __package__:
+        return importlib.import_module(f"{__package__}.{name}")
+    sys.modules.setdefault("run", sys.modules[__name__])
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    if not os.path.isfile(path):
+        raise ImportError(f"{path} is missing. Copy it there.")
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def guard(memory=MEMORY):
@@ -193,7 +231,7 @@ def rounds(functions, calls=100, burst=10, warmup=10, lead=0, times=None):
 
 def measure(models, calls=100, burst=10, warmup=10):
     """Times a dict of names and `Model`s as `rounds` does; names and arrays of milliseconds."""
-    invokes = {name: model.interpreter.invoke for name, model in models.items()}
+    invokes = {name: model.invoke for name, model in models.items()}
     *_, times = rounds(invokes, calls, burst, warmup)
     return {name: np.array(values) for name, values in times.items()}
 
@@ -249,47 +287,6 @@ def summary(times, others):
 def now():
     """The time as the CSV has it."""
     return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-
-
-def _run_table(args):
-    """Measures the models of a `models.json`; a run that is interrupted keeps what it has."""
-    if os.path.exists(args.csv):
-        raise ValueError(f"There is a file {args.csv} already. Choose another name.")
-    with open(args.models[0], encoding="utf-8") as file:
-        table = json.load(file)
-    invokes = {}
-    for entry in table["models"]:
-        path = os.path.join(os.path.dirname(args.models[0]), entry["file"])
-        with open(path, "rb") as file:
-            if hashlib.sha256(file.read()).hexdigest() != entry["sha256"]:
-                raise ValueError(f"{path} is not what was exported. Copy the folder once more.")
-        model = Model(path, args.threads)
-        invokes[entry["file"]] = model.interpreter.invoke
-    conditions, times = Conditions(), {name: [] for name in invokes}
-    package = type(model.interpreter).__module__.partition(".")[0]
-    version = getattr(sys.modules[package], "__version__", "of unknown version")
-    facts = dict(schema=table["schema"], run=now(), device=args.device or conditions.device)
-    facts.update(runtime="litert", threads=args.threads, batch=1, unit="ms")
-    facts.update(versions=f"{table['made_by']}; {package.replace('_', '-')} {version}")
-    if args.threads > len(conditions.cores):
-        print(f"warning: {args.threads} threads on {len(conditions.cores)} cores", file=sys.stderr)
-    try:
-        for _ in rounds(invokes, args.calls, args.burst, args.warmup, 1, times):
-            done = min(map(len, times.values()))
-            print(f"\r{done} of {args.calls} calls", end="", file=sys.stderr, flush=True)
-    except KeyboardInterrupt:
-        if not all(times.values()):
-            raise
-        print(" until it was interrupted", end="", file=sys.stderr)
-    others = conditions.others()
-    for entry in table["models"]:
-        entry.update(facts, **summary(times[entry["file"]], others))
-        entry.update(conditions=conditions.describe(others))
-    with _replacing(args.csv, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, table["columns"], extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table["models"])
-    print(f"\nWrote {args.csv}: bring it back to `ghostnet compare --from {args.csv}`")
 
 
 def _text(path):
@@ -417,7 +414,7 @@ def _read_images(paths, given, model):
 
 
 @contextlib.contextmanager
-def _replacing(path, *args, **kwargs):
+def replacing(path, *args, **kwargs):
     """An open file that appears whole or not at all."""
     partial = f"{path}.partial-{os.getpid()}"
     try:
@@ -446,7 +443,7 @@ def _positive(text):
 
 def _parser():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="a .tflite file; models.json")
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="an artifact; models.json")
     parser.add_argument(
         "--inputs",
         metavar="PATH",
@@ -476,14 +473,14 @@ def main(argv=None):
         parser.error("--inputs and --outputs go together, with one MODEL; --csv is for one, too")
     try:
         if args.csv:
-            _run_table(args)
+            beside("table").run_table(args)
         elif args.time:
-            models = {path: Model(path, args.threads) for path in args.models}
+            models = {path: open_model(path, args.threads) for path in args.models}
             _print_times(measure(models, args.calls, args.burst, args.warmup), args.threads)
         else:
-            model = Model(args.models[0], args.threads)
+            model = open_model(args.models[0], args.threads)
             outputs = model(_read(args.inputs, model))
-            with _replacing(args.outputs, "wb") as file:
+            with replacing(args.outputs, "wb") as file:
                 np.savez(file, outputs=outputs, step=np.float32(model.step))
     except (ImportError, OSError, ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -495,7 +492,7 @@ def main(argv=None):
 
 
 def _split():
-    """Goes on in a process of its own, which alone ends if a file breaks LiteRT."""
+    """Goes on in a process of its own, which alone ends if a file breaks its runtime."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy's threads, which the child does without
@@ -510,7 +507,9 @@ def _split():
             break
         except KeyboardInterrupt:
             os.kill(child, signal.SIGINT)
-    sys.exit(code if code >= 0 else f"error: LiteRT {cause(code)}: a file is damaged, or too large")
+    sys.exit(
+        code if code >= 0 else f"error: the runtime {cause(code)}: a file is damaged, or too large"
+    )
 
 
 if __name__ == "__main__":

@@ -19,3 +19,14 @@ def to_float16(network, float16_inputs=False):
     ordered = ONNXModel(network)  # the converter puts its Cast nodes last
     ordered.topological_sort()
     return ordered.model
+
+
+def round_kernels(network):
+    """Rounds kernels to what float16 holds, in place: MNN's converter would cut digits off."""
+    from onnx import numpy_helper
+
+    kernels = {node.input[1] for node in network.graph.node if node.op_type in ("Conv", "Gemm")}
+    for tensor in network.graph.initializer:
+        if tensor.name in kernels:
+            rounded = numpy_helper.to_array(tensor).astype("float16").astype("float32")
+            tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))

@@ -3,9 +3,10 @@
 from keras_ghostnet.export.graph.lowering.targets import (
     TARGETS,
     Lowering,
+    for_runtime,
     get_lowering,
     host,
     lower,
 )
 
-__all__ = ["TARGETS", "Lowering", "get_lowering", "host", "lower"]
+__all__ = ["TARGETS", "Lowering", "for_runtime", "get_lowering", "host", "lower"]

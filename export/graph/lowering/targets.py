@@ -74,6 +74,9 @@ KINDS = {"float32": "float", "float16": "half", "int8": "int8"}  # by the type o
 # maps in front of and behind a concatenation: see docs/performance.md.
 # fmt: off
 RUNTIMES = {
+    # Cortex-A76, by instructions: see docs/arm.md. In half precision they pack 8 channels.
+    "mnn":         {"float16": Lowering(multiple=8)},
+    "ncnn":        {"float16": Lowering(double=16, multiple=8)},
     "onnxruntime": {"float32": Lowering(double=24, multiple=16),
                     "int8":    Lowering(double=64, multiple=16)},
 }

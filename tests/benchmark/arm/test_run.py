@@ -118,5 +118,5 @@ with run.deadline():
 def test_what_breaks_litert_is_reported(what, message):
     command = [sys.executable, "-c", CRASH, str(SCRIPT.parent), what]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert done.stderr == f"error: LiteRT {message}: a file is damaged, or too large\n"
+    assert done.stderr == f"error: the runtime {message}: a file is damaged, or too large\n"
     assert done.returncode == 1

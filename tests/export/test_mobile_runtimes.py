@@ -1,0 +1,246 @@
+"""ncnn and MNN: what they compute, what is refused, and what their files say."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_ghostnet import extras, files
+from keras_ghostnet.export import ArtifactError, formats, predict, processes, sandbox, sidecar
+from keras_ghostnet.export import verify as verify_folder
+from keras_ghostnet.export.device import mnn_model, ncnn_model, run
+from keras_ghostnet.export.formats import export_model, get_format, write
+from keras_ghostnet.export.graph import deploy, for_tracing
+from keras_ghostnet.export.mnn.inspection import weights_type
+from keras_ghostnet.export.ncnn.network import Network
+from keras_ghostnet.export.onnx.single import for_one_image
+from keras_ghostnet.export.verification import compare
+from tests.export.command import export
+from tests.export.networks import NAMES as NETWORKS
+from tests.export.networks import settled_network
+
+NAMES = ("ncnn_fp32", "ncnn_fp16", "mnn_fp32", "mnn_fp16")
+PACKAGES = {"ncnn": "ncnn", "mnn": "MNN"}
+MODULES = {"ncnn": ncnn_model, "mnn": mnn_model}
+
+
+@pytest.fixture(scope="module")
+def converted(model, images, tmp_path_factory):
+    """The model in each of the formats: a dict of names and paths."""
+    folder = tmp_path_factory.mktemp("mobile")
+    deployed, paths = for_tracing(deploy(model)), {}
+    for name in NAMES:
+        fmt = get_format(name)
+        paths[name] = folder / f"{model.name}{fmt.suffix}"
+        write(deployed, fmt, paths[name], images[:4])
+    return paths
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_artifacts_compute_the_same(name, converted, images, reference):
+    """Of weights of 16 bits, MNN also computes in them where the processor can."""
+    fmt = get_format(name)
+    result = compare(formats.load(converted[name], fmt)(images), reference.outputs, None, fmt)
+    assert result.max_error < (2e-5 if fmt.dtype == "float32" else 0.08)
+    assert result.cosine > (1 - 1e-9 if fmt.dtype == "float32" else 0.9999)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_any_precision_in_float32(module, converted, images, reference):
+    """Half precision can be forbidden: what is left is the rounding of the weights."""
+    found = MODULES[module].Model(converted[f"{module}_fp16"], precision="float32")(images)
+    fmt = get_format(f"{module}_fp16")
+    assert compare(found, reference.outputs, None, fmt).max_error < 0.008
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_half_of_the_weights_bytes(module, converted):
+    whole, half = (files.size(converted[f"{module}_{kind}"]) for kind in ("fp32", "fp16"))
+    assert half < 0.56 * whole
+
+
+def test_the_text_of_an_ncnn_network(converted):
+    """Named, of a known size, without layers that only move values, and float32 by itself."""
+    for name in ("ncnn_fp32", "ncnn_fp16"):
+        network = Network.parse((converted[name] / ncnn_model.PARAM).read_text())
+        first, last = network.layers[0], network.layers[-1]
+        assert (first.kind, first.outputs, last.outputs) == ("Input", ["images"], ["outputs"])
+        assert [first.parameters[key] for key in "012"] == ["64", "64", "3"]
+        kinds = {layer.kind for layer in network.layers}
+        assert not kinds & {"Crop", "Flatten", "Gemm", "Permute", "Squeeze"}
+        assert not any('"' in layer.text() for layer in network.layers)
+        masks = {layer.parameters.get("31") for layer in network.layers}
+        assert masks == ({"7"} if name == "ncnn_fp32" else {None}), kinds
+
+
+def test_the_types_of_mnn_weights(converted):
+    for name in ("mnn_fp32", "mnn_fp16"):
+        assert weights_type(converted[name]) == get_format(name).dtype
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_runners_of_all_runtimes_are_alike(module, converted, images):
+    model = run.open_model(converted[f"{module}_fp32"])
+    assert (model.input_shape, model.dtype, model.step) == ((64, 64, 3), np.float32, 0)
+    assert model.runtime == module
+    assert model.version.startswith(PACKAGES[module])
+    outputs = model(images[:2])
+    np.testing.assert_array_equal(model.single(images[1])(), outputs[1:])
+    with pytest.raises(ValueError, match=r"images of shape \(n, 64, 64, 3\)"):
+        model(images[:, :32])
+    with pytest.raises(ValueError, match="finite numbers"):
+        model(np.full_like(images[:1], np.nan))
+
+
+@pytest.fixture(scope="module")
+def folder(run_dir, tmp_path_factory):
+    """Artifacts of the command, verified."""
+    out = tmp_path_factory.mktemp("mobile-exports")
+    assert export(run_dir, out, names=",".join(NAMES)) == 0
+    return out
+
+
+def test_the_command_exports_verifies_and_predicts(folder):
+    results = verify_folder(folder)
+    assert {result.format for result in results} == set(NAMES)
+    content = sidecar.read(folder / "small_fp16.ncnn.json")
+    assert content["inputs"] == [{"name": "images", "shape": [1, 3, 32, 32], "dtype": "float32"}]
+    assert content["outputs"] == [{"name": "outputs", "shape": [1, 2], "dtype": "float32"}]
+    assert content["versions"]["pnnx"]
+    pixels = np.zeros((1, 32, 32, 3), "uint8")
+    expected = predict(folder / "small.keras", pixels)[0].classes
+    (found,) = predict(folder / "small_fp32.ncnn", pixels)
+    np.testing.assert_allclose(
+        [probability for _, probability in found.classes],
+        [probability for _, probability in expected],
+        rtol=1e-4,
+    )
+
+
+def test_what_is_changed_in_a_folder_is_found(folder, tmp_path):
+    """A weight, and a claim of another precision."""
+    import shutil
+
+    copied = shutil.copytree(folder, tmp_path / "copied")
+    weights = copied / "small_fp16.ncnn" / ncnn_model.BIN
+    content = bytearray(weights.read_bytes())
+    content[20] ^= 255
+    weights.write_bytes(content)
+    swapped = copied / "small_fp16.mnn"
+    shutil.copy(copied / "small_fp32.mnn", swapped)
+    said = sidecar.read(sidecar.path_of(swapped))
+    sidecar.write(swapped, said, sidecar.path_of(swapped))
+    with pytest.raises(ArtifactError) as error:
+        verify_folder(copied)
+    errors = {result.format: result.error for result in error.value.results if result.error}
+    assert set(errors) == {"ncnn_fp16", "mnn_fp16"}
+    assert "is not the file that was exported" in errors["ncnn_fp16"]
+    assert "its sidecar says that precision is 'float16'. Found: 'float32'" in errors["mnn_fp16"]
+
+
+def toy(operation=None, name="toy"):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(4, 3, name="first")(inputs)
+    x = operation(x) if operation else x
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(inputs, keras.layers.Dense(2, name="predictions")(x), name=name)
+
+
+def test_an_operator_that_ncnn_lacks_is_named(tmp_path):
+    model = toy(keras.layers.UpSampling2D(2, name="larger"))
+    with pytest.raises(ValueError, match=r"converted to ncnn: ncnn has no .*torch\.tile"):
+        export_model(model, get_format("ncnn_fp32"), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_converter_that_crashes(tmp_path):
+    """As pnnx does at this one; its last words are shown, and nothing is left."""
+    model = toy(lambda x: keras.ops.sort(x, axis=1))
+    with pytest.raises(ValueError, match=r"'sort' \(Sort\) .* pnnx crashed \(SIG.*printed last: "):
+        export_model(model, get_format("ncnn_fp32"), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_converter_that_writes_nothing(tmp_path):
+    code = [sys.executable, "-c", "print('one'); print('\\x1b[31mtwo')"]
+    with pytest.raises(processes.ConverterError, match=r"wrote no network; .* last: one \| two$"):
+        processes.convert(code, "it", [tmp_path / "network.mnn"])
+
+
+@pytest.mark.parametrize("name", ["ncnn_fp16", "mnn_fp16"])
+def test_what_half_precision_does_not_hold_is_named(name, tmp_path):
+    model, images = toy(lambda x: 1e5 * x), np.ones((4, 16, 16, 3), "float32")
+    with pytest.raises(ValueError, match=r"up to 65504\. Found: the activation"):
+        export_model(model, get_format(name), tmp_path, images)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "advice"), [("ncnn_fp16", "--no-deps pnnx"), ("mnn_fp32", "mnn")])
+def test_a_missing_package(name, advice, tmp_path, monkeypatch):
+    find = extras.importlib.util.find_spec
+    hidden = {"pnnx", "MNN"}
+    monkeypatch.setattr(
+        extras.importlib.util, "find_spec", lambda x, *rest: None if x in hidden else find(x, *rest)
+    )
+    with pytest.raises(ImportError, match=rf"which is not installed\. .*{advice}"):
+        export_model(toy(), get_format(name), tmp_path)
+    with pytest.raises(ImportError, match=rf"which is not installed\. .*{advice}"):
+        formats.require_packages(get_format(name))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_damaged_files(module, folder, tmp_path):
+    """Cut, of another kind, and of another version: in one line, and in a process of their own."""
+    fmt = get_format(f"{module}_fp32")
+    path = tmp_path / f"model{fmt.suffix}"
+    for content in (b"", b"7767517\n1 1\nFoo images 0 1 images\n", bytes(5000)):
+        if module == "ncnn":
+            path.mkdir(exist_ok=True)
+            (path / ncnn_model.PARAM).write_bytes(content)
+            (path / ncnn_model.BIN).write_bytes(content)
+        else:
+            path.write_bytes(content)
+        with pytest.raises(sandbox.SandboxError, match=rf"model_fp32\.{module} is not run: ") as at:
+            sandbox.Sandbox(path, module, (32, 32))
+        assert "\n" not in str(at.value)
+
+
+def test_a_device_s_script_runs_them(folder, tmp_path):
+    """Beside each other, as they are copied to a device."""
+    for module in (run, ncnn_model, mnn_model):
+        (tmp_path / f"{module.__name__.rpartition('.')[2]}.py").write_text(
+            open(module.__file__).read()  # noqa: SIM115
+        )
+    images = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype("float32")
+    np.save(tmp_path / "images.npy", images)
+    for name in ("small_fp32.ncnn", "small_fp32.mnn"):
+        command = [sys.executable, "-I", tmp_path / "run.py", folder / name]
+        rest = ["--inputs", tmp_path / "images.npy", "--outputs", tmp_path / "out.npz"]
+        subprocess.run([*command, *rest], check=True, capture_output=True)
+        expected = run.open_model(folder / name)(images)
+        with np.load(tmp_path / "out.npz") as found:
+            np.testing.assert_allclose(found["outputs"], expected, rtol=1e-5, atol=1e-6)
+        done = subprocess.run([*command, "--time", "--calls", "3"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert name in done.stdout
+    (tmp_path / "mnn_model.py").unlink()
+    done = subprocess.run([*command, "--time"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "mnn_model.py is missing. Copy it there." in done.stderr
+
+
+def test_one_image_is_all_that_changes_in_onnx(images):
+    """Flatten and Gemm compute what Squeeze and MatMul do."""
+    from keras_ghostnet.export.onnx import conversion
+    from keras_ghostnet.export.onnx.runtime import Session
+
+    network = conversion.convert(for_tracing(deploy(settled_network(NETWORKS[1], images))), "NCHW")
+    image = images[:1]
+    (before,) = Session(network.SerializeToString()).run(image).values()
+    single = for_one_image(network)
+    assert [node.op_type for node in single.graph.node][-2:] == ["Flatten", "Gemm"]
+    (after,) = Session(single.SerializeToString()).run(image).values()
+    np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-6)
