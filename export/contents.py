@@ -42,8 +42,9 @@ def describe(path):
         axis of any size is None (of a SavedModel, those of the default signature); `precision`, the
         type of the weights; `labels`, a list, None if it holds none, where the format can hold
         them; `top_k` of a SavedModel; `runtime` of an ONNX file; `metadata`, the SHA-256 of a
-        TFLite file's, or the texts of an IR file's `model_info`; `reduced_precision`, what processors may compute a TFLite file in
-        instead of float32, None if in nothing else. Of other files nothing.
+        TFLite file's, or the texts of an IR file's `model_info`; `reduced_precision`, what
+        processors may compute a TFLite file in instead of float32, None if in nothing else. Of
+        other files nothing.
 
     Raises:
         ValueError: If it is damaged; if a SavedModel holds operations that no export makes.
