@@ -273,8 +273,14 @@ class _Exporter:
     def _verify(self, path, beside, fmt, options):
         """Verifies an artifact and writes its sidecar, to the path `beside`."""
         subject, folded = self.subject, options.get("fold_preprocessing", False)
-        result = verify_artifact(path, fmt, subject, self.reference, folded)
-        described = describe(subject, fmt, contents.describe(path), folded)
+        with contextlib.ExitStack() as stack:
+            runner = None
+            if fmt.module in sandbox.ISOLATED:
+                runner = sandbox.Sandbox(path, fmt.module, subject.model.input_shape[1:3])
+                stack.callback(runner.close)
+            result = verify_artifact(path, fmt, subject, self.reference, folded, runner)
+            held = runner.contents if runner else contents.describe(path)
+        described = describe(subject, fmt, held, folded)
         content = {
             **described,
             "source": {**described["source"], **self._source},

@@ -10,6 +10,7 @@ from keras_ghostnet.export import processes
 from keras_ghostnet.export.device.mnn_model import HALF
 from keras_ghostnet.export.graph import lowering
 from keras_ghostnet.export.graph.refusals import UnsupportedOperatorError, naming_layers
+from keras_ghostnet.export.half import require_half_range
 
 CONVERTER = "mnnconvert"
 # Not by way of `MNN.tools.mnnconvert`, which installs a package and reports what it did to a server
@@ -42,9 +43,9 @@ def export(model, path, dtype="float32", calibration=None):
     from keras_ghostnet.export.onnx.single import for_one_image
 
     model = lowering.lower(model, lowering.for_runtime("mnn", dtype))
-    network = conversion.convert(model, "NCHW")
     if dtype == "float16":
-        half.check_range(network, calibration)
+        require_half_range(model, calibration, sums=True)
+    network = conversion.convert(model, "NCHW")
     network = for_one_image(network)
     if dtype == "float16":
         half.round_kernels(network)

@@ -9,6 +9,7 @@ from keras_ghostnet.export import processes
 from keras_ghostnet.export.device.ncnn_model import BIN, PARAM
 from keras_ghostnet.export.graph import lowering
 from keras_ghostnet.export.graph.refusals import UnsupportedOperatorError, naming_layers
+from keras_ghostnet.export.half import require_half_range
 from keras_ghostnet.export.ncnn.network import Network
 
 # pnnx' own requirement, PyTorch, takes gigabytes; nothing but its Python module needs it.
@@ -38,13 +39,13 @@ def export(model, path, dtype="float32", calibration=None):
     """
     packages = ("ncnn", PROGRAM, "tf2onnx", "onnx", "onnxruntime")
     extras.require(*packages, purpose="ncnn export", advice=INSTALL)
-    from keras_ghostnet.export.onnx import conversion, half
+    from keras_ghostnet.export.onnx import conversion
     from keras_ghostnet.export.onnx.single import for_one_image
 
     model = lowering.lower(model, lowering.for_runtime("ncnn", dtype))
-    network = conversion.convert(model, "NCHW")
     if dtype == "float16":
-        half.check_range(network, calibration)
+        require_half_range(model, calibration, sums=True)
+    network = conversion.convert(model, "NCHW")
     height, width, channels = model.input_shape[1:]
     shape = f"inputshape=[1,{channels},{height},{width}]f32"
     with tempfile.TemporaryDirectory() as name:
