@@ -82,7 +82,7 @@ def _verify_all(folder, data, trust_model, console):
     folders = [path.with_name(path.stem) for path in sidecars]
     has_saved_models = any(x.is_dir() and x.suffix not in formats.SUFFIXES for x in folders)
     results, errors = [], []
-    with contextlib.closing(_Verifier(folder, data, trust_model, has_saved_models)) as verifier:
+    with contextlib.closing(Verifier(folder, data, trust_model, has_saved_models)) as verifier:
         for path in sidecars:
             artifact = path.with_name(path.stem)
             name = str((artifact if artifact in entries else path).relative_to(folder))
@@ -133,7 +133,7 @@ def _unknown(path):
     return "it is nothing that `ghostnet export` makes, or of no artifact here. Remove it."
 
 
-class _Verifier:
+class Verifier:
     """Verifies artifacts of one folder.
 
     Args:
@@ -146,7 +146,7 @@ class _Verifier:
         formats: The names of artifacts' formats by their paths.
     """
 
-    def __init__(self, folder, data, trust_model, has_saved_models):
+    def __init__(self, folder, data, trust_model, has_saved_models=False):
         self.folder, self.data, self.trust_model = folder, data, trust_model
         self.described, self.formats = set(), {}
         self._models, self._subjects = {}, {}
@@ -163,20 +163,7 @@ class _Verifier:
         Raises:
             Exception: If it is not proven; a `VerificationError` if it computes something else.
         """
-        beside = sidecar.path_of(artifact)
-        self.described |= {artifact, beside}
-        self._require_inside(beside)
-        content = sidecar.read(beside)
-        if sidecar.VERIFIED not in content:
-            raise Unproven("it was trained with rounding, and never verified. Export it.")
-        self.described.add(self.folder / content["source"]["file"])
-        fmt = formats.get_format(content["format"])
-        self.formats[artifact] = fmt.name
-        self._require_whole(artifact, content, fmt)
-        formats.require_packages(fmt)
-        subject, reference = self._subject(content)
-        self._require_same(artifact, content, subject.model)
-        claims.require_input(subject, fmt, reference)
+        content, fmt, subject, reference = self.open(artifact)
         folded = content["options"].get("fold_preprocessing", False)
         size = subject.model.input_shape[1:3]
         process = None
@@ -197,6 +184,28 @@ class _Verifier:
         if self.data is None:
             claims.compare_figures(content, result, fmt)
         return ArtifactResult(fmt.name, artifact, result, None, subject.sample_for(fmt).described)
+
+    def open(self, artifact):
+        """What an artifact was made from: sidecar, `Format`, `Subject` and the model's outputs.
+
+        Raises:
+            Exception: If it is not the file that was exported, or something of it is missing.
+        """
+        beside = sidecar.path_of(artifact)
+        self.described |= {artifact, beside}
+        self._require_inside(beside)
+        content = sidecar.read(beside)
+        if sidecar.VERIFIED not in content:
+            raise Unproven("it was trained with rounding, and never verified. Export it.")
+        self.described.add(self.folder / content["source"]["file"])
+        fmt = formats.get_format(content["format"])
+        self.formats[artifact] = fmt.name
+        self._require_whole(artifact, content, fmt)
+        formats.require_packages(fmt)
+        subject, reference = self._subject(content)
+        self._require_same(artifact, content, subject.model)
+        claims.require_input(subject, fmt, reference)
+        return content, fmt, subject, reference
 
     def _require_whole(self, artifact, content, fmt):
         """Refuses an artifact that is not there, or not of its format by its name."""

@@ -21,7 +21,7 @@ from keras_ghostnet.export.device import run
 BATCH = 4  # images at a time: the time that they take is limited
 PER_BYTE, PER_INPUT = 8, 64  # bytes of memory for each of the artifact's, and of a batch's
 GRACE = 5  # seconds in which a process ends that answers no more
-MOST_TEXT, MOST_CLASSES = 1 << 24, 1 << 20  # of an answer: bytes, and columns
+MOST_TEXT, MOST_VALUES = 1 << 24, 1 << 26  # of an answer: bytes, and numbers for an image
 # What loads an artifact of a format's module. None of it brings Keras.
 RUNTIMES = {
     "mnn": "keras_ghostnet.export.device.mnn_model:Model",
@@ -31,6 +31,10 @@ RUNTIMES = {
     "saved_model": "keras_ghostnet.export.saved_model.session:ServingSession",
     "tflite": "keras_ghostnet.export.device.run:Model",
     "tflite_qat": "keras_ghostnet.export.device.run:Model",
+    # With the outputs of all layers.
+    "onnx_layers": "keras_ghostnet.export.layer_outputs:ONNXLayers",
+    "tflite_layers": "keras_ghostnet.export.layer_outputs:TFLiteLayers",
+    "tflite_qat_layers": "keras_ghostnet.export.layer_outputs:TFLiteLayers",
 }
 # Of these, what was exported here runs so, too: they crash, and print what nobody asked for.
 ISOLATED = {"mnn", "ncnn"}
@@ -129,7 +133,8 @@ class Sandbox:
         process: A `Process` of the module, which stays; None starts one.
 
     Attributes:
-        contents: `keras_ghostnet.export.contents.describe` of the artifact.
+        contents: `keras_ghostnet.export.contents.describe` of the artifact, and `layers` of a
+            runner that has them.
 
     Raises:
         SandboxError: If it cannot be loaded.
@@ -159,7 +164,7 @@ class Sandbox:
 
     def _run(self, images):
         shape = self._ask(images.tobytes(), shape=images.shape)["shape"]
-        if len(shape) != 2 or shape[0] != len(images) or not 0 < shape[1] <= MOST_CLASSES:
+        if len(shape) != 2 or shape[0] != len(images) or not 0 < shape[1] <= MOST_VALUES:
             raise SandboxError(
                 f"{self._name} outputs {tuple(shape)} for {len(images)} images, expected "
                 f"({len(images)}, classes)."
@@ -218,6 +223,7 @@ def serve(module):
                     if module == "saved_model":
                         importlib.import_module(contents.SAVED_MODEL).require_harmless(path)
                     answer, runner = contents.describe(path), load(path)
+                    answer["layers"] = getattr(runner, "layers", None)
                 else:
                     shape = request["shape"]
                     images = sys.stdin.buffer.read(4 * int(np.prod(shape)))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from keras_ghostnet.export.artifacts import ArtifactResult
+    from keras_ghostnet.export.layerwise import LayerError
 
 SIGMA = "\N{GREEK SMALL LETTER SIGMA}"  # of the Keras model's outputs
 
@@ -50,6 +51,20 @@ def verification_table(results: Iterable[ArtifactResult]) -> Table:
     )
     for result in results:
         table.add_row(result.format, *_cells(result), result.outcome)
+    return table
+
+
+def layer_table(name: str, errors: Iterable[LayerError]) -> Table:
+    """One row for each layer of an int8 artifact, in the given order."""
+    figures = ("Max error", "Typical", "Cosine")
+    table = new_table(names=("Layer",), figures=figures, title=name)
+    for error in errors:
+        table.add_row(
+            error.layer,
+            f"{error.max_error:.2g} {SIGMA}",
+            f"{error.typical_error:.2g} {SIGMA}",
+            f"{error.cosine:.5f}",
+        )
     return table
 
 
