@@ -131,8 +131,8 @@ lint: install ## style, types, and which part may import which
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
 
-tables: install ## the tables of models in README.md and docs/models.md
-	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.model_tables
+tables: install ## the tables in README.md and docs/models.md that are made of the code's
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.document_tables
 
 format: install ## put the style right
 	$(BIN)/ruff check --fix .

@@ -37,6 +37,8 @@ class ArtifactResult:
         verification: How its outputs compare with the Keras model's; None if it was not run.
         error: Why it failed, or is not proven; None if it passed.
         images: What it was verified on, such as "40 held-out images of photos/val".
+        milliseconds: The median time of one image on this machine, in one thread, timed in turn
+            with the other formats; None where nothing was timed.
     """
 
     format: str
@@ -44,6 +46,7 @@ class ArtifactResult:
     verification: verification.Verification | None
     error: str | None
     images: str = ""
+    milliseconds: float | None = None
 
     @property
     def outcome(self) -> str:

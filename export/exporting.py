@@ -1,5 +1,6 @@
 """From a Keras model, or what a user names as one, to verified artifacts."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -11,17 +12,25 @@ from rich.console import Console
 from keras_ghostnet import builder, files, model_input, model_reference
 from keras_ghostnet.console import step
 from keras_ghostnet.defaults import keras_defaults
-from keras_ghostnet.export import class_names, destination, images, samples
+from keras_ghostnet.export import class_names, destination, devices, images, samples
 from keras_ghostnet.export.artifacts import (
     ArtifactError,
     ArtifactResult,
     Subject,
     export_artifacts,
 )
-from keras_ghostnet.export.formats import FORMATS, get_format, missing_packages, require_packages
+from keras_ghostnet.export.device import run
+from keras_ghostnet.export.formats import (
+    FORMATS,
+    get_format,
+    load,
+    missing_packages,
+    require_packages,
+)
 from keras_ghostnet.export.graph import lowering
 from keras_ghostnet.export.onnx.conversion import RUNTIMES
 from keras_ghostnet.export.tflite import conversion, tuning
+from keras_ghostnet.model_input import PIXELS
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.data import require_same_classes
@@ -38,8 +47,9 @@ Path = str | os.PathLike[str]
 def export(
     model: keras.Model | Path,
     directory: Path,
-    formats: str | Sequence[str] = ("tflite_int8",),
+    formats: str | Sequence[str] | None = None,
     *,
+    device: str | None = None,
     data: Path | tuple[np.ndarray, np.ndarray] | None = None,
     calibration: Path | np.ndarray | None = None,
     labels: Path | Sequence[str] | None = None,
@@ -67,7 +77,9 @@ def export(
             in float32.
         directory: The folder for the artifacts; made if it is not there.
         formats: The formats' names, `keras_ghostnet.export.formats.FORMATS`; `["all"]` for every
-            one whose packages are installed.
+            one whose packages are installed; None for those of `device`, or `"tflite_int8"`.
+        device: A name of `keras_ghostnet.export.devices.DEVICES`, which picks formats and options;
+            `options` count before its own.
         data: Labeled images: what `keras_ghostnet.training.data.open_source` takes, of which the
             training split calibrates and the held-out split verifies; or arrays of pixels, uint8
             `(n, height, width, 3)`, and of class indices `(n,)`, of which every second calibrates
@@ -91,7 +103,8 @@ def export(
         console: Shows progress; None prints nothing.
         **options: Options of the formats, such as `io="uint8"`, `fold_preprocessing=True`,
             `target="avx2"`, `layout="NCHW"`, `runtime="tensorrt"` or `top_k=3`; each format gets
-            those that it takes.
+            those that it takes. With `target="measured"` TFLite files are lowered by what is
+            fastest here, and all artifacts are timed in turn: `ArtifactResult.milliseconds`.
 
     Returns:
         One `ArtifactResult` per format, with the artifact's path and its verification.
@@ -106,7 +119,12 @@ def export(
     """
     if console is not None:
         console.file = console.file  # standard output as it is now: below it is held back
-    names = [formats] if isinstance(formats, str) else list(formats)
+    names = [formats] if isinstance(formats, str) else list(formats or ("tflite_int8",))
+    if device is not None:
+        chosen = devices.get_device(device)
+        if formats is not None:
+            raise ValueError(f"Name a device or formats. Received: {device!r} and {formats!r}.")
+        names, options = list(chosen.formats), {**chosen.options, **options}
     with quiet(unless=()):
         source = _resolve(model, trust_model)
         data = source.data if data is None else data
@@ -150,6 +168,10 @@ def export(
         results = export_artifacts(
             subject, fmts, directory, options=options, version=version, console=console
         )
+        if options.get("target") == tuning.MEASURED:
+            with step(console, "Measuring latency") as done:
+                results = _timed(results, subject, options.get("fold_preprocessing", False))
+                done("measured the latency of each, in turn")
     if any(result.error for result in results):
         raise ArtifactError(results)
     return results
@@ -246,6 +268,26 @@ def _subject(network, source, fmts, data, calibration, labels, crop, kind, allow
             samples.require_trained(network, seen, kind)
     labels = class_names.labels_for(network, labels)
     return Subject(network, labels, crop, held_out, ranges, source.origin, kind)
+
+
+def _timed(results, subject, folds):
+    """The results of an export with the time that each artifact takes for an image."""
+    functions = {}
+    for result in results:
+        if result.error is None:
+            fmt = get_format(result.format)
+            is_folded = folds and "fold_preprocessing" in fmt.options
+            (image, *_) = subject.sample.prepared(PIXELS if is_folded else subject.input)
+            functions[fmt.name] = load(result.path, fmt).single(image)
+    if not functions:
+        return results
+    *_, times = run.rounds(functions)
+    return [
+        dataclasses.replace(result, milliseconds=float(np.median(times[result.format])))
+        if result.format in times
+        else result
+        for result in results
+    ]
 
 
 def _require_label_range(network, found):

@@ -19,7 +19,7 @@ from keras_ghostnet import cli
 from keras_ghostnet.benchmark.networks.random_weights import random_images, settle_batch_norms
 from keras_ghostnet.preprocessing import to_pixels
 from keras_ghostnet.weights import catalog
-from tests import model_tables
+from tests import document_tables
 from tests.training.runs import free_ports
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -83,10 +83,10 @@ def test_the_weights_page_s_code_runs(weights):
     assert names["model"].output_shape == (None, 10)
 
 
-@pytest.mark.parametrize("path", model_tables.DOCUMENTS, ids=lambda path: path.name)
-def test_tables_of_models(path):
+@pytest.mark.parametrize("path", document_tables.DOCUMENTS, ids=lambda path: path.name)
+def test_tables(path):
     """Their figures are those of `ghostnet models`, which a test compares with built networks."""
-    assert path.read_text() == model_tables.rewritten(path), "`make tables` writes them"
+    assert path.read_text() == document_tables.rewritten(path), "`make tables` writes them"
 
 
 def test_commands_and_targets_that_documents_name_exist():

@@ -30,6 +30,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "predict",
+    "devices",
     "export",
     "verify",
     "quantize",

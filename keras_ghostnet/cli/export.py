@@ -14,11 +14,15 @@ from keras_ghostnet.model_reference import resolve_model
 
 def arguments(parser):
     parser.add_argument("model", type=path, metavar="MODEL", help="what to export, see above")
-    parser.add_argument(
-        "--formats",
-        required=True,
-        metavar="A,B,...",
-        help="names; all: those whose packages are installed",
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--device",
+        metavar="NAME",
+        help="picks formats and options for android, iphone, raspberry-pi, browser, x86, nvidia or "
+        "tf-serving; `ghostnet devices` says which and why",
+    )
+    what.add_argument(
+        "--formats", metavar="A,B,...", help="names; all: those whose packages are installed"
     )
     parser.add_argument(
         "--out", required=True, type=path, metavar="DIR", help="folder for the artifacts"
@@ -59,7 +63,7 @@ def arguments(parser):
         "--target",
         metavar="NAME",
         help="the processor that TFLite is written for: arm (default), avx2, avx512, amx, none; "
-        "host is this machine's; measured tries which is fastest here (a minute)",
+        "host is this machine's; measured tries which is fastest here (a minute), and which format",
     )
     parser.add_argument(
         "--layout", choices=("NHWC", "NCHW"), help="input of ONNX and TensorRT (default: NHWC)"
@@ -104,7 +108,8 @@ def run(args):
         exported[:] = export(
             args.model,
             args.out,
-            args.formats.split(","),
+            args.formats.split(",") if args.formats else None,
+            device=args.device,
             data=args.data,
             calibration=args.calibration,
             labels=args.labels,
@@ -121,7 +126,11 @@ def run(args):
 
     code = report(console, export_all)
     if not code:
-        path = shlex.quote(str(exported[-1].path))
+        timed = [result for result in exported if result.milliseconds]
+        fastest = min(timed, key=lambda result: result.milliseconds, default=exported[-1])
+        if len(timed) > 1:
+            console.print(f"Fastest here, in one thread: {fastest.format}")
+        path = shlex.quote(str(fastest.path))
         console.print(f"Next: ghostnet predict {path} IMAGE", soft_wrap=True)
     return code
 

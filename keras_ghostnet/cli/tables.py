@@ -46,11 +46,15 @@ def new_table(
 
 def verification_table(results: Iterable[ArtifactResult]) -> Table:
     """One row for each exported format: figures, and whether it passed."""
-    table = new_table(
-        names=("Format",), figures=("Size", "Top-1", "Same class", "Max error", "Typical", "")
-    )
+    results = list(results)
+    is_timed = any(result.milliseconds for result in results)
+    figures = ("Size", "Top-1", "Same class", "Max error", "Typical")
+    table = new_table(names=("Format",), figures=(*figures, *(("ms",) if is_timed else ()), ""))
     for result in results:
-        table.add_row(result.format, *_cells(result), result.outcome)
+        cells = _cells(result)
+        if is_timed:
+            cells.append("-" if result.milliseconds is None else f"{result.milliseconds:.2f}")
+        table.add_row(result.format, *cells, result.outcome)
     return table
 
 
