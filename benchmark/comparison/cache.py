@@ -64,8 +64,7 @@ class Cache:
         for choice in choices:
             fmt, (runtime, precision) = runtimes.format_of(choice), choice
             rewrites = repr(lowering.get_lowering(self.target, fmt.dtype))
-            options = repr(runtimes.RUNTIMES[runtime].options.get(precision))
-            what = (fmt.name, options, rewrites, _code(fmt.module), _versions(runtime))
+            what = (fmt.name, rewrites, _code(fmt.module), _versions(runtime))
             key = _hash(network, *what)[:16]
             stem, suffix = f"{files.file_name(exporter.model.name)}_{precision}", fmt.suffix
             path = self.folder / f"{stem}_{key}.{suffix.rpartition('.')[2]}"

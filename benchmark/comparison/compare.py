@@ -11,7 +11,7 @@ from rich.console import Console
 
 from keras_ghostnet import extras, files, specs
 from keras_ghostnet.benchmark import paper_table
-from keras_ghostnet.benchmark.comparison import cpu, kit, results, terminal, throughput
+from keras_ghostnet.benchmark.comparison import cpu, kit, results, runtimes, terminal, throughput
 from keras_ghostnet.benchmark.comparison.compared_networks import resolve_networks
 from keras_ghostnet.benchmark.comparison.measure import explain_noise
 from keras_ghostnet.defaults import keras_defaults
@@ -143,6 +143,12 @@ def export_kit(
         raise ValueError("A device's folder has the models of the suite 'paper' (--suite).")
     found = resolve_networks(chosen.models, chosen.suite, chosen.trust_model)
     cpu.validate_options(chosen, found)
+    for name in chosen.runtimes:
+        if not runtimes.RUNTIMES[name].on_devices:
+            known = [other for other, one in runtimes.RUNTIMES.items() if one.on_devices]
+            raise ValueError(
+                f"A device's script runs {', '.join(known)} (--runtimes). Received: {name}."
+            )
     kit.validate_folder(directory)
     files.require_writable(pathlib.Path(directory).absolute().parent)
     with _explained(console):

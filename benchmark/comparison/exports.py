@@ -88,15 +88,12 @@ class Exporter:
 
         Those of int8 take their ranges from `images`.
         """
-        fmt, (name, precision) = runtimes.format_of(choice), choice
+        fmt = runtimes.format_of(choice)
         if fmt.module == TFLITE:  # which networks of others are taken to in parts, too
             options = dict(one_partition=False, target=target)
             tflite.export(self.deployed, path, fmt.dtype, self.images, **options)
             return
-        options = dict(runtimes.RUNTIMES[name].options.get(precision, {}))
-        if "target" in fmt.options:
-            options["target"] = target
-        formats.write(self.deployed, fmt, path, self.images, **options)
+        formats.write(self.deployed, fmt, path, self.images)
 
     @functools.cached_property
     def deployed(self):

@@ -7,10 +7,11 @@ import shutil
 from keras_ghostnet import files
 from keras_ghostnet.benchmark.comparison import results
 from keras_ghostnet.benchmark.comparison.measure import describe_versions
-from keras_ghostnet.export.device import run, table
+from keras_ghostnet.export.device import mnn_model, ncnn_model, run, table
 
 TABLE = "models.json"
 SCRIPT = "run.py"
+MODULES = {"mnn": mnn_model, "ncnn": ncnn_model}  # beside the script, by runtime
 
 
 def validate_folder(folder):
@@ -60,5 +61,6 @@ def write_kit(folder, exported, target):
             "models": entries,
         }
         (partial / TABLE).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-        for module in (run, table):
+        used = {export.runtime for export in exported}
+        for module in (run, table, *(MODULES[name] for name in sorted(used & MODULES.keys()))):
             shutil.copy(module.__file__, partial)

@@ -17,13 +17,13 @@ class Runtime:
         title: What its makers call it.
         package: The distribution that carries it.
         formats: Names of `keras_ghostnet.export.formats.FORMATS`, by precision.
-        options: Of those formats, by precision.
+        on_devices: Whether the script that goes to a device runs its files.
     """
 
     title: str
     package: str
     formats: Mapping[str, str]
-    options: Mapping[str, Mapping[str, object]] = dataclasses.field(default_factory=dict)
+    on_devices: bool = True
 
 
 RUNTIMES = {
@@ -33,9 +33,13 @@ RUNTIMES = {
         {"fp32": "tflite_fp32", "fp16": "tflite_fp16", "int8": "tflite_int8"},
     ),
     "onnxruntime": Runtime(
-        "ONNX Runtime", "onnxruntime", {"fp32": "onnx_fp32", "int8": "onnx_int8"}
+        "ONNX Runtime", "onnxruntime", {"fp32": "onnx_fp32", "int8": "onnx_int8"}, on_devices=False
     ),
-    "openvino": Runtime("OpenVINO", "openvino", {"fp32": "openvino_fp32", "int8": "openvino_int8"}),
+    "openvino": Runtime(
+        "OpenVINO", "openvino", {"fp32": "openvino_fp32", "int8": "openvino_int8"}, on_devices=False
+    ),
+    "ncnn": Runtime("ncnn", "ncnn", {"fp32": "ncnn_fp32", "fp16": "ncnn_fp16"}),
+    "mnn": Runtime("MNN", "MNN", {"fp32": "mnn_fp32", "fp16": "mnn_fp16"}),
 }
 
 

@@ -6,6 +6,8 @@ import json
 import os
 import sys
 
+import numpy as np
+
 if __package__:
     from keras_ghostnet.export.device import run
 else:  # copied to a device
@@ -31,7 +33,10 @@ def run_table(args):
         if _digest(path) != entry["sha256"]:
             raise ValueError(f"{path} is not what was exported. Copy the folder once more.")
         models[entry["file"]] = run.open_model(path, args.threads)
-    invokes = {name: model.invoke for name, model in models.items()}
+    invokes = {
+        name: model.single(np.zeros(model.input_shape, model.dtype))
+        for name, model in models.items()
+    }
     conditions, times = run.Conditions(), {name: [] for name in invokes}
     facts = dict(schema=table["schema"], run=run.now(), device=args.device or conditions.device)
     facts.update(threads=args.threads, batch=1, unit="ms")

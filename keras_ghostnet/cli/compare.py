@@ -12,10 +12,9 @@ from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.quiet import quiet
 
 OUT = "compare"
-RUNTIMES = ("litert", "onnxruntime", "openvino", "ncnn", "mnn")
 NEXT = """\
 Done: {}. Copy it to the device, and there:
-    pip install numpy ai-edge-litert
+    pip install numpy {}
     python run.py models.json --csv device.csv
 Here again: ghostnet compare --from device.csv"""
 
@@ -28,7 +27,7 @@ def arguments(parser):
         type=names,
         default=("litert",),
         metavar="A,B,...",
-        help=f"of the suite paper: {', '.join(RUNTIMES)} (default: litert)",
+        help="of the suite paper: litert, onnxruntime, openvino, ncnn, mnn (default: litert)",
     )
     parser.add_argument(
         "--formats",
@@ -86,12 +85,15 @@ def run(args):
 
     start_backend()
     from keras_ghostnet.benchmark.comparison import compare
+    from keras_ghostnet.benchmark.comparison.runtimes import RUNTIMES
 
     console = new_console()  # the real one, before it is held back
     with quiet(unless=()):
         if args.export_only:
             compare.export_kit(args.models, args.export_only, console=console, **_options(args))
-            console.print(NEXT.format(args.export_only), soft_wrap=True)
+            packages = " ".join(RUNTIMES[name].package for name in args.runtimes)
+            for line in NEXT.format(args.export_only, packages).splitlines():
+                console.print(line, soft_wrap=True)
         elif args.csvs:
             compare.report_measurements(args.csvs, args.suite, args.out, console=console)
         else:

@@ -1,13 +1,14 @@
 """Several runtimes in one run: measured in turn, in one table, each network's best in front."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
 from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.comparison import entries, pictures, report, results, runtimes
 from keras_ghostnet.benchmark.comparison.terminal import table
-from keras_ghostnet.cli import compare as command
 from keras_ghostnet.console import new_console
 from keras_ghostnet.export.device import run
 from tests.benchmark.comparison.samples import measurement
@@ -34,8 +35,35 @@ def found():
     return result
 
 
-def test_the_command_s_names():
-    assert set(command.RUNTIMES) >= set(runtimes.RUNTIMES)
+def test_the_command_s_names(capsys):
+    with pytest.raises(SystemExit):
+        ghostnet("compare", "--help")
+    assert ", ".join(runtimes.RUNTIMES) in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_kit_carries_the_runtimes_that_it_is_asked_for(run_dir, tmp_path, capfd):
+    words = ("compare", "--models", run_dir, "--runtimes", "litert,ncnn,mnn", "--formats", "fp16")
+    where = ("--cache", tmp_path / "cache", "--export-only", tmp_path / "kit")
+    assert ghostnet(*words, *where) == 0
+    assert "pip install numpy ai-edge-litert ncnn MNN\n" in capfd.readouterr().out
+    script, csv = tmp_path / "kit" / "run.py", tmp_path / "device.csv"
+    command = (
+        sys.executable,
+        script,
+        tmp_path / "kit" / "models.json",
+        "--csv",
+        csv,
+        "--calls",
+        10,
+    )
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = results.read_measurements(csv)
+    assert [(one.runtime, one.format) for one in found] == [
+        (name, "fp16") for name in ("litert", "ncnn", "mnn")
+    ]
+    (comparison,) = entries.comparisons(found)
+    assert comparison.formats == ("litert fp16", "mnn fp16", "ncnn fp16")
 
 
 def test_one_table_with_each_network_s_best(found):
@@ -92,6 +120,7 @@ def test_measured_in_turn(run_dir, tmp_path, capfd):
         (("--runtimes", "openvin"), "no runtime 'openvin'. Did you mean 'openvino'"),
         (("--runtimes", "openvino", "--formats", "fp16"), "OpenVINO runs fp32, int8 here"),
         (("--runtimes", "litert,openvino", "--batch", "4"), "compared in LiteRT alone"),
+        (("--runtimes", "openvino", "--export-only", "kit"), "runs litert, ncnn, mnn (--runtimes)"),
         (("--suite", "gpu", "--runtimes", "openvino"), "Runtimes are of the suite 'paper'"),
     ],
 )
