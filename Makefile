@@ -10,7 +10,7 @@ JOBS ?= 2
 TORCH ?= torch==2.13.0
 
 .PHONY: test-thorough help install quickstart check test test-all test-quickstart test-wheel test-timm test-backends \
-	test-mediapipe test-workers test-load test-accuracy test-arm test-hostile test-docs test-tutorials docs \
+	test-browser test-mediapipe test-workers test-load test-accuracy test-arm test-hostile test-docs test-tutorials docs \
 	fault-test \
 	arm-check arm-compare \
 	bench-cpu bench-deployment bench-export bench-input bench-lowering bench-startup bench-training \
@@ -39,7 +39,7 @@ test: install lint ## lint and the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-all: test test-thorough test-quickstart test-wheel test-timm test-backends test-workers test-load \
-	test-accuracy test-arm test-mediapipe test-hostile test-docs test-tutorials \
+	test-accuracy test-arm test-browser test-mediapipe test-hostile test-docs test-tutorials \
 	fault-test ## everything that is tested
 
 test-thorough: install ## more networks and processes of what make test holds in small, minutes
@@ -54,6 +54,11 @@ test-wheel: install ## the built wheel in an empty environment
 test-mediapipe: install ## TFLite files in MediaPipe Tasks, which is installed beside
 	$(PIP) install 'mediapipe>=1.0'
 	$(BIN)/python -m pytest -m mediapipe
+
+test-browser: install ## pages in headless Chromium; npm gets LiteRT.js
+	@mkdir -p .ci/litert
+	@cd .ci/litert && npm pack -s @litertjs/core@2.5.3 @litertjs/wasm-utils@2.5.3
+	$(BIN)/python -m pytest -m browser
 
 test-timm: install ## against timm in PyTorch, which are installed beside
 	$(PIP) install '$(TORCH)' timm

@@ -136,7 +136,7 @@ def export_artifacts(subject, fmts, out, *, options=None, version=None, console)
                 results.append(ArtifactResult(fmt.name, None, failed, message(error)))
                 done(f"{fmt.name} failed")
             else:
-                used = subject.sample_for(fmt).described
+                used = subject.sample_for(fmt).described + formats.ran_in(path, fmt)
                 results.append(ArtifactResult(fmt.name, path, result, None, used))
                 done(f"exported and verified {fmt.name}")
     for path in kept - destination.model_files(out):
@@ -309,7 +309,7 @@ class _Exporter:
 
 def _is_option(name, value):
     """Whether a sidecar tells it as an option: what the model is stands elsewhere in it."""
-    known = ("labels", "crop", "input", "classes")
+    known = ("labels", "crop", "input", "classes", "vendor")
     return name not in known and isinstance(value, str | int | float | bool)
 
 

@@ -12,6 +12,7 @@ from keras_ghostnet.export.onnx.runtime import layout_of
 from keras_ghostnet.export.openvino.information import information
 from keras_ghostnet.export.openvino.runtime import LABELS
 from keras_ghostnet.export.tflite import metadata, packaging
+from keras_ghostnet.export.web.conversion import describe_page
 from keras_ghostnet.model_input import INPUTS, PIXELS, resolve_input
 from keras_ghostnet.training.heads import output_activation, outputs_are
 
@@ -144,12 +145,12 @@ def _options(options, held):
 def _require_labels(subject, fmt, held, folded):
     """Compares the labels, and what a TFLite file says of its images, with the artifact's own."""
     labels = list(subject.labels)
-    if fmt.module.startswith("tflite"):
+    if fmt.module.startswith("tflite") or fmt.module == "web":
         labels = packaging.label_lines(labels, held["outputs"][0]["shape"][-1])
         expected = metadata.encode(
             name=subject.model.name,
             labels_file=packaging.LABELS,
-            folded=folded or (subject.input == PIXELS and fmt.module == "tflite"),
+            folded=folded or (subject.input == PIXELS and fmt.module in ("tflite", "web")),
             outputs_are=outputs_are(subject.model),
             is_trained="train_data" in fmt.options,
         )
@@ -160,6 +161,10 @@ def _require_labels(subject, fmt, held, folded):
         labels = expected[LABELS].split(" ")
         if held["metadata"] != expected:
             raise Unproven("its model_info is not that of an export of its model.")
+    if fmt.module == "web":
+        page = describe_page(subject.model, subject.labels, subject.crop, subject.input)
+        if held["page"] != page:
+            raise Unproven("its model.json is not that of an export of its model.")
     if held["labels"] != labels:
         raise Unproven(
             f"its sidecar says that labels is {_text(labels)}. Found in the artifact: "

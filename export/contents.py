@@ -19,6 +19,7 @@ FOLDERS = {
     "": "keras_ghostnet.export.saved_model.operations",
     ".ncnn": "keras_ghostnet.export.ncnn.inspection",
     ".openvino": "keras_ghostnet.export.openvino.inspection",
+    ".web": "keras_ghostnet.export.web.inspection",
 }
 SAVED_MODEL = FOLDERS[""]
 TFLITE_LABELS, TFLITE_METADATA = "labels.txt", b"TFLITE_METADATA"
@@ -34,15 +35,16 @@ def describe(path):
     """What an artifact holds.
 
     Args:
-        path: A `.tflite`, `.onnx` or `.mnn` file, or the folder of a SavedModel, an IR file or of
-            ncnn.
+        path: A `.tflite`, `.onnx` or `.mnn` file, or the folder of a SavedModel, an IR file, of
+            ncnn or of a page.
 
     Returns:
         A dictionary as JSON can hold it: `inputs` and `outputs`, lists of dictionaries, in which an
         axis of any size is None (of a SavedModel, those of the default signature); `precision`, the
         type of the weights; `labels`, a list, None if it holds none, where the format can hold
-        them; `top_k` of a SavedModel; `runtime` of an ONNX file; `metadata`, the SHA-256 of a
-        TFLite file's, or the texts of an IR file's `model_info`; `reduced_precision`, what
+        them; `top_k` of a SavedModel; `runtime` of an ONNX file; `page`, what a page is told of its
+        model; `metadata`, the SHA-256 of a TFLite file's, or the texts of an IR file's
+        `model_info`; `reduced_precision`, what
         processors may compute a TFLite file in instead of float32, None if in nothing else. Of
         other files nothing.
 

@@ -104,6 +104,8 @@ FORMATS = (
            0.999, "onnx,mnn"),
     Format("mnn_fp16",        "_fp16.mnn",         "mnn",         "float16",   0.1, 0.02,  0.9999,
            0.99, "onnx,mnn"),
+    Format("web",             "_fp32.web",         "web",         "float32",  1e-3, 1e-4, 0.99999,
+           0.999, "tflite", ("labels", "crop", "input", "target", "vendor")),
     Format("tensorrt",        "_fp16.engine",      "tensorrt",    "float16",   0.1, 0.02,  0.9999,
            0.99, "onnx,tensorrt"),
 )
@@ -234,6 +236,11 @@ def load(path, fmt, threads=1):
         ImportError: If the runtime is not installed.
     """
     return _module(fmt).load(path, threads)
+
+
+def ran_in(path: pathlib.Path, fmt: Format) -> str:
+    """What `load` runs a page in on this machine, to be said behind its images; else nothing."""
+    return _module(fmt).ran_in(path) if fmt.module == "web" else ""
 
 
 def _module(fmt):

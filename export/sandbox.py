@@ -35,6 +35,7 @@ RUNTIMES = {
     "onnx_layers": "keras_ghostnet.export.layer_outputs:ONNXLayers",
     "tflite_layers": "keras_ghostnet.export.layer_outputs:TFLiteLayers",
     "tflite_qat_layers": "keras_ghostnet.export.layer_outputs:TFLiteLayers",
+    "web": "keras_ghostnet.export.web.runtime:load_model",
 }
 # Of these, what was exported here runs so, too: they crash, and print what nobody asked for.
 ISOLATED = {"mnn", "ncnn"}

@@ -32,6 +32,7 @@ COMMANDS = (
     "predict",
     "devices",
     "export",
+    "demo",
     "verify",
     "quantize",
     "compare",

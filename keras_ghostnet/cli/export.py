@@ -73,6 +73,13 @@ def arguments(parser):
         choices=("onnxruntime", "tensorrt"),
         help="what ONNX files are to be fast in (default: onnxruntime, on CPUs)",
     )
+    parser.add_argument(
+        "--vendor",
+        type=path,
+        metavar="DIR",
+        help="folder with npm's packages of LiteRT.js, which are copied into a page, so that it "
+        "works offline (default: pages load them from a CDN)",
+    )
     parser.add_argument("--top-k", type=int, metavar="N", help="classes that a SavedModel returns")
     parser.add_argument(
         "--version", type=int, metavar="N", help="of a SavedModel (default: the next)"
@@ -89,7 +96,7 @@ def arguments(parser):
     )
 
 
-OPTIONS = ("io", "fold_preprocessing", "target", "layout", "runtime", "top_k")
+OPTIONS = ("io", "fold_preprocessing", "target", "layout", "runtime", "top_k", "vendor")
 
 
 def run(args):

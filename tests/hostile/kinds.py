@@ -204,7 +204,7 @@ def read_sidecar(path):
 
 
 def read_artifact(fmt, path):
-    root = path.parent if path.suffix in (".pb", ".xml") else path
+    root = path.parent if path.suffix in (".pb", ".xml", ".json") else path
     runner = sandbox.open_runner(root, get_format(fmt), SIZE)
     try:
         runner(np.zeros((2, *SIZE, 3), "float32"))
@@ -262,6 +262,7 @@ KINDS = {
     "model.xml": Kind(
         by(exported, "openvino_fp32", "{}/model.xml"), by(read_artifact, "openvino_fp32"), 60
     ),
+    "model.json": Kind(by(exported, "web", "{}/model.json"), by(read_artifact, "web"), 200),
     "saved_model.pb": Kind(
         by(exported, "saved_model", "{}/saved_model.pb"), by(read_artifact, "saved_model"), 20
     ),
