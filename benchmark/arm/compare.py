@@ -1,7 +1,7 @@
 """The paper's table in instructions per inference, counted on an emulated Cortex-A76.
 
-`python -m keras_ghostnet.benchmark.arm.compare` counts all rows in float32 and int8. What it prints
-are numbers of instructions, not times.
+`python -m keras_ghostnet.benchmark.arm.compare` counts all rows in LiteRT, ncnn and MNN, in every
+precision that they have. What it prints are numbers of instructions, not times.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from keras_ghostnet.benchmark.comparison import (
     entries,
     measure,
     results,
+    runtimes,
 )
 from keras_ghostnet.benchmark.comparison.compare import (
     Options,
@@ -35,7 +36,8 @@ from keras_ghostnet.quiet import quiet
 OUT = "runs/arm-compare"
 WIDTH = 100  # of the table, which a narrower terminal wraps
 TARGET = "arm"
-RUNTIME, UNIT, DEVICE = "qemu", "instructions", "Cortex-A76 (qemu-user)"
+EMULATOR, UNIT, DEVICE = "qemu", "instructions", "Cortex-A76 (qemu-user)"
+RUNTIMES_HERE = ("litert", "ncnn", "mnn")
 FUNCTIONS = 12  # that are named of a file
 FEWEST = 3  # rows that have a rank correlation
 NOTHING = "\N{EN DASH}"
@@ -51,11 +53,11 @@ CAPTION = (
 def count_table(options, out, console):
     """Counts the instructions of models, and keeps each count in a CSV.
 
-    A file that the CSV has already, counted with the same LiteRT and QEMU, is not counted again.
+    A file that the CSV has already, counted with the same runtime and QEMU, is not counted again.
 
     Args:
-        options: `keras_ghostnet.benchmark.comparison.compare.Options`; `models`, `formats`,
-            `target` and `cache` matter.
+        options: `keras_ghostnet.benchmark.comparison.compare.Options`; `models`, `runtimes`,
+            `formats`, `target` and `cache` matter.
         out: The folder of the CSV.
         console: A `rich.console.Console` for progress.
 
@@ -63,7 +65,7 @@ def count_table(options, out, console):
         A list of `keras_ghostnet.benchmark.comparison.results.Measurement`.
 
     Raises:
-        ImportError: If LiteRT is missing.
+        ImportError: If a runtime is missing.
         OSError: If there is no such file, or a folder cannot be written to.
         ValueError: If a model or a format does not fit, or the CSV is of another schema.
         tools.ToolError: If QEMU or another program is missing or fails.
@@ -76,19 +78,25 @@ def count_table(options, out, console):
     known = results.read_existing(csv)
     count.plugin()
     root = sysroot.get_sysroot()
-    versions = f"{measure.describe_versions('litert', options.target)}; qemu {count.qemu_version()}"
+    versions = {
+        name: f"{measure.describe_versions(name, options.target)}; qemu {count.qemu_version()}"
+        for name in options.runtimes
+    }
     counted = {
         measurement.sha256: measurement
         for measurement in known
-        if measurement.unit == UNIT and _runtime(measurement.versions) == _runtime(versions)
+        if measurement.unit == UNIT
+        and measurement.runtime in versions
+        and _what_counts(measurement.versions) == _what_counts(versions[measurement.runtime])
     }
     exported = cpu.exports_of(options, found, console)
     missing = {export.sha256: export for export in exported if export.sha256 not in counted}
-    facts = dict(run=run.now(), versions=versions)
+    now = run.now()
     with step(console) as done:
         with progress(console, "counting", len(missing)) as show:
             for number, (digest, export) in enumerate(missing.items()):
-                show(number, f"{export.model} {export.format}")
+                show(number, f"{export.model} {export.runtime} {export.format}")
+                facts = dict(run=now, versions=versions[export.runtime])
                 counted[digest] = _count(export, root, facts)
                 results.append_measurements(csv, [counted[digest]])
         done(f"counted {len(missing)} files; {len(exported) - len(missing)} were in {csv}")
@@ -119,13 +127,15 @@ def table(compared):
     )
     result.add_column("Network", vertical="bottom", overflow="fold")
     headings = ["ARM ms\n(paper)", "ratio\n(paper)"]
-    headings += [f"{fmt}\n{name}" for fmt in compared.formats for name in ("M", "ratio", "error")]
+    figures = ("M",) if compared.has_runtimes else ("M", "ratio", "error")
+    formats = [fmt.replace(" ", "\n") for fmt in compared.formats]
+    headings += [f"{fmt}\n{name}" for fmt in formats for name in figures]
     for heading in headings:
-        result.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
+        result.add_column(Text(heading), justify="right", vertical="bottom", no_wrap=True)
     for entry in compared.entries:
         cells = [_text(entry.row.arm_ms, "{:.1f}"), _text(_published(entry, compared), "{:.2f}")]
         for fmt in compared.formats:
-            cells += _cells(entry, fmt, compared)
+            cells += _cells(entry, fmt, compared)[: len(figures)]
         name = Text(entry.row.name)  # in which brackets mean nothing
         result.add_row(name, *cells, style="bold cyan" if entry.row.is_ours else "")
     return result
@@ -151,7 +161,7 @@ def correlation(compared, value):
 
 
 def _csv(out):
-    return pathlib.Path(out) / results.file_name(DEVICE, RUNTIME)
+    return pathlib.Path(out) / results.file_name(DEVICE, EMULATOR)
 
 
 def _check_rows(found):
@@ -163,20 +173,21 @@ def _check_rows(found):
         )
 
 
-def _runtime(versions):
+def _what_counts(versions):
     """What a count depends on besides the file."""
-    return {part for part in versions.split("; ") if part.startswith(("ai-edge-litert ", "qemu "))}
+    packages = (*(one.package for one in runtimes.RUNTIMES.values()), EMULATOR)
+    return {part for part in versions.split("; ") if part.split(" ")[0] in packages}
 
 
 def _count(export, root, facts):
     try:
         total = count.count_instructions(export.path, root).total
     except tools.ToolError as error:
-        raise tools.ToolError(f"{export.model} in {export.format}: {error}") from error
+        what = f"{export.model} in {export.runtime} {export.format}"
+        raise tools.ToolError(f"{what}: {error}") from error
     return results.Measurement(
         **export.fields,
         **facts,
-        runtime=RUNTIME,
         device=DEVICE,
         threads=1,
         batch=1,
@@ -210,10 +221,13 @@ def _text(value, text):
     return NOTHING if value is None else text.format(value)
 
 
-def _correlations(compared):
+def correlations(compared):
+    """Lines with the rank correlations of all that was counted."""
     costs = {
         f"instructions, {fmt}": lambda entry, fmt=fmt: entry.value(fmt) for fmt in compared.formats
     }
+    if compared.has_runtimes:
+        costs["instructions, each network's best"] = lambda entry: entry.value(entry.best)
     costs["multiply-adds, for comparison"] = lambda entry: entry.macs
     for name, value in costs.items():
         found, rows = correlation(compared, value)
@@ -245,7 +259,17 @@ def _arguments(argv):
         help="count .tflite files alone, and say in which functions the instructions are",
     )
     parser.add_argument(
-        "--formats", type=_names, metavar="A,B,...", help="fp32, fp16, int8 (default: fp32,int8)"
+        "--runtimes",
+        type=_names,
+        default=RUNTIMES_HERE,
+        metavar="A,B,...",
+        help=f"default: {','.join(RUNTIMES_HERE)}",
+    )
+    parser.add_argument(
+        "--formats",
+        type=_names,
+        metavar="A,B,...",
+        help="fp32, fp16, int8 (default: all that the runtimes have; of LiteRT alone fp32,int8)",
     )
     parser.add_argument("--out", default=OUT, metavar="DIR", help=f"default: {OUT}")
     return parser.parse_args(argv)
@@ -262,7 +286,9 @@ def main(argv=None):
         with quiet(unless=()):
             extras.require("scipy", purpose="The rank correlation", extra="arm")
             require_report_packages()
-            options = Options(models=args.models, formats=args.formats, target=TARGET)
+            options = Options(
+                models=args.models, runtimes=args.runtimes, formats=args.formats, target=TARGET
+            )
             measured = count_table(options, args.out, console)
             compared, *_ = entries.comparisons(measured)
             paths = write_report(measured, "paper", args.out)
@@ -274,7 +300,7 @@ def main(argv=None):
         return 1
     console.print(table(compared), crop=False)
     console.print("Spearman's rank correlation with the paper's latency:")
-    for line in _correlations(compared):
+    for line in correlations(compared):
         console.print(line)
     console.print(f"Done: {', '.join(map(str, (_csv(args.out), *paths)))}", soft_wrap=True)
     return 0

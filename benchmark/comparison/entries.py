@@ -199,8 +199,8 @@ def comparisons(measurements, suite="paper", reference=REFERENCE):
     named = {}
     for measurement in measurements:
         if measurement.runtime in runtimes.RUNTIMES:
-            named.setdefault(measurement.run, set()).add(measurement.runtime)
-    several = {run: SEVERAL.join(sorted(names)) for run, names in named.items() if len(names) > 1}
+            named.setdefault(_turn(measurement), set()).add(measurement.runtime)
+    several = {turn: SEVERAL.join(sorted(names)) for turn, names in named.items() if len(names) > 1}
     groups = {}
     for measurement in sorted(results.latest(measurements), key=lambda m: m.run, reverse=True):
         name = measurement.model
@@ -211,8 +211,9 @@ def comparisons(measurements, suite="paper", reference=REFERENCE):
             measurement.size == row.size and (measurement.run, measurement.size) not in resized
         )
         conditions, fmt = _conditions(measurement, as_published), measurement.format
-        if measurement.run in several and measurement.runtime in runtimes.RUNTIMES:
-            conditions = dataclasses.replace(conditions, runtime=several[measurement.run])
+        turn = _turn(measurement)
+        if turn in several and measurement.runtime in runtimes.RUNTIMES:
+            conditions = dataclasses.replace(conditions, runtime=several[turn])
             fmt = f"{measurement.runtime} {fmt}"
         groups.setdefault(conditions, {}).setdefault(name, {})[fmt] = measurement
     if not groups:
@@ -244,6 +245,14 @@ def agree(counted, published, step):
         step: What the last digit of the published one stands for.
     """
     return abs(counted - published) <= max(TOLERANCE * published, step / 2)
+
+
+def _turn(measurement):
+    """What measurements of several runtimes share if they can be compared.
+
+    Times were taken in turn, in one run. Of a device, numbers of instructions do not change.
+    """
+    return measurement.run if measurement.unit == "ms" else measurement.device
 
 
 def _conditions(measurement, as_published):

@@ -12,7 +12,7 @@ from keras_ghostnet.benchmark.comparison import entries, results
 from keras_ghostnet.benchmark.comparison.compare import Options
 from tests.benchmark.comparison.samples import measurement, measurements
 
-QEMU = dict(runtime="qemu", unit="instructions", device=compare.DEVICE)
+QEMU = dict(runtime="litert", unit="instructions", device=compare.DEVICE)
 PAPER = measurements(**QEMU)  # as many instructions as the published latencies
 
 
@@ -114,7 +114,7 @@ def test_folders_and_programs_are_checked_before_long_work(tmp_path, monkeypatch
     ],
 )
 def test_another_table_is_left_alone(text, message, tmp_path, capsys):
-    csv = tmp_path / results.file_name(compare.DEVICE, compare.RUNTIME)
+    csv = tmp_path / results.file_name(compare.DEVICE, compare.EMULATOR)
     csv.write_text(text)
     assert compare.main(["--out", str(tmp_path)]) == 1
     assert message in capsys.readouterr().err
@@ -128,7 +128,7 @@ def command(tmp_path, capsys):
 
     def run(*models):
         code = compare.main(["--models", ",".join(map(str, models)), "--out", str(out)])
-        csv = out / results.file_name(compare.DEVICE, compare.RUNTIME)
+        csv = out / results.file_name(compare.DEVICE, compare.EMULATOR)
         return code, capsys.readouterr().out, results.read_measurements(csv)
 
     return run
@@ -136,7 +136,7 @@ def command(tmp_path, capsys):
 
 @pytest.mark.arm
 def test_what_was_counted_is_kept(command, paths, tmp_path, monkeypatch):
-    real, calls = count.count, []
+    real, calls = count.count_instructions, []
 
     def interrupted(*arguments):
         calls.append(arguments)
@@ -145,11 +145,11 @@ def test_what_was_counted_is_kept(command, paths, tmp_path, monkeypatch):
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(count, "count", interrupted)
+        patch.setattr(count, "count_instructions", interrupted)
         code, _, found = command(paths["float32"], paths["int8"])
     assert code == compare.INTERRUPTED
     assert [(one.format, one.unit, one.runtime) for one in found] == [
-        ("fp32", "instructions", "qemu")
+        ("fp32", "instructions", "litert")
     ]
     code, text, found = command(paths["float32"], paths["int8"])
     assert (code, len(found)) == (0, 2)
@@ -179,6 +179,19 @@ def test_rows_of_the_table(tmp_path):
     assert (found[0].parts, found[0].parameters) == (1, 2_587_292)
     assert found[0].median == pytest.approx(27e6, rel=0.05)
     assert results.read_measurements(tmp_path / "out" / "cortex-a76-qemu-user-qemu.csv") == found
+
+
+def test_several_runtimes_at_once():
+    found = counted(ghostnet_100=80, mobilenet_v3_large_100=100, shufflenet_v2_050=40)
+    found += [
+        dataclasses.replace(one, runtime="ncnn", format=fmt, median=factor * one.median, run=fmt)
+        for one in found
+        for fmt, factor in (("fp32", 0.8), ("fp16", 0.5))
+    ]
+    text = printed(found)  # counted at other times, too
+    assert cells(text, "ghostnet_100") == "31.1 1.00 80.0 40.0 64.0"
+    lines = [" ".join(line.split()) for line in compare.correlations(compared(found))]
+    assert lines[3].startswith("instructions, each network's best: needs 3 rows")
 
 
 @pytest.mark.arm
