@@ -48,6 +48,12 @@ DEVICES = (
         "has neither, and computes the half-precision file in float32.",
     ),
     Device(
+        "browser",
+        ("web",),
+        {},
+        "A page that any static server serves: LiteRT.js on WebGPU or WebAssembly.",
+    ),
+    Device(
         "x86",
         ("tflite_fp32", "openvino_int8"),
         {"target": "host"},

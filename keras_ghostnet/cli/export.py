@@ -18,7 +18,7 @@ def arguments(parser):
     what.add_argument(
         "--device",
         metavar="NAME",
-        help="picks formats and options for android, iphone, raspberry-pi, x86, nvidia or "
+        help="picks formats and options for android, iphone, raspberry-pi, browser, x86, nvidia or "
         "tf-serving; `ghostnet devices` says which and why",
     )
     what.add_argument(
