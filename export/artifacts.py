@@ -21,6 +21,7 @@ from keras_ghostnet.export import (
     verification,
 )
 from keras_ghostnet.export.graph import deploy, for_tracing
+from keras_ghostnet.export.graph.kept import require_layers
 from keras_ghostnet.export.images import Images
 from keras_ghostnet.export.tflite import find_arithmetic
 from keras_ghostnet.model_input import NORMALIZED, PIXELS
@@ -123,6 +124,7 @@ def export_artifacts(subject, fmts, out, *, options=None, version=None, console)
     with step(console, "Preparing the deployment graph") as done:
         deployed = for_tracing(deploy(subject.model))
         reference = subject.reference()
+        require_layers(deployed, options.get("keep_float", ()))
         done(f"prepared {subject.model.name}: {len(deployed.layers)} layers")
     exporter, results = _Exporter(subject, deployed, reference, out, version), []
     kept = destination.model_files(out)
@@ -310,7 +312,7 @@ class _Exporter:
 def _is_option(name, value):
     """Whether a sidecar tells it as an option: what the model is stands elsewhere in it."""
     known = ("labels", "crop", "input", "classes", "vendor")
-    return name not in known and isinstance(value, str | int | float | bool)
+    return name not in known and isinstance(value, str | int | float | bool | tuple)
 
 
 def _plain(result):

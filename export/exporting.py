@@ -130,6 +130,8 @@ def export(
         data = source.data if data is None else data
         fmts = choose_formats(names, has_source=data is not None and not isinstance(data, tuple))
         _validate_options(fmts, options)
+        if "keep_float" in options:
+            options["keep_float"] = tuple(options["keep_float"])  # as sidecars take them
         if any("target" in fmt.options for fmt in fmts):
             options.setdefault("target", conversion.TARGET)
         if any("runtime" in fmt.options for fmt in fmts):
@@ -239,7 +241,11 @@ def _validate_options(fmts, options):
                 f"--{name.replace('_', '-')}."
             )
     if any({"io", "fold_preprocessing"} <= set(fmt.options) for fmt in fmts):
-        conversion.integer_type(options.get("io"), options.get("fold_preprocessing", False))
+        integer = conversion.integer_type(
+            options.get("io"), options.get("fold_preprocessing", False)
+        )
+        if options.get("keep_float"):
+            conversion.require_keepable(integer)
 
 
 def _subject(network, source, fmts, data, calibration, labels, crop, kind, allow_untrained):

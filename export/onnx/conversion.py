@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_ghostnet import extras
 from keras_ghostnet.export.contents import ONNX_LABELS, ONNX_RUNTIME
+from keras_ghostnet.export.graph.kept import lowered_names, require_layers
 from keras_ghostnet.export.graph.lowering.targets import for_runtime, lower
 from keras_ghostnet.export.graph.refusals import naming_layers
 from keras_ghostnet.export.half import require_half_range
@@ -32,6 +33,7 @@ def export(
     labels=None,
     metadata=None,
     runtime="onnxruntime",
+    keep_float=(),
 ):
     """Writes an `.onnx` file with input `images` and output `outputs`, for any batch size.
 
@@ -58,6 +60,7 @@ def export(
             tensors are unsigned integers of 8 bits. `"tensorrt"`: the graph as it is, and in int8
             every convolution and dense layer reads signed integers, what is in between computes
             in float32.
+        keep_float: Names of layers that stay in float in an int8 file.
 
     Raises:
         ImportError: If tf2onnx, onnx or ONNX Runtime is missing.
@@ -70,7 +73,10 @@ def export(
 
     from keras_ghostnet.export.onnx import graphs, half, quantize
 
+    require_layers(model, keep_float)
+    deployed = model
     model = lower(model, for_runtime(runtime, dtype))
+    kept = lowered_names(deployed, model, keep_float)
     if dtype == "float16":  # whose converter would clip what is too large
         require_half_range(model, calibration, sums=True)
     network = convert(model, layout)
@@ -78,7 +84,7 @@ def export(
         network = half.to_float16(network, float16_inputs)
     with naming_layers(model, f"ONNX ({dtype})"):
         if dtype == "int8":
-            network = quantize.to_int8(network, calibration, runtime)
+            network = quantize.to_int8(network, calibration, runtime, kept)
         network = graphs.check(network)
     network.producer_name, network.producer_version = "keras_ghostnet", __version__
     carried = {} if labels is None else {ONNX_LABELS: json.dumps(list(labels))}

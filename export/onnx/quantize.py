@@ -12,13 +12,14 @@ OPERATORS = (*WEIGHTED, "Add", "GlobalAveragePool", "AveragePool")
 BATCH = 32
 
 
-def to_int8(network, calibration, runtime):
+def to_int8(network, calibration, runtime, kept=()):
     """A network whose operators read int8.
 
     Args:
         network: An `onnx.ModelProto` in float32.
         calibration: Images `(n, height, width, 3)`.
         runtime: `"onnxruntime"` or `"tensorrt"`.
+        kept: The names of layers that stay in float.
 
     Returns:
         An `onnx.ModelProto` with float32 inputs and outputs.
@@ -42,7 +43,11 @@ def to_int8(network, calibration, runtime):
             per_channel=True,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            **placement(network.graph, QuantType),
+            nodes_to_exclude=[
+                *_float_nodes(network.graph, runtime),
+                *_nodes_of(network.graph, kept),
+            ],
+            **placement(QuantType),
         )
         network = onnx.load(target)
     if runtime == "tensorrt":
@@ -50,7 +55,12 @@ def to_int8(network, calibration, runtime):
     return network
 
 
-def _for_onnx_runtime(graph, types):
+def _nodes_of(graph, layers):
+    """Names of the nodes of some layers: they begin with those."""
+    return [node.name for node in graph.node if node.name.partition("/")[0] in layers]
+
+
+def _for_onnx_runtime(types):
     """As its documentation advises for CPUs: activations are unsigned, with zero points.
 
     It then fuses all operators, without a tensor of floats in between. Weights keep to 7 bits, as
@@ -59,7 +69,7 @@ def _for_onnx_runtime(graph, types):
     return {"activation_type": types.QUInt8, "reduce_range": True}
 
 
-def _for_tensorrt(graph, types):
+def _for_tensorrt(types):
     """Its rules (NVIDIA, "Working with Quantized Types" in the TensorRT documentation).
 
     Zero points are 0; activations have one scale, weights one per output channel; inputs of
@@ -70,7 +80,6 @@ def _for_tensorrt(graph, types):
     return {
         "activation_type": types.QInt8,
         "op_types_to_quantize": list(OPERATORS),
-        "nodes_to_exclude": _float_nodes(graph),
         "extra_options": {
             "ActivationSymmetric": True,
             "WeightSymmetric": True,
@@ -80,8 +89,10 @@ def _for_tensorrt(graph, types):
     }
 
 
-def _float_nodes(graph):
-    """Names of the nodes that have to stay in float: narrow groups, and additions of a bias."""
+def _float_nodes(graph, runtime):
+    """Names of the nodes that TensorRT has no int8 for: narrow groups, and additions of a bias."""
+    if runtime != "tensorrt":
+        return []
     sizes = {tensor.name: tensor.dims for tensor in graph.initializer}
     return [
         node.name

@@ -8,9 +8,17 @@ import numpy as np
 
 from keras_ghostnet.export import preprocessing
 from keras_ghostnet.export.graph import lowering
+from keras_ghostnet.export.graph.kept import lowered_names, require_layers
 from keras_ghostnet.export.graph.refusals import UnsupportedOperatorError, naming_layers
 from keras_ghostnet.export.half import require_half_range
-from keras_ghostnet.export.tflite import inspection, packaging, pixels, runtime, tuning
+from keras_ghostnet.export.tflite import (
+    inspection,
+    packaging,
+    pixels,
+    runtime,
+    selective,
+    tuning,
+)
 from keras_ghostnet.export.tflite.concatenation import narrow_concatenations
 from keras_ghostnet.model_input import NORMALIZED, PIXELS
 from keras_ghostnet.preprocessing import to_pixels
@@ -35,6 +43,7 @@ def export(
     one_partition=True,
     target=TARGET,
     labels=None,
+    keep_float=(),
 ):
     """Writes a `.tflite` file for one image at a time.
 
@@ -58,6 +67,7 @@ def export(
         target: As `keras_ghostnet.export.graph.lowering.get_lowering`, or `"measured"`.
         labels: The classes' names, which the file then holds as TFLite metadata beside what its
             images and outputs are: MediaPipe Tasks and ML Kit need it. None leaves it out.
+        keep_float: Names of layers that stay in float in an int8 file with int8 input and output.
 
     Raises:
         ImportError: If LiteRT is missing.
@@ -66,6 +76,10 @@ def export(
             activations are too large for float16; the message names the layer.
     """
     integer = integer_type(io, fold_preprocessing)
+    if keep_float:
+        require_keepable(integer)
+        require_layers(model, keep_float)
+    deployed = model
     if target == tuning.MEASURED:
         target = tuning.tune(model, dtype, functools.partial(_write_few, dtype, calibration))
     model = narrow_concatenations(lowering.lower(model, target, dtype))
@@ -76,7 +90,8 @@ def export(
         calibration = _full_range(calibration)
     if dtype == "float16":
         require_half_range(model, calibration)
-    content = _convert(model, dtype, calibration, integer)
+    kept = lowered_names(deployed, model, keep_float)
+    content = _convert(model, dtype, calibration, integer, kept)
     if fold_preprocessing and dtype != "int8":
         content = pixels.take_pixels(content)
     outputs = integer if dtype == "int8" else "float32"
@@ -125,7 +140,23 @@ def _write_few(dtype, calibration, model, path):
     pathlib.Path(path).write_bytes(packaging.package(content, half=dtype == "float16"))
 
 
-def _convert(model, dtype, calibration, integer):
+def require_keepable(integer):
+    """Refuses layers in float where input and output are uint8.
+
+    Args:
+        integer: What `integer_type` returned.
+
+    Raises:
+        ValueError: If it is uint8.
+    """
+    if integer != "int8":
+        raise ValueError(
+            "TFLite's converter keeps layers in float (keep_float) where input and output are int8 "
+            "alone. Leave out --io uint8 and --fold-preprocessing, or keep_float."
+        )
+
+
+def _convert(model, dtype, calibration, integer, kept=()):
     import tensorflow as tf
 
     with naming_layers(model, "TFLite"), quiet(unless=()):
@@ -146,9 +177,11 @@ def _convert(model, dtype, calibration, integer):
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.dtypes.as_dtype(integer)
         converter.inference_output_type = tf.dtypes.as_dtype(integer)
+    if kept:
+        converter.target_spec.supported_ops += [tf.lite.OpsSet.TFLITE_BUILTINS]
     with naming_layers(model, "TFLite"), quiet(unless=()):
         try:
-            return converter.convert()
+            return selective.quantize(converter, model, kept) if kept else converter.convert()
         except Exception as error:  # it names the kinds of operators alone
             kinds = set(re.findall(r"\btf\.(\w+)", str(error))) - {"Placeholder"}
             found = {

@@ -51,6 +51,18 @@ def operators(content):
     return collections.Counter(name for name, _ in _outputs(content))
 
 
+def outputs(content):
+    """The names of the operators' first outputs, in their order.
+
+    Args:
+        content: The bytes of a `.tflite` file.
+
+    Raises:
+        ImportError: If LiteRT is missing.
+    """
+    return [name for _, name in _outputs(content)]
+
+
 def _outputs(content):
     """For each operator, its name and that of its first output, by the layer it comes from."""
     found = graph(content)

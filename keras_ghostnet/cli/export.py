@@ -85,6 +85,13 @@ def arguments(parser):
         "--version", type=int, metavar="N", help="of a SavedModel (default: the next)"
     )
     parser.add_argument(
+        "--keep-float",
+        nargs="+",
+        metavar="LAYER",
+        help="layers that int8 TFLite and ONNX leave in float, as `ghostnet verify --layers` names "
+        "them",
+    )
+    parser.add_argument(
         "--allow-untrained",
         action="store_true",
         help="export a model to int8 though it seems untrained",
@@ -96,7 +103,9 @@ def arguments(parser):
     )
 
 
-OPTIONS = ("io", "fold_preprocessing", "target", "layout", "runtime", "top_k", "vendor")
+OPTIONS = (
+    "io", "fold_preprocessing", "target", "layout", "runtime", "top_k", "vendor", "keep_float",
+)  # fmt: skip
 
 
 def run(args):
