@@ -88,7 +88,7 @@ def quickstart(
     start = time.perf_counter()
     with quiet(), files.replacing(run_dir) as work:
         try:
-            artifacts = _run(work, recipe, data, console)
+            artifacts = _run(work, run_dir, recipe, data, console)
         except Stopped:  # half of it would be of no use
             raise KeyboardInterrupt from None
         except ArtifactError as error:
@@ -124,14 +124,15 @@ class _Trained:
     predictions: predictions.Predictions  # on them
 
 
-def _run(work, recipe, data, console):
-    """All steps, into the folder `work`; returns the artifacts of the report."""
+def _run(work, run_dir, recipe, data, console):
+    """All steps, into the folder `work`, to be `run_dir`; returns the artifacts of the report."""
     start = time.perf_counter()
     console.print("GhostNet on handwritten digits: two to five minutes on two cores")
     trained = _train(work, recipe, data, console)
     artifacts = _artifacts(work, trained, console)
     with step(console, "Writing the report") as done:
-        _write(_report(recipe, trained, artifacts, time.perf_counter() - start), work)
+        seconds = time.perf_counter() - start
+        _write(_report(recipe, trained, artifacts, seconds, run_dir), work)
         done("wrote the report")
     return artifacts
 
@@ -203,7 +204,7 @@ def _runtime(path):
     return f"TensorFlow, {cores} {'core' if cores == 1 else 'cores'}"
 
 
-def _report(recipe, trained, artifacts, seconds):
+def _report(recipe, trained, artifacts, seconds, run_dir):
     model, predicted = trained.model, trained.predictions
     count, held_out = trained.examples, len(predicted.labels)
     int8 = artifacts[-1]
@@ -222,6 +223,7 @@ def _report(recipe, trained, artifacts, seconds):
             "Training": f"{recipe.epochs} epochs in batches of {recipe.batch_size}",
             "Seed": recipe.seed,
             "Time in all": f"{seconds:.0f} s",
+            "Try it in the browser": f"ghostnet demo {run_dir}",
         },
         history=trained.history,
         training_note=(

@@ -84,7 +84,7 @@ def pretend(monkeypatch):
     """Stands in for all of the work: writes a report that says what it is told to."""
 
     def set_text(text, error=None):
-        def run(work, recipe, data, console):
+        def run(work, run_dir, recipe, data, console):
             work.mkdir()
             (work / "report.json").write_text("{}")
             (work / "report.html").write_text(text)

@@ -25,9 +25,9 @@ FP32, INT8 = map(formats.get_format, ("openvino_fp32", "openvino_int8"))
 
 @pytest.fixture(scope="module")
 def folder(run_dir, tmp_path_factory):
-    """A folder of both formats."""
+    """A folder of both formats, beside int8 for ONNX Runtime."""
     out = tmp_path_factory.mktemp("openvino")
-    assert export(run_dir, out, names="openvino_fp32,openvino_int8") == 0
+    assert export(run_dir, out, names="openvino_fp32,openvino_int8,onnx_int8") == 0
     return out
 
 
@@ -67,6 +67,7 @@ def test_the_command_exports_and_verifies(folder):
         ]
         assert content["outputs"] == [{"name": "outputs", "shape": [1, 2], "dtype": "float32"}]
         assert {"openvino", "nncf"} <= content["versions"].keys()
+    assert sidecar.read(folder / "small_int8.onnx.json")["options"]["runtime"] == "onnxruntime"
     for result in verify(folder):
         assert result.error is None
 
