@@ -60,19 +60,22 @@ def test_lowered_networks_have_their_own_layers(deployed, tmp_path):
     assert max(error.typical_error for error in found.values()) < 0.15
 
 
-def test_worst_first(exported):
-    found = compare_layers(exported / INT8)
+@pytest.fixture(scope="module")
+def found(exported):
+    return compare_layers(exported / INT8)
+
+
+def test_worst_first(found):
     errors = [error.typical_error for error in found]
     assert errors == sorted(errors, reverse=True)
     assert 0 < errors[0] < 0.2
     assert len(errors) > 10
 
 
-def test_the_command(exported, capfd):
+def test_the_command(exported, found, capfd):
     assert ghostnet("verify", exported, "--layers", 3) == 0
     printed = capfd.readouterr().out
-    worst = compare_layers(exported / INT8)[:4]
-    assert [error.layer in printed for error in worst] == [True, True, True, False]
+    assert [error.layer in printed for error in found[:4]] == [True, True, True, False]
     assert INT8 in printed
 
 
