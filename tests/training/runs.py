@@ -18,7 +18,13 @@ from keras_ghostnet.training import slurm
 from keras_ghostnet.training.checkpoints import Checkpoints
 
 GHOSTNET = pathlib.Path(sys.executable).with_name("ghostnet")
-SETTINGS = ("model=ghostnet_050", "epochs=3", "batch_size=8", "image_size=32", "learning_rate=0.02")
+SETTINGS = (
+    "model=g_ghost_regnetx_002",
+    "epochs=3",
+    "batch_size=8",
+    "image_size=32",
+    "learning_rate=0.02",
+)
 
 
 def write_photos(folder, classes=2, train=12, val=5):
