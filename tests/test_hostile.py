@@ -6,7 +6,10 @@ from tests.hostile.cases import outcome, prepare
 from tests.hostile.kinds import KINDS
 
 # Those that run in processes of their own; a folder is verified whole for each sidecar.
-APART = ("a sidecar", "file.tflite", "file.onnx", "model.json", "model.xml", "saved_model.pb")
+APART = (
+    *("a sidecar", "file.tflite", "file.onnx", "file.mnn"),
+    *("model.bin", "model.json", "model.param", "model.xml", "saved_model.pb"),
+)
 CASES = 25
 
 

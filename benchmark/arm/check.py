@@ -1,4 +1,4 @@
-"""Compares `.tflite` files on an emulated Cortex-A76 with the same on this machine, in LiteRT.
+"""Compares artifacts on an emulated Cortex-A76 with the same on this machine: LiteRT, ncnn, MNN.
 
 `python -m keras_ghostnet.benchmark.arm.check` exports a GhostNet and a G-GhostNet in float32,
 half precision and int8 and checks them; `... check MODEL.tflite ...` checks files. Those of half
@@ -21,13 +21,17 @@ from keras_ghostnet.benchmark.arm import count, emulate, sysroot, tools
 from keras_ghostnet.console import new_console
 from keras_ghostnet.export import contents
 from keras_ghostnet.export.device import run
+from keras_ghostnet.export.formats import missing_packages
 from keras_ghostnet.preprocessing import normalize
 
 MODELS = ("ghostnet_100", "g_ghost_regnetx_002")
 FORMATS = ("fp32", "fp16", "int8")
 CHOICES = [("litert", precision) for precision in FORMATS]
+MOBILE = ("ncnn", "mnn")  # runtimes that are checked if they are installed
 MAX_ERROR = 1e-5  # of float outputs, in their standard deviations
 MAX_HALF_ERROR = 0.05  # the same, where ARM computes in half precision
+# What half precision rounds at least, where no names of kernels show it; float32 rounds 1e-5.
+MIN_HALF_ERROR = 2e-4
 MAX_STEPS = 1  # of integer outputs
 # XNNPACK's names of the kernels that multiply.
 PRODUCTS = {
@@ -74,7 +78,7 @@ def check_on_arm(path, root=None, reference=None):
     """Runs a file here and emulated, on the same images.
 
     Args:
-        path: A `.tflite` file that takes one image.
+        path: A `.tflite` or `.mnn` file that takes one image, or such a `.ncnn` folder.
         root: The sysroot's folder; None for that of `sysroot.get_sysroot()`.
         reference: The file that is run here; None for the same.
 
@@ -82,28 +86,42 @@ def check_on_arm(path, root=None, reference=None):
         An `Agreement`.
 
     Raises:
-        ImportError: If the host lacks LiteRT, scikit-learn or pillow.
+        ImportError: If the host lacks the runtime, scikit-learn or pillow.
         ValueError: If the file is not a network of one image, or one of half precision is not
             computed so.
         tools.ToolError: If a program is missing or fails.
     """
-    model = run.Model(reference or path)
+    model = _in_float32(pathlib.Path(reference or path))
     images = _inputs(model)
     root, path = root or sysroot.get_sysroot(), pathlib.Path(path).resolve()
-    is_half = contents.describe(path)["reduced_precision"] is not None
+    packages, held = sysroot.get_packages(path, root), contents.describe(path)
+    is_half = held.get("reduced_precision", held["precision"]) not in (None, contents.FLOAT32)
+    is_named = is_half and not packages  # only LiteRT says the names of its kernels
     with tempfile.TemporaryDirectory() as folder:
         inputs, outputs, counts = (
             pathlib.Path(folder) / name for name in ("in.npz", "out.npz", "n")
         )
         np.savez(inputs, images)
-        plugin = f"{count.plugin()},out={counts}" if is_half else None
-        arguments = ("--inputs", inputs, "--outputs", outputs, "--threads", 1)
-        emulate.run_script(root, run.__file__, path, *arguments, plugin=plugin)
-        if is_half:
+        plugin = f"{count.plugin()},out={counts}" if is_named else None
+        arguments = (path, "--inputs", inputs, "--outputs", outputs, "--threads", 1)
+        emulate.run_script(root, run.__file__, *arguments, packages=packages, plugin=plugin)
+        if is_named:
             _require_half_kernels(path, count.read_functions(counts))
         with np.load(outputs) as arrays:
             max_error = MAX_HALF_ERROR if is_half else MAX_ERROR
-            return compare_outputs(arrays["outputs"], model(images), model.step, max_error)
+            found = compare_outputs(arrays["outputs"], model(images), model.step, max_error)
+    if is_half and found.difference < MIN_HALF_ERROR:
+        raise ValueError(
+            f"{path.name} was not computed in half precision on the emulated {emulate.CPU}: its "
+            f"outputs differ by {found.difference:.2g} deviations from those in float32."
+        )
+    return found
+
+
+def _in_float32(path):
+    """A file in its runtime here, which does not compute in half precision."""
+    module = run.MODULES.get(path.suffix)
+    return run.beside(module).Model(path, precision="float32") if module else run.Model(path)
 
 
 def _require_half_kernels(path, functions):
@@ -120,21 +138,26 @@ def _require_half_kernels(path, functions):
 
 
 def export_networks(folder):
-    """Exports `MODELS` with random weights in `FORMATS`. Returns the files' paths."""
-    from keras_ghostnet.benchmark.comparison import cache, compared_networks
+    """Exports `MODELS` with random weights in `FORMATS`, also for those of `MOBILE` that are here.
 
+    Returns:
+        The paths.
+    """
+    from keras_ghostnet.benchmark.comparison import cache, compared_networks, runtimes
+
+    here = [name for name in MOBILE if not missing_packages(runtimes.format_of((name, "fp32")))]
+    choices = [*CHOICES, *((name, one) for name in here for one in runtimes.RUNTIMES[name].formats)]
     exports = cache.Cache(folder, target="arm")
     networks = compared_networks.resolve_networks(MODELS, "gpu")
-    return [export.path for one in networks for export in exports.exports(one, CHOICES)]
+    return [export.path for one in networks for export in exports.exports(one, choices)]
 
 
 def _inputs(model):
     """Photos as the network takes them: normalized, or as integers of the input's whole range."""
     photos = _photos(model.input_shape[:2])
-    dtype = np.dtype(model.input["dtype"])
-    if dtype.kind == "f":
+    if model.dtype.kind == "f":
         return normalize(photos)
-    return (photos.astype("int32") + np.iinfo(dtype).min).astype(dtype)
+    return (photos.astype("int32") + np.iinfo(model.dtype).min).astype(model.dtype)
 
 
 def _photos(size):
@@ -155,7 +178,7 @@ def _photos(size):
 
 
 def _table(results):
-    table = Table(box=box.SIMPLE_HEAD, title="LiteRT on aarch64 (Cortex-A76, emulated) and here")
+    table = Table(box=box.SIMPLE_HEAD, title="On aarch64 (Cortex-A76, emulated) and here")
     for column in ("file", "largest difference", "allowed", "unit", ""):
         table.add_column(column, overflow="fold")
     for name, result in results.items():
@@ -168,7 +191,7 @@ def _table(results):
 def main(argv=None):
     """The command. Returns its exit code: 0 if all files agree."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="a .tflite file")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="an artifact")
     parser.add_argument(
         "--reference", metavar="FILE", help="what runs here instead: the same before a change"
     )

@@ -1,4 +1,4 @@
-"""Instructions per inference of `.tflite` files on an emulated Cortex-A76.
+"""Instructions per inference of artifacts on an emulated Cortex-A76, in LiteRT, ncnn and MNN.
 
 `python -m keras_ghostnet.benchmark.arm.count MODEL.tflite ...` prints them. It is a count, not a
 time: emulated time says nothing of a real processor's.
@@ -50,7 +50,7 @@ def count_instructions(path, root=None):
     same in both, and the difference is the inferences' alone.
 
     Args:
-        path: A `.tflite` file.
+        path: A `.tflite` or `.mnn` file, or a `.ncnn` folder.
         root: The sysroot's folder; None for that of `sysroot.get_sysroot()`.
 
     Returns:
@@ -58,13 +58,14 @@ def count_instructions(path, root=None):
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ImportError: If the host has no LiteRT.
+        ImportError: If the host lacks LiteRT or the artifact's runtime.
         tools.ToolError: If a program is missing or fails.
     """
     extras.require("elftools", purpose="Naming functions", extra="arm")
     path = pathlib.Path(path).resolve(strict=True)
     library = plugin()
     root = root or sysroot.get_sysroot()
+    sysroot.get_packages(path, root)  # before two processes want them
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor() as pool:
         outputs = [pathlib.Path(folder) / name for name in ("once", "more")]
         calls = (1, 1 + INFERENCES)
@@ -80,6 +81,7 @@ def count_instructions(path, root=None):
 def _run(path, calls, root, library, output):
     emulate.run_script(
         *(root, run.__file__, path, "--time", "--warmup", 0, "--burst", 1, "--calls", calls),
+        packages=sysroot.get_packages(path, root),
         plugin=f"{library},out={output}",
         environment={"PYTHONHASHSEED": "0"},
     )
@@ -201,7 +203,7 @@ def _functions(path, result, number):
 def main(argv=None):
     """The command. Returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="a .tflite file")
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="an artifact")
     parser.add_argument("--functions", type=int, default=0, metavar="N", help="show the N largest")
     args = parser.parse_args(argv)
     console = new_console()

@@ -1,5 +1,7 @@
 """Runs a Python script on aarch64 under user-mode QEMU, as a Cortex-A76."""
 
+import os
+
 from keras_ghostnet.benchmark.arm import tools
 from keras_ghostnet.export.device import run
 
@@ -20,13 +22,14 @@ CPU revision\t: 1
 """
 
 
-def run_script(root, script, *arguments, plugin=None, environment=None):
+def run_script(root, script, *arguments, packages=(), plugin=None, environment=None):
     """Runs a script with the sysroot's Python, NumPy and LiteRT.
 
     Args:
         root: The sysroot's folder (see `keras_ghostnet.benchmark.arm.sysroot`).
         script: A Python file of the host.
         *arguments: The script's.
+        packages: Folders with packages besides, as `sysroot.get_packages` returns them.
         plugin: A TCG plugin with its arguments, as QEMU's `-plugin` takes it.
         environment: Further environment variables of the emulated process, a dict.
 
@@ -46,9 +49,10 @@ def run_script(root, script, *arguments, plugin=None, environment=None):
         command,
         f"run {script} on the emulated {CPU}",
         env={
-            "PYTHONPATH": str(site(root)),
+            "PYTHONPATH": os.pathsep.join(map(str, (site(root), *packages))),
             "PYTHONDONTWRITEBYTECODE": "1",
             # Its worker threads spin for as long as the machine happens to let them.
+            "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
             # Of one process: a plugin counts what each does.
             run.UNGUARDED: "1",

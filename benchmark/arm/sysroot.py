@@ -1,4 +1,4 @@
-"""The aarch64 sysroot: Python from the host's own distribution, NumPy and LiteRT as wheels.
+"""The aarch64 sysroot: Python from the host's own distribution; NumPy and runtimes as wheels.
 
 `python -m keras_ghostnet.benchmark.arm.sysroot` builds it. Nothing is installed on the host, and no
 rights are needed.
@@ -16,6 +16,7 @@ from keras_ghostnet import extras, files
 from keras_ghostnet.benchmark.arm import emulate, tools
 
 PACKAGES = ("python3", "libstdc++6")  # and what they depend on
+WHEELS = {"mnn": "MNN", "ncnn": "ncnn"}  # of runtimes beside LiteRT
 
 APT_CONFIG = """\
 APT::Architecture "arm64";
@@ -70,6 +71,34 @@ def get_sysroot(sources=None):
     return root
 
 
+def get_packages(path, root):
+    """The wheels that an artifact needs beside NumPy and LiteRT, which are installed if need be.
+
+    Args:
+        path: The artifact, a `pathlib.Path`.
+        root: The sysroot's folder.
+
+    Returns:
+        A list of folders: of the artifact's runtime in the host's version; none of a `.tflite`
+        file.
+
+    Raises:
+        ImportError: If the host has no such runtime.
+        tools.ToolError: If they cannot be downloaded.
+    """
+    runtime = path.suffix.lstrip(".")
+    if runtime not in WHEELS:
+        return []
+    name = WHEELS[runtime]
+    extras.require(name, purpose=f"{path.name} on ARM", extra=runtime)
+    wheel = f"{name}=={importlib.metadata.version(name)}"
+    folder = root / wheel
+    if not folder.exists():
+        with files.replacing(folder) as partial:
+            _install_wheels(root, _glibc_of(root), partial, wheel)
+    return [folder]
+
+
 def _build(root, litert_version, sources):
     root.mkdir()
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +111,7 @@ def _build(root, litert_version, sources):
             (root / name).symlink_to(f"usr/{name}")
     (root / "proc").mkdir()
     (root / "proc" / "cpuinfo").write_text(emulate.CPUINFO)
-    _install_wheels(root, glibc, litert_version)
+    _install_wheels(root, glibc, emulate.site(root), "numpy", f"ai-edge-litert=={litert_version}")
     _require_litert(root)
 
 
@@ -107,20 +136,19 @@ def _download(folder, sources):
     return sorted((folder / "archives").glob("*.deb"))
 
 
-def _install_wheels(root, glibc, litert_version):
-    """Puts NumPy and LiteRT into the sysroot, for its own Python and glibc."""
+def _install_wheels(root, glibc, folder, *wheels):
+    """Puts wheels into a folder, for the sysroot's own Python and glibc."""
     platforms = ["manylinux2014_aarch64"]
     platforms += [f"manylinux_2_{minor}_aarch64" for minor in range(17, glibc + 1)]
     tools.run_program(
         [
             *(sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"),
-            *("--target", emulate.site(root), "--no-deps", "--no-compile"),
+            *("--target", folder, "--no-deps", "--no-compile"),
             *("--only-binary=:all:", "--python-version", _python_version(root)),
             *(f"--platform={name}" for name in platforms),
-            *("numpy", f"ai-edge-litert=={litert_version}"),
+            *wheels,
         ],
-        f"download NumPy and LiteRT {litert_version} for aarch64 and Python "
-        f"{_python_version(root)}",
+        f"download {' and '.join(wheels)} for aarch64 and Python {_python_version(root)}",
     )
 
 
@@ -160,6 +188,12 @@ def _glibc_minor(packages):
         if match := re.match(r"libc6_2\.(\d+)", package.name):
             return int(match[1])
     raise tools.ToolError("apt downloaded no libc6.")
+
+
+def _glibc_of(root):
+    """The same, of a sysroot that is built."""
+    library = next(root.glob("**/libc.so.6")).read_bytes()
+    return int(re.search(rb"GNU C Library [^\n]* version 2\.(\d+)", library)[1])
 
 
 def main(argv=None):

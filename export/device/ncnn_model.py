@@ -59,9 +59,10 @@ class Model(run.ImageModel):
                 raise ValueError(
                     f"{path} has the inputs and outputs {names}, expected one of each."
                 )
-            self.input_shape = input_shape(param)
+            self.input_shape = height, width, channels = input_shape(param)
+            self._image = np.zeros((channels, height, width), "float32")
             if run.guarded:
-                self(np.zeros((1, *self.input_shape), "float32"))
+                self.invoke()
 
     def _run(self, image):
         # A matrix of ncnn borrows the array's memory.

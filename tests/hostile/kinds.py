@@ -204,7 +204,7 @@ def read_sidecar(path):
 
 
 def read_artifact(fmt, path):
-    root = path.parent if path.suffix in (".pb", ".xml", ".json") else path
+    root = path.parent if get_format(fmt).is_folder else path
     runner = sandbox.open_runner(root, get_format(fmt), SIZE)
     try:
         runner(np.zeros((2, *SIZE, 3), "float32"))
@@ -263,6 +263,11 @@ KINDS = {
         by(exported, "openvino_fp32", "{}/model.xml"), by(read_artifact, "openvino_fp32"), 60
     ),
     "model.json": Kind(by(exported, "web", "{}/model.json"), by(read_artifact, "web"), 200),
+    **{
+        name: Kind(by(exported, "ncnn_fp16", f"{{}}/{name}"), by(read_artifact, "ncnn_fp16"), 150)
+        for name in ("model.param", "model.bin")
+    },
+    "file.mnn": Kind(by(exported, "mnn_fp16", "{}"), by(read_artifact, "mnn_fp16"), 150),
     "saved_model.pb": Kind(
         by(exported, "saved_model", "{}/saved_model.pb"), by(read_artifact, "saved_model"), 20
     ),

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ghostnet.export import tflite
+from keras_ghostnet.export import formats, tflite
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.quiet import quiet
 
 SHAPE = (32, 32, 3)
@@ -41,4 +42,15 @@ def paths(tmp_path_factory, pictures):
         found[name] = folder / f"{name}.tflite"
         with quiet():
             tflite.export(network(seed), found[name], dtype, pictures)
+    return found
+
+
+@pytest.fixture(scope="session")
+def mobile(tmp_path_factory):
+    """The same network for ncnn and MNN: a dict of the formats' names."""
+    folder, deployed, found = tmp_path_factory.mktemp("mobile"), for_tracing(deploy(network(0))), {}
+    for name in ("ncnn_fp32", "ncnn_fp16", "mnn_fp32", "mnn_fp16"):
+        fmt = formats.get_format(name)
+        found[name] = folder / f"network{fmt.suffix}"
+        formats.write(deployed, fmt, found[name])
     return found

@@ -71,6 +71,20 @@ def test_arm_computes_the_same(dtype, paths, root):
 
 
 @pytest.mark.arm
+@pytest.mark.parametrize("name", ["ncnn_fp32", "ncnn_fp16", "mnn_fp32", "mnn_fp16"])
+def test_arm_computes_the_same_in_other_runtimes(name, mobile, root):
+    """In half precision, where the file is of it: otherwise the check refuses it."""
+    assert check.check_on_arm(mobile[name], root).passed
+
+
+@pytest.mark.arm
+def test_what_is_not_computed_in_half_precision_is_refused(mobile, root, monkeypatch):
+    monkeypatch.setattr(emulate, "CPU", "cortex-a72")  # which has none
+    with pytest.raises(ValueError, match="not computed in half precision"):
+        check.check_on_arm(mobile["mnn_fp16"], root)
+
+
+@pytest.mark.arm
 def test_other_weights_are_told(paths, root, capsys):
     assert check.main([str(paths["float32"])]) == 0
     assert check.main([str(paths["float32"]), "--reference", str(paths["other"])]) == 1

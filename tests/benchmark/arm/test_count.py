@@ -59,6 +59,15 @@ def test_counts_repeat(paths):
 
 
 @pytest.mark.arm
+def test_half_precision_takes_fewer_instructions(mobile):
+    for runtime in ("ncnn", "mnn"):
+        half, whole = (
+            count.count_instructions(mobile[f"{runtime}_{kind}"]).total for kind in ("fp16", "fp32")
+        )
+        assert half < 0.95 * whole
+
+
+@pytest.mark.arm
 def test_what_is_known_of_mobilenet_v3(tmp_path, capsys):
     """92 million instructions were counted before by other means; 217 million multiply-adds."""
     path = tmp_path / "mobilenet.tflite"
