@@ -43,8 +43,12 @@ class Model(run.ImageModel):
             except ImportError as error:
                 raise ImportError("MNN is missing. Install it with: pip install MNN") from error
             self.version = f"MNN {MNN.version()}"
+            MNN.expr.set_thread_number(1)  # or threads of its own spin while nothing is computed
+            plain = MNN.nn.create_runtime_manager(({"numThread": 1, "backend": "CPU"},))
             try:
-                info = MNN.nn.load_module_from_file(str(path), [INPUT], [OUTPUT]).get_info()
+                info = MNN.nn.load_module_from_file(
+                    str(path), [INPUT], [OUTPUT], runtime_manager=plain
+                ).get_info()
                 images = MNN.expr.load_as_dict(str(path))[INPUT]
                 batch, *shape = images.shape
             except (SystemError, KeyError, RuntimeError, TypeError, ValueError) as error:

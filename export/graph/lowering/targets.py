@@ -76,7 +76,8 @@ KINDS = {"float32": "float", "float16": "half", "int8": "int8"}  # by the type o
 RUNTIMES = {
     # Cortex-A76, by instructions: see docs/arm.md. In half precision they pack 8 channels.
     "mnn":         {"float16": Lowering(multiple=8)},
-    "ncnn":        {"float16": Lowering(double=16, multiple=8)},
+    "ncnn":        {"float32": Lowering(split=True),
+                    "float16": Lowering(double=20, multiple=8)},
     "onnxruntime": {"float32": Lowering(double=24, multiple=16),
                     "int8":    Lowering(double=64, multiple=16)},
 }
