@@ -52,7 +52,12 @@ def export(model, path, dtype="float32", calibration=None):
         folder = pathlib.Path(name)
         (folder / "network.onnx").write_bytes(for_one_image(network).SerializeToString())
         written = [folder / "network.ncnn.param", folder / "network.ncnn.bin"]
-        command = [_program(), folder / "network.onnx", shape, f"fp16={int(dtype == 'float16')}"]
+        command = [
+            find_program(),
+            folder / "network.onnx",
+            shape,
+            f"fp16={int(dtype == 'float16')}",
+        ]
         with naming_layers(model, "ncnn"):
             processes.convert(command, PROGRAM, written)
             converted = Network.parse(written[0].read_text("utf-8"))
@@ -66,9 +71,12 @@ def export(model, path, dtype="float32", calibration=None):
         (path / BIN).write_bytes(written[1].read_bytes())
 
 
-def _program():
+def find_program() -> pathlib.Path:
     """Where pnnx' program is; importing its module would import PyTorch."""
-    folder = pathlib.Path(importlib.util.find_spec(PROGRAM).origin).parent
+    spec = importlib.util.find_spec(PROGRAM)
+    assert spec  # export has looked
+    assert spec.origin
+    folder = pathlib.Path(spec.origin).parent
     return next(folder / name for name in ("pnnx", "pnnx.exe") if (folder / name).is_file())
 
 

@@ -2,9 +2,10 @@
 
 One image in one thread: our TFLite files for this machine (`--target host`), plain conversions of
 the model as it is, the network of keras_cv_attention_models in LiteRT and that of timm in ONNX
-Runtime, each in float32 and int8, all of them in turn. Then batches in two threads: our SavedModel
-and ONNX file against timm in PyTorch. Then the time of `ghostnet export`. Weights are random, with
-batch norms settled on the images.
+Runtime, each in float32 and int8; in float32 also our files for the other runtimes, and timm's
+network in them by the runtimes' own converters; all of them in turn. Then batches in two threads:
+our SavedModel and ONNX file against timm in PyTorch. Then the time of `ghostnet export`. Weights
+are random, with batch norms settled on the images.
 
 TORCH_PYTHON and KECAM_PYTHON name the Python interpreters that have timm and
 keras_cv_attention_models; without the latter it is left out, which is printed.
@@ -35,6 +36,9 @@ ROUNDS, CALLS, BURST = 60, 10, 5  # calls of each file in a round
 LEAST = 0.01  # of the fastest peer's time: operators that take less are not reported
 BATCH, THREADS, STEPS, BATCH_ROUNDS = 32, 2, 4, 9
 BATCH_FORMATS = ("saved_model", "onnx_fp32")
+RUNTIMES = ("onnx", "openvino", "ncnn", "mnn")  # in which both sides run in float32
+# The best of our files in float32, as a fraction of the fastest peer in any runtime, at most.
+BEST = 0.88
 
 # Our latency as a fraction of that of the fastest of some peers, at most. For
 # keras_cv_attention_models, which has no int8, TFLite's converter makes the file in int8, as it
@@ -66,7 +70,8 @@ def write_ours(folder):
     model = settle_batch_norms(create_model(MODEL, classifier_activation=None), images[:FEW])
     model.save(folder / "model.keras")
     paths = {}
-    for name in ("tflite_fp32", "tflite_int8", *BATCH_FORMATS):
+    others = [f"{runtime}_fp32" for runtime in RUNTIMES]
+    for name in dict.fromkeys(("tflite_fp32", "tflite_int8", *BATCH_FORMATS, *others)):
         options = {"target": "host"} if name.startswith("tflite") else {}
         fmt = formats.get_format(name)
         paths[name] = formats.export_model(model, fmt, folder, images[:FEW], **options)
@@ -93,7 +98,8 @@ def has(python, package):
 def single_images(ours, folder):
     """Median latencies of one image in milliseconds: a list of a dict of names a round."""
     from keras_ghostnet.benchmark.latency import measure_latency
-    from keras_ghostnet.export import onnx, tflite
+    from keras_ghostnet.export import formats, onnx, tflite
+    from tests.speed import runtime_peers
 
     image = np.load(folder / "images.npy")[0]
     names = [f"{side}_{kind}" for side in ("tflite", "plain") for kind in ("fp32", "int8")]
@@ -104,6 +110,12 @@ def single_images(ours, folder):
     for name, path in paths.items():
         runtime = onnx if path.suffix == ".onnx" else tflite
         functions[name] = runtime.load(path, threads=1).single(image)
+    for runtime in RUNTIMES:
+        name = f"{runtime}_fp32"
+        functions[name] = formats.load(ours[name], formats.get_format(name)).single(image)
+        if runtime != "onnx":
+            peer = getattr(runtime_peers, runtime)
+            functions[f"timm_{runtime}"] = peer(folder / "timm_fp32.onnx", image)
     measure_latency(functions, calls=CALLS)
     rounds = [measure_latency(functions, calls=CALLS, burst=BURST, warmup=1) for _ in range(ROUNDS)]
     return [{name: times.median for name, times in row.items()} for row in rounds]
@@ -210,12 +222,20 @@ def main():
         report(rows, versions)
         for ours, (limit, peers) in TARGETS.items():
             peer = best(rows, peers, min)
-            others = [name for name in rows[0] if name not in (*TARGETS, peer)]
+            others = [name for name in ("plain_fp32", "plain_int8", *peers) if name != peer]
+            others = [name for name in others if name in rows[0]]
             found = ratio(rows, ours, peer, f"(the fastest peer: at most {limit})")
             reached.append(found <= limit)
             operators(paths[ours], found)
             for other in others:
                 ratio(rows, ours, other)
+        own = best(rows, [f"{runtime}_fp32" for runtime in ("tflite", *RUNTIMES)], min)
+        rivals = ["kecam_fp32", "timm_fp32", *(f"timm_{runtime}" for runtime in RUNTIMES)]
+        rival = best(rows, rivals, min)
+        reached.append(ratio(rows, own, rival, f"(in any runtime: at most {BEST})") <= BEST)
+        for runtime in RUNTIMES:
+            timms = "timm_fp32" if runtime == "onnx" else f"timm_{runtime}"
+            ratio(rows, f"{runtime}_fp32", timms)
     print(f"\nbatches of {BATCH}, {THREADS} threads, images per second:")
     report(batch_rows, versions)
     ours = best(batch_rows, BATCH_FORMATS, max)
