@@ -11,6 +11,19 @@ THOROUGH = {
     "export/test_openvino.py": {
         "test_networks": "test_the_command_exports_and_verifies",
         "test_nothing_is_reported_to_anybody[nncf": "[openvino",
+        "test_a_converter_that_crashes": "export/test_mobile_runtimes.py, the same",
+    },
+    "export/test_layerwise.py": {
+        "test_the_first_layer_that_is_wrong_is_found[onnx_int8]": "[tflite_int8]",
+    },
+    "export/test_keep_float.py": {
+        "test_onnx[tensorrt]": "[onnxruntime]",
+    },
+    "training/test_evaluation.py": {
+        "test_every_image_of_a_keras_model": "test_figures[None",
+    },
+    "export/quantization/test_quantize_aware.py": {
+        "test_it_tells_how_far_it_is_and_nothing_else": "test_command.py",
     },
     "training/test_distribution.py": {
         "[mirrored": "[multi_worker",
@@ -47,6 +60,10 @@ THOROUGH = {
         "test_an_interrupted_run": "test_measure.py",
         "test_a_device_s_csv_comes_back": "test_kit.py",
         "test_runs_of_one_s_own_alone": "test_own_models.py",
+    },
+    "benchmark/comparison/test_runtimes.py": {
+        "test_a_kit_carries_the_runtimes_that_it_is_asked_for": "test_kit.py, "
+        "export/test_mobile_runtimes.py, a device's script",
         "test_gpu_suite_in_small": "test_throughput.py",
     },
     "export/graph/test_deploy.py": {

@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -217,8 +218,10 @@ class RunFolder:
         row = history[-1]
         if self.described and not (self.path / CONFIG).exists():  # the folder was removed
             self._json(CONFIG, self.described)
-        for name in (BEST, LAST) if best_epoch(history) is row else (LAST,):
-            self.model(name, model)
+        self.model(LAST, model)
+        if best_epoch(history) is row:
+            with files.replacing(self.path / BEST) as partial:
+                shutil.copyfile(self.path / LAST, partial)
         self.history(history)
         self.scalars(row["step"], {tag: row[name] for name, tag in TAGS.items()})
         if time.monotonic() - self.drawn > CURVE_SECONDS:
