@@ -281,7 +281,8 @@ class _Exporter:
         with contextlib.ExitStack() as stack:
             runner = None
             if fmt.module in sandbox.ISOLATED:
-                runner = sandbox.Sandbox(path, fmt.module, subject.model.input_shape[1:3])
+                size, name = subject.model.input_shape[1:3], subject.model.name + fmt.suffix
+                runner = sandbox.Sandbox(path, fmt.module, size, name=name)
                 stack.callback(runner.close)
             result = verify_artifact(path, fmt, subject, self.reference, folded, runner)
             held = runner.contents if runner else contents.describe(path)

@@ -132,6 +132,7 @@ class Sandbox:
         module: Of its `Format`, a key of `RUNTIMES`.
         size: `(height, width)` of the images that it is to run, in pixels; they take memory.
         process: A `Process` of the module, which stays; None starts one.
+        name: What messages call it; None takes the file's name.
 
     Attributes:
         contents: `keras_ghostnet.export.contents.describe` of the artifact, and `layers` of a
@@ -141,9 +142,9 @@ class Sandbox:
         SandboxError: If it cannot be loaded.
     """
 
-    def __init__(self, path, module, size=(0, 0), process=None):
+    def __init__(self, path, module, size=(0, 0), process=None, name=None):
         self._process, self._is_own = process or Process(module), process is None
-        self._name = path.name
+        self._name = name or path.name
         memory = run.MEMORY + PER_BYTE * files.size(path)
         memory += PER_INPUT * BATCH * 4 * 3 * size[0] * size[1]
         try:

@@ -60,18 +60,22 @@ class Model(run.ImageModel):
                     f"{path} has the inputs and outputs {names}, expected one of each."
                 )
             self.input_shape = height, width, channels = input_shape(param)
-            self._image = np.zeros((channels, height, width), "float32")
+            self._hold(np.zeros((channels, height, width), "float32"))
             if run.guarded:
                 self.invoke()
 
     def _run(self, image):
-        # A matrix of ncnn borrows the array's memory.
-        self._image = np.ascontiguousarray(image.transpose(2, 0, 1), "float32")
+        self._hold(np.ascontiguousarray(image.transpose(2, 0, 1), "float32"))
         return self.invoke()
+
+    def _hold(self, image):
+        # A matrix of an array borrows its memory and has no count of references, which ncnn reads
+        # where the first layer writes in its input's place. A copy has one.
+        self._image = self._mat(image).clone()
 
     def invoke(self):
         with run.deadline(), self.net.create_extractor() as extractor:
-            if extractor.input(INPUT, self._mat(self._image)):
+            if extractor.input(INPUT, self._image):
                 raise ValueError(f"ncnn cannot take an image for {self.path}.")
             code, outputs = extractor.extract(OUTPUT)
         if code:

@@ -1,5 +1,6 @@
 """ncnn and MNN: what they compute, what is refused, and what their files say."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -45,6 +46,21 @@ def test_artifacts_compute_the_same(name, converted, images, reference):
     result = compare(formats.load(converted[name], fmt)(images), reference.outputs, None, fmt)
     assert result.max_error < (2e-5 if fmt.dtype == "float32" else 0.08)
     assert result.cosine > (1 - 1e-9 if fmt.dtype == "float32" else 0.9999)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_first_layer_in_place(module, tmp_path):
+    """What normalizes its images itself begins so: ncnn crashed."""
+    inputs = keras.Input((18, 22, 3))
+    x = keras.layers.Rescaling(1 / 127.5, -1)(inputs)
+    x = keras.layers.Conv2D(4, 3, strides=2, activation="swish")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(5, activation="softmax")(x), name="small")
+    fmt = get_format(f"{module}_fp32")
+    path = export_model(model, fmt, tmp_path)
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, *model.input_shape[1:])).astype("float32")
+    with contextlib.closing(sandbox.Sandbox(path, fmt.module)) as runner:
+        np.testing.assert_allclose(runner(pixels), model(pixels), atol=1e-6)
 
 
 @pytest.mark.parametrize("module", MODULES)
