@@ -128,6 +128,20 @@ def _mnn(path):
     return importlib.import_module(MNN).describe(path)
 
 
+def require_only(folder, names):
+    """Refuses an artifact's folder that holds anything but files of these names.
+
+    Raises:
+        ValueError: If something else is there; the message names it.
+    """
+    others = sorted({path.name for path in pathlib.Path(folder).iterdir()} - set(names))
+    if others:
+        raise ValueError(
+            f"{pathlib.Path(folder).name} holds {others[0]!r}, which no export puts there. Remove "
+            "it, or export again."
+        )
+
+
 def of_one_image(model):
     """Inputs and outputs of a network that takes one image, channels first.
 

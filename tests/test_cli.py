@@ -283,3 +283,12 @@ def test_text_is_shown_as_it_is(capsys):
     output = capsys.readouterr().out
     for text in ("[bold] :smile: $5_$10", "[red]ant[/red] :bee:"):
         assert text in output
+
+
+def test_names_of_formats(capsys):
+    """Blanks may follow the commas; no name at all is not the default."""
+    given = ["ghostnet", "export", "run", "--out", "out", "--formats"]
+    assert cli.parse([*given, "mnn_fp32, web,"]).formats == ("mnn_fp32", "web")
+    with pytest.raises(SystemExit):
+        cli.parse([*given, ""])
+    assert "argument --formats: names nothing" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """What an IR file holds."""
 
-from keras_ghostnet.export.openvino.runtime import LABELS, SECTION, read
+from keras_ghostnet.export import contents
+from keras_ghostnet.export.openvino.runtime import BIN, LABELS, SECTION, XML, read
 
 TYPES = {"f32": "float32", "f16": "float16", "i8": "int8", "u8": "uint8"}
 
@@ -10,8 +11,9 @@ def describe(path):
 
     Raises:
         ImportError: If OpenVINO is missing.
-        ValueError: If it cannot be read.
+        ValueError: If it cannot be read, or has other files than an export writes.
     """
+    contents.require_only(path, (XML, BIN))
     model = read(path)
     constants = {
         TYPES.get(node.get_element_type().get_type_name())

@@ -8,6 +8,8 @@ import threading
 
 TYPES = {".js": "text/javascript", ".wasm": "application/wasm", ".json": "application/json"}
 
+MAX_PORT = 65535
+
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Files of a folder, without a word on the terminal."""
@@ -30,6 +32,24 @@ class _Server(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         """Says nothing: a browser that was closed in the middle of a file."""
+
+
+def require_free(port):
+    """Refuses a port that `serving` could not take, before long work.
+
+    Raises:
+        OSError: If it is taken, or not for this user.
+        ValueError: If it is no port.
+    """
+    if not 0 <= port <= MAX_PORT:
+        raise ValueError(f"A port is a number from 1 to {MAX_PORT}. Received: {port}.")
+    try:
+        _Server(("127.0.0.1", port), Handler).server_close()
+    except OSError as error:
+        raise OSError(
+            f"Port {port} cannot be served: {error.strerror}. Name another with --port, or none, "
+            "which takes a free one."
+        ) from None
 
 
 @contextlib.contextmanager

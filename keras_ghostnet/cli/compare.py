@@ -7,7 +7,7 @@ Measurements are appended to DIR/DEVICE-RUNTIME.csv and shown in DIR/compare.htm
 
 import argparse
 
-from keras_ghostnet.cli.options import add_trust_model
+from keras_ghostnet.cli.options import add_trust_model, names
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.quiet import quiet
 
@@ -114,14 +114,6 @@ def _options(args):
         force=args.force,
         trust_model=args.trust_model,
     )
-
-
-def names(text):
-    """Names with commas between them, a tuple."""
-    found = tuple(path(name) for name in text.split(",") if name)
-    if not found:
-        raise argparse.ArgumentTypeError("names nothing")
-    return found
 
 
 def numbers(text):

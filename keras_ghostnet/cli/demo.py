@@ -36,12 +36,13 @@ def arguments(parser):
 
 def run(args):
     from keras_ghostnet.console import new_console
+    from keras_ghostnet.export.web.server import require_free, serving
 
+    require_free(args.port)
     resolve_model(args.model)  # whatever is no model is refused before Keras is imported
     start_backend()
     from keras_ghostnet.cli.tables import notes_of
     from keras_ghostnet.export.exporting import export
-    from keras_ghostnet.export.web.server import serving
 
     console = new_console()
     options = {} if args.vendor is None else {"vendor": args.vendor}

@@ -7,7 +7,7 @@ its training split, verification those held out. Beside every artifact a JSON fi
 
 import shlex
 
-from keras_ghostnet.cli.options import add_input, add_trust_model
+from keras_ghostnet.cli.options import add_input, add_trust_model, names
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
@@ -22,7 +22,10 @@ def arguments(parser):
         "tf-serving; `ghostnet devices` says which and why",
     )
     what.add_argument(
-        "--formats", metavar="A,B,...", help="names; all: those whose packages are installed"
+        "--formats",
+        type=names,
+        metavar="A,B,...",
+        help="names; all: those whose packages are installed",
     )
     parser.add_argument(
         "--out", required=True, type=path, metavar="DIR", help="folder for the artifacts"
@@ -124,7 +127,7 @@ def run(args):
         exported[:] = export(
             args.model,
             args.out,
-            args.formats.split(",") if args.formats else None,
+            list(args.formats) if args.formats else None,
             device=args.device,
             data=args.data,
             calibration=args.calibration,

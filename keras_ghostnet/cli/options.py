@@ -1,5 +1,9 @@
 """Options that several commands have."""
 
+import argparse
+
+from keras_ghostnet.command import path
+
 
 def add_input(parser):
     """Adds `--input`, which says what a model takes."""
@@ -19,3 +23,11 @@ def add_trust_model(parser):
         help="load a model's file also if it can run code, such as a Lambda layer: for files of "
         "your own",
     )
+
+
+def names(text):
+    """Names with commas between them, a tuple."""
+    found = tuple(path(name.strip()) for name in text.split(",") if name.strip())
+    if not found:
+        raise argparse.ArgumentTypeError("names nothing")
+    return found

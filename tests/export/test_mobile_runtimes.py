@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from keras_ghostnet import extras, files
-from keras_ghostnet.export import ArtifactError, formats, predict, processes, sandbox, sidecar
+from keras_ghostnet.export import (
+    ArtifactError,
+    contents,
+    formats,
+    predict,
+    processes,
+    sandbox,
+    sidecar,
+)
 from keras_ghostnet.export import verify as verify_folder
 from keras_ghostnet.export.device import mnn_model, ncnn_model, run
 from keras_ghostnet.export.formats import export_model, get_format, write
@@ -271,3 +279,11 @@ def test_one_image_is_all_that_changes_in_onnx():
     assert [node.op_type for node in single.graph.node][-2:] == ["Flatten", "Gemm"]
     (after,) = Session(single.SerializeToString()).run(image).values()
     np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-6)
+
+
+def test_other_files_in_a_folder(converted, tmp_path):
+    """Files that nothing proves, such as programs."""
+    folder = shutil.copytree(converted["ncnn_fp16"], tmp_path / "copied.ncnn")
+    (folder / "install.sh").write_text("echo")
+    with pytest.raises(ValueError, match=r"copied.ncnn holds 'install.sh', which no export puts"):
+        contents.describe(folder)

@@ -6,13 +6,14 @@ import http.client
 import json
 import re
 import shutil
+import socket
 import tarfile
 import urllib.request
 
 import numpy as np
 import pytest
 
-from keras_ghostnet.export import predict, sidecar, verify, web
+from keras_ghostnet.export import exporting, predict, sidecar, verify, web
 from keras_ghostnet.export.artifacts import ArtifactError
 from keras_ghostnet.export.web import browser, inspection, litert, page_files, server
 from tests.export.command import export, ghostnet
@@ -161,3 +162,14 @@ def test_demo_serves_the_page(run_dir, tmp_path, monkeypatch, capsys):
     assert not ghostnet("demo", run_dir, "--out", tmp_path)
     assert seen
     assert (tmp_path / NAME / "index.html").exists()
+
+
+def test_ports_that_cannot_be_served(run_dir, monkeypatch, capfd):
+    """Told before the page is made."""
+    monkeypatch.setattr(exporting, "export", lambda *_, **__: 1 / 0)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert ghostnet("demo", run_dir, "--port", port) == 1
+    assert f"Port {port} cannot be served: Address already in use" in capfd.readouterr().err
+    assert ghostnet("demo", run_dir, "--port", 99999) == 1
+    assert "from 1 to 65535. Received: 99999" in capfd.readouterr().err
