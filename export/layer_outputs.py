@@ -58,7 +58,7 @@ class ONNXLayers:
     def __init__(self, path):
         import onnx
 
-        from keras_ghostnet.export.onnx.runtime import Session
+        from keras_ghostnet.export.onnx.runtime import Session, layout_of
 
         network = onnx.load(str(path), load_external_data=False)
         network = onnx.shape_inference.infer_shapes(network)
@@ -71,15 +71,26 @@ class ONNXLayers:
             for name in node.output
             if known[name].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
         }
+        (images,) = network.graph.input
+        last = {images.name} if layout_of(_axes(images)) == "NHWC" else set()
+        for node in network.graph.node:  # as maps are until they are transposed
+            if node.op_type != "Transpose" and last.intersection(node.input):
+                last.update(node.output)
         del network.graph.output[:]
         network.graph.output.extend(values.values())
         self._session = Session(network.SerializeToString())
-        self.layers = [(name, _shape(value)) for name, value in values.items()]
+        self._first = [len(_axes(x)) == 4 and x.name not in last for x in values.values()]
+        self.layers = [
+            (name, [axes[0], *axes[2:], axes[1]] if is_first else axes)
+            for name, axes, is_first in zip(
+                values, map(_axes, values.values()), self._first, strict=True
+            )
+        ]
 
     def __call__(self, images):
         """As `TFLiteLayers`."""
-        found = self._session.run(images).values()
-        found = [np.moveaxis(x, 1, -1) if x.ndim == 4 else x for x in found]
+        found = zip(self._session.run(images).values(), self._first, strict=True)
+        found = [np.moveaxis(x, 1, -1) if is_first else x for x, is_first in found]
         return np.concatenate([x.reshape(len(images), -1) for x in found], axis=1)
 
 
@@ -96,6 +107,5 @@ def _dequantized(nodes):
     }
 
 
-def _shape(value):
-    shape = [axis.dim_value or None for axis in value.type.tensor_type.shape.dim]
-    return [shape[0], *shape[2:], shape[1]] if len(shape) == 4 else shape
+def _axes(value):
+    return [axis.dim_value or None for axis in value.type.tensor_type.shape.dim]

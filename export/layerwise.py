@@ -126,16 +126,19 @@ def _matches(model, tensors):
     order, found, start = list(layers), {}, 0
     for name, shape in tensors:
         size = int(np.prod([axis or 1 for axis in shape]))
-        names = [
-            each
-            for each in _named(name, layers)
-            if int(np.prod(layers[each].output.shape[1:])) == size
-        ]
+        names = [each for each in _named(name, layers) if _is_of(shape, layers[each].output.shape)]
         if names:
             last = max(names, key=order.index)
             found[last] = layers[last], slice(start, start + size)
         start += size
     return found
+
+
+def _is_of(shape, expected):
+    """Whether a tensor has the axes of a layer's outputs, or other ones of as many values."""
+    if len(shape) == len(expected):
+        return tuple(shape[1:]) == tuple(expected[1:])
+    return np.prod([axis or 1 for axis in shape]) == np.prod(expected[1:])
 
 
 def _named(tensor, layers):

@@ -94,3 +94,18 @@ def test_a_changed_file_is_not_run(copied, capfd):
     path.write_bytes(path.read_bytes() + b"\0")
     assert ghostnet("verify", path, "--layers") == 1
     assert "is not the file that was exported" in capfd.readouterr().err
+
+
+def test_what_comes_before_maps_are_transposed(tmp_path):
+    """ONNX's operators take channels first, but a layer that is the first one does not."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((32, 32, 3))
+    x = keras.layers.Rescaling(2.0, offset=-1.0, name="scale")(inputs)
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(x)
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D(name="pool")(x))
+    path, deployed = tmp_path / "net.onnx", for_tracing(deploy(model))
+    fmt = formats.get_format("onnx_int8")
+    formats.write(deployed, fmt, path, IMAGES, runtime="tensorrt")
+    found = errors_by_layer(deployed, path, "onnx_layers")
+    assert found["scale"].cosine > 0.999
+    assert max(error.typical_error for error in found.values()) < 0.1
