@@ -201,7 +201,7 @@ class Verifier:
         fmt = formats.get_format(content["format"])
         self.formats[artifact] = fmt.name
         self._require_whole(artifact, content, fmt)
-        formats.require_packages(fmt)
+        formats.require_runtime(fmt)
         subject, reference = self._subject(content)
         self._require_same(artifact, content, subject.model)
         claims.require_input(subject, fmt, reference)

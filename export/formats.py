@@ -36,7 +36,8 @@ class Format:
         min_cosine: The least cosine between all outputs of both that passes.
         min_agreement: The fraction of all images for which both must choose the same class; a
             sample of them is judged as `keras_ghostnet.export.verification` says.
-        extra: The extras of this package that install what it needs, with commas.
+        extra: The extras of this package that install what it needs, with commas; the last one
+            has the runtime.
         options: The names of what its `export` takes besides.
     """
 
@@ -124,6 +125,7 @@ PACKAGES = {
     "tensorrt": ("tensorrt", "cuda"),  # not an extra: the wheels fetch from elsewhere
     "tflite": ("ai_edge_litert",),
 }
+CONVERTERS = ("nncf", "pnnx", "tf2onnx")  # of them, what running an artifact takes not
 
 
 def get_format(name: str) -> Format:
@@ -145,6 +147,19 @@ def missing_packages(fmt: Format) -> list[str]:
 
 def _packages(fmt):
     return [name for extra in fmt.extra.split(",") for name in PACKAGES[extra]]
+
+
+def require_runtime(fmt: Format) -> None:
+    """Refuses a format that cannot be run here, whether or not it can be made.
+
+    Raises:
+        ImportError: If a package is missing; the message says how to install it.
+    """
+    if fmt.name == "tensorrt":  # which is no extra
+        return require_packages(fmt)
+    *_, extra = fmt.extra.split(",")  # the runtime's; in front of it what converts
+    names = [name for name in PACKAGES[extra] if name not in CONVERTERS]
+    return extras.require(*names, purpose=f"Running {fmt.name}", extra=extra)
 
 
 def require_packages(fmt: Format) -> None:

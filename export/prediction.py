@@ -188,7 +188,7 @@ def _require_fit(path, held, size, labels):
 def _artifact(path):
     content = sidecar.require(path)
     fmt = formats.get_format(content["format"])
-    formats.require_packages(fmt)
+    formats.require_runtime(fmt)
     prepared = content["preprocessing"]
     kind = PIXELS if prepared["normalization_in_artifact"] else NORMALIZED
     activation = "linear" if content["outputs_are"] == "logits" else "sigmoid"

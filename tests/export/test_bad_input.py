@@ -70,6 +70,18 @@ def test_missing_runtime_of_an_artifact(command, exported, run_dir, monkeypatch,
     assert all(line.startswith("ghostnet: ") for line in lines)
 
 
+@pytest.mark.parametrize("name", ["ncnn_fp16", "onnx_fp32", "openvino_fp32", "tflite_int8_qat"])
+def test_running_takes_no_converter(name, monkeypatch):
+    fmt = formats.get_format(name)
+    for extra in fmt.extra.split(","):
+        needed = [name for name in formats.PACKAGES[extra] if name not in formats.CONVERTERS]
+        monkeypatch.setitem(formats.PACKAGES, extra, (*needed, "no_such_converter"))
+    monkeypatch.setattr(formats, "CONVERTERS", ("no_such_converter",))
+    formats.require_runtime(fmt)
+    with pytest.raises(ImportError, match="no_such_converter"):
+        formats.require_packages(fmt)
+
+
 @pytest.mark.skipif(
     not formats.missing_packages(formats.get_format("tensorrt")), reason="TensorRT is here"
 )
