@@ -15,7 +15,7 @@ import h5py
 import keras
 
 from keras_ghostnet.model_config import TRUST, UntrustedModelError, check_config
-from keras_ghostnet.weights.readers import archives, hdf5_file
+from keras_ghostnet.weights.readers import archives, hdf5_file, hdf5_probe
 from keras_ghostnet.weights.readers.checkpoint import shown
 
 HDF5 = (".h5", ".hdf5")  # which Keras takes for a model's file of HDF5
@@ -57,6 +57,8 @@ def load_model(path: str | os.PathLike[str], trust_model: bool = False) -> keras
     with _explained(path):
         if trust_model:
             return keras.models.load_model(path, compile=False, safe_mode=False)  # noqa: TID251
+        if path.endswith(HDF5):
+            hdf5_probe.require_sound(path)
         with open(path, "rb") as file:
             weights = _check(file, path.endswith(HDF5))
         with _loading, _weights_within(weights):
@@ -172,6 +174,7 @@ def _keras_version(path):
     """The version of Keras that wrote a file; None if it does not say."""
     try:
         if path.endswith(HDF5):
+            hdf5_probe.require_sound(path)
             with h5py.File(path, "r") as root:
                 return str(root.attrs["keras_version"])[:20]
         with (

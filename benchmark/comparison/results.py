@@ -8,7 +8,7 @@ import typing
 
 from keras_ghostnet import files
 
-SHOWN = 200  # characters of a header that is none of ours
+SHOWN = 200  # characters of what is none of ours
 SCHEMA = 2  # of the columns; the first column of a file
 
 
@@ -102,7 +102,7 @@ def read_measurements(path):
         )
     schemas = {line[0] for line in lines if line}
     if any(tuple(header) != SCHEMAS.get(schema) for schema in schemas or {str(SCHEMA)}):
-        found = ", ".join(sorted(schemas)) or "another number of columns"
+        found = ", ".join(sorted(schemas))[:SHOWN] or "another number of columns"
         raise ValueError(
             f"{path} was written by another version of this package: schema {found}, expected "
             f"{SCHEMA} with {len(COLUMNS)} columns. Move it away and measure again."
@@ -164,8 +164,8 @@ def _measurement(path, number, line):
         _require_possible(measurement)
     except ValueError as error:
         raise ValueError(
-            f"{path}, line {number}, is damaged: {error}. Remove the line, or take a copy of the "
-            "file."
+            f"{path}, line {number}, is damaged: {str(error)[:SHOWN]}. Remove the line, or take a "
+            "copy of the file."
         ) from error
     return measurement
 
