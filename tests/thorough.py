@@ -14,15 +14,19 @@ THOROUGH = {
         "test_a_converter_that_crashes": "export/test_mobile_runtimes.py, the same",
     },
     "export/test_layerwise.py": {
+        "test_the_command": "test_worst_first",
         "test_the_first_layer_that_is_wrong_is_found[onnx_int8]": "[tflite_int8]",
     },
     "export/test_keep_float.py": {
+        "test_the_command": "test_onnx, test_tflite",
         "test_onnx[tensorrt]": "[onnxruntime]",
     },
     "training/test_evaluation.py": {
         "test_every_image_of_a_keras_model": "test_figures[None",
     },
     "export/quantization/test_quantize_aware.py": {
+        "test_ranges_are_those_of_the_float_model": "test_accuracy_is_kept",
+        "test_fake_quantization_is_what_the_file_computes": "test_accuracy_is_kept",
         "test_it_tells_how_far_it_is_and_nothing_else": "test_command.py",
     },
     "training/test_distribution.py": {
@@ -32,6 +36,7 @@ THOROUGH = {
         "test_workers_as_mirrored": "test_as_one_process",
     },
     "training/test_run.py": {
+        "test_what_is_not_finite_stops_a_run[1000]": "[1]",
         "test_stopped_and_killed": "training/test_loop.py, restored state",
     },
     "training/test_recipe_runs.py": {
@@ -80,6 +85,7 @@ THOROUGH = {
         "test_no_shape_is_computed_at_run_time[MobileNetV3Small]": "[g_ghost",
     },
     "export/graph/test_lowering.py": {
+        "test_files_of_every_target[ghostnet_050-avx512]": "[ghostnet_050-amx]",
         "[g_ghost_regnetx_002": "[ghostnet_050",
         "test_files_of_every_target[ghostnet_050-avx2]": "[ghostnet_050-avx512]",
     },
@@ -88,6 +94,15 @@ THOROUGH = {
         "test_real_clock": "test_what_pays_stays",
     },
     "export/test_formats.py": {
+        "test_kernels_have_a_scale_for_every_channel[g_ghost": "[ghostnet_050",
+        "test_saved_model_takes_any_batch[g_ghost": "[ghostnet_050",
+        "test_int8_takes_no_nan[g_ghost": "[ghostnet_050",
+        "test_int8_is_int8_from_input_to_output[g_ghost": "[ghostnet_050",
+        "test_int8_computes_nearly_the_same[g_ghost": "[ghostnet_050",
+        "test_half_precision_weights_compute_nearly_the_same[g_ghost": "[ghostnet_050",
+        "test_single_runs_one_image[g_ghost": "[ghostnet_050",
+        "test_tflite_has_only_plain_operators[g_ghost": "[ghostnet_050",
+        "test_float_artifacts_compute_the_same[g_ghost": "[ghostnet_050, test_onnx.py",
         "test_whole_networks[g_ghost": "[ghostnet_050]",
     },
     "export/test_mobile_runtimes.py": {
@@ -102,10 +117,12 @@ THOROUGH = {
         "test_every_layer[": "test_layers_that_a_format_takes, test_a_layer_that_is_refused",
     },
     "export/test_exporting.py": {
+        "test_verify_on_other_images": "test_verify_from_another_folder",
         "test_quantization_aware_training": "quantization/test_command.py",
         "test_another_run_replaces_nothing": "test_a_run_replaces_its_own_after_more_training",
     },
     "export/quantization/test_bridge.py": {
+        "test_applications[MobileNetV3Small]": "test_deployment_graphs, test_layers_that_differ",
         "test_applications[EfficientNetB0]": "[MobileNetV3Small]",
         "test_applications[MobileNetV2]": "[MobileNetV3Small]",
         "test_deployment_graphs[g_ghost": "[ghostnet_050]",
@@ -117,6 +134,16 @@ THOROUGH = {
         **{f"[g_ghost_regnetx_{size}]": "[g_ghost_regnetx_032]" for size in MIDDLE},
     },
     "benchmark/networks/test_networks.py": {
+        "[proxylessnas_mobile]": "the others",
+        "[mobilenet_v2_100]": "the others",
+        "[mobilenet_v3_large_100]": "the others",
+        "[shufflenet_v2_150]": "the others",
+        "[shufflenet_v2_100]": "the others",
+        "[mnasnet_a1]": "the others",
+        "[mobilenext_100]": "the others",
+        "[fbnet_b]": "the others",
+        "[resnet_50]": "the others",
+        "[regnetx_032]": "the others",
         **{f"[regnetx_{size}]": "[regnetx_032]" for size in MIDDLE},
         **{f"[g_ghost_regnetx_{size}]": "[g_ghost_regnetx_032]" for size in MIDDLE},
         "[regnetx_320]": "[regnetx_032]",
@@ -124,11 +151,11 @@ THOROUGH = {
         "[mobilenet_v3_large_035]": "[mobilenet_v3_large_100]",
         "[mobilenet_v3_large_075]": "[mobilenet_v3_large_100]",
         "[shufflenet_v2_050]": "[shufflenet_v2_100]",
-        "[shufflenet_v2_150]": "[shufflenet_v2_100]",
         "[ghostnet_050]": "test_models.py",
         "[ghostnet_130]": "test_models.py",
     },
     "test_cifar_models.py": {
+        "test_weights_are_those_that_were_saved[GhostVGG16-.keras]": "[GhostVGG16-.weights.h5]",
         "test_weights_are_those_that_were_saved[GhostResNet56": "[GhostVGG16",
         "test_other_sizes_classes_and_channels[GhostResNet56": "[GhostVGG16",
         "test_figures_are_the_papers[GhostResNet56-{'ratio'": "[GhostResNet56-{}",
@@ -149,6 +176,8 @@ THOROUGH = {
         "test_training_begins_with_another_run_s_backbone[second/model.keras]": "[second]",
     },
     "benchmark/comparison/test_pictures.py": {
+        "test_costs_of_other_magnitudes": "test_labels_of_a_crowd_do_not_cover_each_other",
+        "test_png_has_a_picture_of_each_kind": "test_every_row_has_a_label_and_none_covers_another",
         "test_labels_of_a_crowd_do_not_cover_each_other[1]": "[0]",
         "test_labels_of_a_crowd_do_not_cover_each_other[2]": "[0]",
     },
@@ -163,14 +192,19 @@ THOROUGH = {
         "[wrap_paddle]": "[wrap_torch_zip]",
     },
     "training/test_bad_examples.py": {
+        "test_what_can_be_decoded_is_and_the_rest_is_named[folder]": "[records]",
+        "test_a_stopped_pipeline_can_be_read_again": "test_above_the_limit_it_stops",
         "test_what_most_are_changes_nothing[True]": "[False]",
     },
     "export/quantization/test_pruning.py": {
+        "test_what_does_not_fit_is_told_at_once": "test_quantize_aware.py",
         "test_sparsity_is_reached": "test_quantize_aware.py, the same training",
         "test_other_kernels_stay_dense": "test_quantize_aware.py",
         "test_accuracy_is_kept_and_the_model_untouched": "test_quantize_aware.py",
     },
     "export/test_onnx.py": {
+        "test_int8_for_onnx_runtime[ghostnet_050]": "[g_ghost_regnetx_002]",
+        "test_float32_for_onnx_runtime[ghostnet_050]": "[g_ghost_regnetx_002]",
         "test_the_page_s_code_runs": "test_verbs.py",
         "test_tensorrt_takes_every_file[ghostnet_050]": "[g_ghost",
     },
@@ -178,9 +212,11 @@ THOROUGH = {
         "test_names_of_models_stay_within_the_folder[a/../b": "[..]",
     },
     "export/saved_model/test_layout.py": {
+        "test_settings_of_one_s_own_are_kept": "test_versions_count_on",
         "test_warm_up_records[g_ghostnet]": "[ghostnet]",
     },
     "training/test_cifar.py": {
+        "test_a_batch_of_the_recipe_goes_through_its_network[ghost_vgg": "[ghost_resnet",
         "test_a_batch_of_the_recipe_goes_through_its_network[ghost_resnet56": "[ghost_vgg16",
     },
     "test_command.py": {
@@ -189,6 +225,8 @@ THOROUGH = {
         "test_tensorflow_hears_of_it_and_is_quiet[ghostnet-0": "[ghostnet-None",
     },
     "test_finetuning.py": {
+        "test_clones_and_copied_weights_compute_the_same[ghostnet]": "[g_ghost]",
+        "test_frozen_batch_norms_keep_everything_while_the_rest_learns[ghostnet]": "[g_ghost]",
         "test_saved_model_is_the_same_in_another_process": "export/graph/test_deploy.py",
         "test_training_reduces_the_loss[g_ghost]": "[ghostnet]",
         "test_training_moves_weights_and_statistics_of_every_layer[g_ghost]": "[ghostnet]",
@@ -202,9 +240,12 @@ THOROUGH = {
         "test_a_killed_export": "test_what_fails_leaves_the_previous_artifacts",
     },
     "export/test_heads.py": {
+        "[unit-tflite_fp32]": "[unit-tflite_int8]",
+        "[labels-tflite_fp32]": "[labels-tflite_int8]",
         "[unit logit-": "[unit-",
     },
     "export/test_inputs.py": {
+        "test_its_artifacts_take_pixels[small/1]": "[small_fp32.tflite]",
         "test_models_of_16_bits_are_exported_as_float32[float16]": "[mixed_bfloat16]",
     },
     "layers/test_convolution.py": {
@@ -228,5 +269,22 @@ THOROUGH = {
     },
     "test_model_file_mutations.py": {
         "test_nothing_else_is_looked_up[many": "[few",
+    },
+    "export/saved_model/test_signatures.py": {
+        "[g_ghostnet": "[ghostnet",
+    },
+    "export/test_verify.py": {
+        "test_planted_faults_are_caught[tflite_fp32": "[tflite_int8, [onnx_fp32",
+    },
+    "benchmark/comparison/test_report.py": {
+        "test_models_without_a_row_follow": "test_own_models.py",
+    },
+    "training/test_progress.py": {
+        "test_training_batch[False]": "[True]",
+    },
+    "test_api.py": {
+        "test_pooling_is_over_all_places[ghostnet-max-max]": "[g_ghost-avg-mean]",
+        "test_size_does_not_change_what_the_weights_mean_with_top[ghostnet]": "[g_ghost]",
+        "test_input_tensor_may_be_an_input[ghostnet]": "[g_ghost]",
     },
 }
