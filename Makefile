@@ -27,6 +27,7 @@ $(VENV)/.installed: pyproject.toml setup.py
 		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install -e '.[test]'
+	@$(PIP) install --no-deps pnnx # it asks for PyTorch, and does without
 	@touch $@
 
 quickstart: install ## train, evaluate, export, verify, measure, report: minutes on a CPU
