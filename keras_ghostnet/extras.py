@@ -56,7 +56,7 @@ def require(
 def explain(error: ModuleNotFoundError) -> str:
     """What to install for a module that an import did not find, in one line."""
     name = (error.name or "").partition(".")[0]
-    if name == "tensorflow":
+    if name in ("tensorflow", "flatbuffers"):  # which TensorFlow brings
         wanted = "tensorflow"
     elif name in EXTRAS:
         wanted = f'"keras_ghostnet[{EXTRAS[name]}]"'

@@ -196,6 +196,20 @@ def test_options_are_taken_with_underscores():
     assert (args.checkpoint_steps, args.run_dir, args.bad_limit) == (2, "my_run", 0.5)
 
 
+@pytest.mark.parametrize(
+    ("module", "wanted"),
+    [
+        ("tensorflow.python", "tensorflow"),
+        ("flatbuffers", "tensorflow"),
+        ("nncf", '"keras_ghostnet[openvino]"'),
+    ],
+)
+def test_what_brings_a_module_that_is_missing(module, wanted):
+    text = extras.explain(ModuleNotFoundError(f"No module named '{module}'", name=module))
+    name = module.partition(".")[0]
+    assert text == f"This needs {name}, which is not installed. Install with: pip install {wanted}"
+
+
 PATHS = {"DIR", "FILE", "SOURCE", "IN", "OUT", "RUN", "IMAGES", "IMAGE", "CSV", "MODEL"}
 
 
