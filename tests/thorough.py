@@ -193,7 +193,6 @@ THOROUGH = {
     },
     "training/test_bad_examples.py": {
         "test_what_can_be_decoded_is_and_the_rest_is_named[folder]": "[records]",
-        "test_a_stopped_pipeline_can_be_read_again": "test_above_the_limit_it_stops",
         "test_what_most_are_changes_nothing[True]": "[False]",
     },
     "export/quantization/test_pruning.py": {
