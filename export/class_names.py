@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
 
 import keras
 
 from keras_ghostnet import files
 from keras_ghostnet.imagenet import CLASSES, imagenet_classes
 from keras_ghostnet.training.heads import count_classes
+
+SCOPE = re.compile(r"[A-Za-z0-9_.\\/>-]+")  # what TensorFlow takes as a layer's name
+NAMED = 3  # names in a message
 
 
 def read_labels(path):
@@ -63,8 +67,9 @@ def require_classifier(model):
     """Refuses a model that no format can be made of.
 
     Raises:
-        ValueError: If the model is not a classifier of RGB images of a fixed size, or has
-            weights that are not finite; the message names the layer.
+        ValueError: If the model is not a classifier of RGB images of a fixed size, has weights
+            that are not finite, or layers of names that TensorFlow refuses in every graph; the
+            message names the layer.
     """
     shapes = [tuple(tensor.shape[1:]) for tensor in (*model.inputs, *model.outputs)]
     fits = [len(shape) for shape in shapes] == [3, 1]
@@ -74,6 +79,18 @@ def require_classifier(model):
             "(height, width, 3) and one output (classes,). Received a model with inputs and "
             f"outputs {shapes}: build it with `input_shape=(height, width, 3)`."
             + (" Or give the size of the images: --image-size." if None in shapes[0] else "")
+        )
+    odd = [
+        repr(layer.name)
+        for layer in model._flatten_layers(include_self=False)
+        if not SCOPE.fullmatch(layer.name)
+    ]
+    if odd:
+        more = f" and {len(odd) - NAMED} more" if len(odd) > NAMED else ""
+        raise ValueError(
+            f"TensorFlow runs no layer called {', '.join(odd[:NAMED])}{more}: names have "
+            "letters, digits and . _ - > alone. Give the layers other "
+            "names where the model is built; weights saved from this one fit it."
         )
     for weight in model.weights:
         if not keras.ops.all(keras.ops.isfinite(weight)):

@@ -15,7 +15,8 @@ def check_space(folder, model):
         OSError: If it has less room than three times the weights.
     """
     needed = FACTOR * 4 * model.count_params()
-    free = shutil.disk_usage(folder).free
+    folder = pathlib.Path(folder).absolute()
+    free = shutil.disk_usage(next(part for part in (folder, *folder.parents) if part.exists())).free
     if free < needed:
         raise OSError(
             f"{folder} has {free / 1e6:.1f} MB left; the export needs about {needed / 1e6:.1f} MB. "

@@ -30,6 +30,7 @@ from keras_ghostnet.export.formats import (
 from keras_ghostnet.export.graph import lowering
 from keras_ghostnet.export.onnx.conversion import RUNTIMES
 from keras_ghostnet.export.tflite import conversion, tuning
+from keras_ghostnet.export.web import litert
 from keras_ghostnet.model_input import PIXELS
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
@@ -226,13 +227,15 @@ def _resolve(model, trust_model):
 
 
 def _validate_options(fmts, options):
-    """Refuses options that no format takes, a target that there is none of, and contradictions."""
+    """Refuses options that no format takes, values that there are none of, and contradictions."""
     if options.get("target", tuning.MEASURED) != tuning.MEASURED:
         lowering.get_lowering(options["target"], "float32")
     if options.get("runtime", RUNTIMES[0]) not in RUNTIMES:
         raise ValueError(
             f"ONNX files are for {' or '.join(RUNTIMES)}. Received: runtime={options['runtime']!r}."
         )
+    if options.get("vendor") is not None:
+        litert.read_files(options["vendor"])
     taken = {name for fmt in fmts for name in fmt.options}
     for name in options:
         if name not in taken:

@@ -49,7 +49,7 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
 
 
 def require_writable(folder: Path, option: str = "--out") -> None:
-    """Tries a folder before long work: makes it, and a small file in it for a moment.
+    """Tries a folder before long work: makes it, if need be, and a small file for a moment.
 
     Args:
         folder: The folder.
@@ -58,8 +58,9 @@ def require_writable(folder: Path, option: str = "--out") -> None:
     Raises:
         OSError: If it cannot be written to, or is full.
     """
-    folder = pathlib.Path(folder)
+    folder = pathlib.Path(folder).absolute()
     probe = folder / f".partial-{os.getpid()}-probe"
+    made = [part for part in (folder, *folder.parents) if not part.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -74,6 +75,10 @@ def require_writable(folder: Path, option: str = "--out") -> None:
             f"{printable(folder)} cannot be written to: {error.strerror}. Choose another folder "
             f"({option})."
         ) from error
+    finally:
+        for part in made:  # work that is refused leaves no empty folder
+            with contextlib.suppress(OSError):
+                part.rmdir()
 
 
 def require_place(path: Path, option: str = "--out") -> None:

@@ -37,19 +37,18 @@ def integrity(package, path):
     return f"sha384-{FILES[package, path]}"
 
 
-def vendor(source, folder):
-    """Copies the files into an artifact.
+def read_files(source):
+    """The files' contents, a dictionary from package and path to bytes.
 
     Args:
         source: A folder with the two packages as npm leaves them: `node_modules`, or what is in
             it, or the tarballs of `npm pack @litertjs/core@VERSION @litertjs/wasm-utils@VERSION`.
-        folder: The artifact.
 
     Raises:
         FileNotFoundError: If a file is not there; the message says how to get it.
         ValueError: If a file is not the published one of this version.
     """
-    source = pathlib.Path(source)
+    source, files = pathlib.Path(source), {}
     for (package, path), expected in FILES.items():
         content = _find(source, package, path)
         if content is None:
@@ -64,6 +63,18 @@ def vendor(source, folder):
                 f"{found[:12]}..., expected {expected[:12]}.... Get it with: npm pack "
                 f"{package}@{VERSION}"
             )
+        files[package, path] = content
+    return files
+
+
+def vendor(source, folder):
+    """Copies the files into an artifact.
+
+    Args:
+        source: As `read_files`, which raises what this raises.
+        folder: The artifact.
+    """
+    for (package, path), content in read_files(source).items():
         target = pathlib.Path(folder) / url(package, path, True)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)

@@ -22,6 +22,7 @@ REFUSED = {
     "no folder": (["--out", "/proc/exports"], "/proc/exports cannot be written to"),
     "no images": (["--data", "nowhere"], "There is no folder nowhere"),
     "no calibration": (["--calibration", "nowhere"], "no calibration images at nowhere"),
+    "no libraries": (["--formats", "web", "--vendor", "nowhere"], "with: npm pack @litertjs/core"),
 }
 
 
@@ -30,8 +31,9 @@ def test_bad_arguments(case, run_dir, tmp_path, monkeypatch, capfd):
     """Told before the deployment graph is made."""
     monkeypatch.setattr(exporting, "export_artifacts", lambda *_, **__: 1 / 0)
     arguments, message = REFUSED[case]
-    assert export(run_dir, tmp_path, *arguments) == 1
+    assert export(run_dir, tmp_path / "a" / "b", *arguments) == 1
     assert message in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,17 @@ def test_weights_that_are_not_finite(run_dir, tmp_path, capfd):
     run = changed(run_dir, tmp_path, lambda weight: weight * np.nan)
     assert export(run, tmp_path / "out") == 1
     assert "The layer predictions has a kernel that is not finite" in capfd.readouterr().err
+
+
+def test_names_that_no_graph_takes(small, tmp_path):
+    """Keras takes them, and fails at them only in the middle of an export."""
+    inputs = keras.Input(small.input_shape[1:])
+    hidden = keras.layers.Conv2D(4, 3, name="my conv")(inputs)
+    hidden = keras.layers.GlobalAveragePooling2D(name="mean (all)")(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
+    with pytest.raises(ValueError, match=r"no layer called 'my conv', 'mean \(all\)': names have"):
+        exporting.export(model, tmp_path / "out", calibration=np.zeros((2, 64, 64, 3), "uint8"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_untrained_model_for_int8(run_dir, tmp_path, capfd):
