@@ -5,6 +5,8 @@ import pathlib
 
 import pytest
 
+from tests.thorough import THOROUGH
+
 ROOT = pathlib.Path(__file__).parents[1]
 PARTS = ("training", "export", "benchmark")
 PACKAGES = {"keras_ghostnet": "keras_ghostnet"}
@@ -81,3 +83,10 @@ def test_files_are_of_a_size_to_be_read(name, path):
     # itself against what it runs.
     limit = 520 if name == "keras_ghostnet.export.device.run" else 400
     assert len(path.read_text().splitlines()) <= limit, "one file, one job: split it"
+
+
+@pytest.mark.parametrize("file", THOROUGH)
+def test_what_is_left_to_the_thorough_tests_is_there(file):
+    text = (ROOT / "tests" / file).read_text()
+    names = {start.partition("[")[0] for start in THOROUGH[file]}
+    assert [name for name in names if f"def {name}" not in text] == []
