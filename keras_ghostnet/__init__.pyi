@@ -18,9 +18,12 @@ from .g_ghostnet import (
     GGhostRegNetX320,
 )
 from .ghostnet import GhostNet
+from .ghostnetv2 import GhostNetV2
+from .ghostnetv3 import GhostNetV3
 from .layers.normalization import freeze_batch_norm
 from .preprocessing import decode_predictions, preprocess_input
 from .registry import create_model, list_models
+from .repghostnet import RepGhostNet
 
 __version__: str
 __all__ = [
@@ -37,8 +40,11 @@ __all__ = [
     "GGhostRegNetX160",
     "GGhostRegNetX320",
     "GhostNet",
+    "GhostNetV2",
+    "GhostNetV3",
     "GhostResNet56",
     "GhostVGG16",
+    "RepGhostNet",
     "__version__",
     "benchmark",
     "convert_weights",

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import keras
 
 from keras_ghostnet import specs
+from keras_ghostnet.layers.block import run_chain
 from keras_ghostnet.layers.convolution import batch_norm, channel_axis, convolution
 from keras_ghostnet.layers.types import Activation, Shape, Tensor
 from keras_ghostnet.weights import transfer
 
-MIN_SIZE = 32  # five strides of 2 leave one pixel
 MAX_SIZE = 65_536  # pixels of an image's side, and channels
 MAX_CLASSES = 1_000_000
 POOLINGS = (None, "avg", "max")
@@ -27,8 +27,8 @@ include_top: Whether the network ends in its classifier{head}.
 weights: {weights}
 input_tensor: A Keras tensor to build the network on, instead of a new input.
 input_shape: `(height, width, channels)`, or channels first if Keras is set so; sizes may be
-    None, else at least 32. None means `({image_size}, {image_size}, 3)` with the classifier,
-    `(None, None, 3)` without it, or the shape of `input_tensor`.
+    None, else at least {min_size}. None means `({image_size}, {image_size}, 3)` with the
+    classifier, `(None, None, 3)` without it, or the shape of `input_tensor`.
 pooling: Without the classifier: None returns the last feature maps, `"avg"` or `"max"` their
     average or maximum over all positions.
 classes: The number of classes.
@@ -89,7 +89,7 @@ def build(
         OSError: If the weights cannot be read or downloaded.
     """
     _check_arguments(pooling, classes, dropout_rate, include_top)
-    inputs = _input(input_tensor, input_shape, include_top, spec.image_size)
+    inputs = _input(input_tensor, input_shape, include_top, spec)
     checkpoint = None
     if weights is not None:
         if include_top:
@@ -145,17 +145,24 @@ def build(
     return model
 
 
-def conv_bn_relu(x: Tensor, filters: int, kernel_size: int, name: str, strides: int = 1) -> Tensor:
-    """Convolution, batch norm and ReLU, named `NAME_conv`, `NAME_bn`, `NAME_relu`."""
+def conv_bn_relu(
+    x: Tensor,
+    filters: int,
+    kernel_size: int,
+    name: str,
+    strides: int = 1,
+    folded: bool = False,
+) -> Tensor:
+    """Convolution, batch norm and ReLU, named `NAME_conv`, `NAME_bn`, `NAME_relu`.
+
+    With `folded` the convolution has a bias in place of the batch norm.
+    """
     part = dict(data_format=keras.config.image_data_format(), dtype=keras.config.dtype_policy())
-    layers = convolution(filters, kernel_size, f"{name}_conv", strides=strides, **part)
-    for layer in (
-        *layers,
-        batch_norm(f"{name}_bn", **part),
-        keras.layers.ReLU(name=f"{name}_relu"),
-    ):
-        x = layer(x)
-    return x
+    options = dict(strides=strides, use_bias=folded, **part)
+    layers = convolution(filters, kernel_size, f"{name}_conv", **options)
+    if not folded:
+        layers.append(batch_norm(f"{name}_bn", **part))
+    return run_chain([*layers, keras.layers.ReLU(name=f"{name}_relu")], x)
 
 
 def document(
@@ -165,6 +172,7 @@ def document(
     head: str = "",
     stride: int = 32,
     image_size: int = specs.IMAGENET_SIZE,
+    min_size: int = specs.MIN_SIZE,
     **others: str,
 ) -> Callable[[Constructor], Constructor]:
     """Decorator that completes a constructor's docstring with what all of them share.
@@ -174,12 +182,17 @@ def document(
         weights: The text on the argument of that name.
         head: What belongs to the classifier besides.
         stride: Of the last feature maps.
-        image_size: Side of the images by default, pixels.
+        image_size, min_size: Side of the images by default, and the least, pixels.
         **others: What else the docstring names in braces.
     """
     weights = textwrap.indent(weights, "    ").lstrip()
     words = dict(
-        features=features, weights=weights, head=head, stride=stride, image_size=image_size
+        features=features,
+        weights=weights,
+        head=head,
+        stride=stride,
+        image_size=image_size,
+        min_size=min_size,
     )
 
     def complete(function: Constructor) -> Constructor:
@@ -216,7 +229,7 @@ def _is_whole(value):
     return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value > 0
 
 
-def _input(input_tensor, input_shape, include_top, size):
+def _input(input_tensor, input_shape, include_top, spec):
     """The input of the network: a new one, or `input_tensor`, after all checks on its shape."""
     channels_last = keras.config.image_data_format() == "channels_last"
     if isinstance(input_shape, list):
@@ -235,7 +248,7 @@ def _input(input_tensor, input_shape, include_top, size):
             )
         input_shape = input_tensor.shape[1:]
     if input_shape is None:
-        input_shape = square(3, size if include_top else None)
+        input_shape = square(3, spec.image_size if include_top else None)
 
     layout = "(height, width, channels)" if channels_last else "(channels, height, width)"
     if not isinstance(input_shape, tuple) or len(input_shape) != 3:
@@ -253,9 +266,11 @@ def _input(input_tensor, input_shape, include_top, size):
             f"`input_shape` must give the number of channels: {layout} with Keras' image data "
             f"format {keras.config.image_data_format()!r}. Received: input_shape={input_shape}."
         )
-    if any(side is not None and not (_is_whole(side) and side >= MIN_SIZE) for side in size):
+    least = spec.min_size
+    if any(side is not None and not (_is_whole(side) and side >= least) for side in size):
+        pixels = "two pixels" if least > specs.MIN_SIZE else "one pixel"
         raise ValueError(
-            f"Images must be at least {MIN_SIZE} x {MIN_SIZE} (five strides of 2 leave one pixel "
+            f"Images must be at least {least} x {least} (five strides of 2 leave {pixels} "
             f"of that). Received: input_shape={input_shape}. Resize the images."
         )
     return keras.Input(input_shape) if input_tensor is None else input_tensor

@@ -5,6 +5,7 @@ C-GhostNet in *GhostNets on Heterogeneous Devices via Cheap Operations* (arXiv 2
 """
 
 import os
+from collections.abc import Callable
 
 import keras
 
@@ -55,7 +56,7 @@ def GhostNet(
     return builder.build(
         specs.ghostnet(width),
         _backbone,
-        _head,
+        head,
         include_top=include_top,
         weights=weights,
         input_tensor=input_tensor,
@@ -69,21 +70,41 @@ def GhostNet(
 
 
 def _backbone(x, spec):
-    x = builder.conv_bn_relu(x, spec.stem, 3, "stem", strides=2)
+    return backbone(x, spec, lambda block, **common: GhostBottleneck(**common))
+
+
+def backbone(
+    x: Tensor,
+    spec: specs.GhostNetSpec,
+    bottleneck: Callable[..., keras.Layer],
+    folded: bool = False,
+) -> Tensor:
+    """The layers up to the last feature maps, of this network and its successors.
+
+    Args:
+        x: The images.
+        spec: The specification.
+        bottleneck: Function of a `GhostBlock` and of the arguments that all bottlenecks take, by
+            keyword, that makes the layer of a block.
+        folded: Whether batch norms are folded into the convolutions.
+    """
+    x = builder.conv_bn_relu(x, spec.stem, 3, "stem", strides=2, folded=folded)
     for stage, blocks in enumerate(spec.stages, start=1):
         for number, block in enumerate(blocks, start=1):
-            x = GhostBottleneck(
-                block.expansion,
-                block.output,
-                block.kernel,
+            x = bottleneck(
+                block,
+                expansion=block.expansion,
+                filters=block.output,
+                kernel_size=block.kernel,
                 strides=block.stride,
                 se_ratio=block.se_ratio,
                 name=f"stage{stage}_block{number}",
             )(x)
-    return builder.conv_bn_relu(x, spec.final, 1, "final")
+    return builder.conv_bn_relu(x, spec.final, 1, "final", folded=folded)
 
 
-def _head(x, spec):
+def head(x: Tensor, spec: specs.GhostNetSpec) -> Tensor:
+    """What is between the pooling and the classifier, of this network and its successors."""
     # In the paper a 1x1 convolution on the pooled maps: the same function, with one shape less.
     x = keras.layers.Dense(spec.head, kernel_initializer=kernel_initializer(), name="head")(x)
     return keras.layers.ReLU(name="head_relu")(x)

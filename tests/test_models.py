@@ -16,6 +16,21 @@ PARAMETERS = {
     "ghostnet_050": 2_587_292,
     "ghostnet_100": 5_182_508,
     "ghostnet_130": 7_358_820,
+    "ghostnetv2_100": 6_156_908,
+    "ghostnetv2_130": 8_960_404,
+    "ghostnetv2_160": 12_392_698,
+    "ghostnetv3_050": 3_395_384,
+    "ghostnetv3_100": 8_129_028,
+    "ghostnetv3_130": 12_217_720,
+    "ghostnetv3_160": 17_275_700,
+    "repghostnet_050": 2_313_968,
+    "repghostnet_058": 2_546_388,
+    "repghostnet_080": 3_278_968,
+    "repghostnet_100": 4_073_604,
+    "repghostnet_111": 4_539_984,
+    "repghostnet_130": 5_478_612,
+    "repghostnet_150": 6_575_336,
+    "repghostnet_200": 9_796_124,
     "g_ghost_regnetx_002": 1_825_440,
     "g_ghost_regnetx_004": 2_884_456,
     "g_ghost_regnetx_006": 4_029_776,
@@ -35,6 +50,21 @@ MACS = {
     "ghostnet_050": "42.33 M",
     "ghostnet_100": "141.15 M",
     "ghostnet_130": "227.00 M",
+    "ghostnetv2_100": "167.05 M",
+    "ghostnetv2_130": "269.32 M",
+    "ghostnetv2_160": "398.61 M",
+    "ghostnetv3_050": "117.5 M",
+    "ghostnetv3_100": "404.1 M",
+    "ghostnetv3_130": "654.8 M",
+    "ghostnetv3_160": "971.6 M",
+    "repghostnet_050": "43.3 M",
+    "repghostnet_058": "59.8 M",
+    "repghostnet_080": "95.5 M",
+    "repghostnet_100": "142.4 M",
+    "repghostnet_111": "170.1 M",
+    "repghostnet_130": "231.1 M",
+    "repghostnet_150": "301.3 M",
+    "repghostnet_200": "515.9 M",
     "g_ghost_regnetx_032": "1.80 G",
     "g_ghost_regnetx_040": "2.23 G",
     "g_ghost_regnetx_080": "4.15 G",
@@ -46,6 +76,9 @@ FEATURES = {
     "ghostnet_050": 480,
     "ghostnet_100": 960,
     "ghostnet_130": 1248,
+    "ghostnetv2_100": 960,
+    "ghostnetv3_050": 480,
+    "repghostnet_058": 556,
     "g_ghost_regnetx_002": 368,
     "g_ghost_regnetx_320": 2520,
     "ghost_vgg16": 512,
@@ -59,6 +92,9 @@ SIZES = {"ghost_vgg16": (32, 16, 8, 4, 2, 1), "ghost_resnet56": (32, 16, 8)}
 VARIABLE = re.compile(
     r"(stem|final)_(conv|bn)/\w+"
     r"|stage\d_block\d/(ghost[12]/(primary|cheap)|(shortcut_)?depthwise|shortcut)_(conv|bn)/\w+"
+    r"|stage\d_block\d/ghost1/attention/((horizontal|vertical)_)?(conv|bn)/\w+"
+    r"|stage\d_block\d/(ghost[12]/(primary|cheap)|depthwise)_conv/"
+    r"((conv|bn)\d|pointwise_(conv|bn)|skip_bn)/\w+"
     r"|stage\d_block\d/se/(reduce|expand)/(kernel|bias)"
     r"|(stage\d_block\d|stage\d/(base|end|raw\d+))/((conv|bn)[123]|shortcut_(conv|bn))/\w+"
     r"|stage\d/(mix_(conv|bn)[12]|cheap_(conv|bn))/\w+"

@@ -10,6 +10,7 @@ import pytest
 
 from keras_ghostnet import specs
 
+WIDTHS = [specs.ghostnet, specs.ghostnetv2, specs.ghostnetv3, specs.repghostnet]
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 # Designing Network Design Spaces (CVPR 2020), table of the RegNetX models: depths, widths, group
@@ -135,13 +136,29 @@ def test_widths_of_equal_channels_are_the_same_network():
     assert specs.ghostnet(1.0) != specs.ghostnet(1.1)
 
 
+@pytest.mark.parametrize("make", WIDTHS)
 @pytest.mark.parametrize(
     "width", [0, -1, 0.0, float("nan"), float("inf"), -float("inf"), "1", True, None, [1.0]]
 )
-def test_wrong_width_is_refused_and_named(width):
-    specs.ghostnet(1.0)  # equal to True: a cache would answer with this one
+def test_wrong_width_is_refused_and_named(make, width):
+    make(1.0)  # equal to True: a cache would answer with this one
     with pytest.raises(ValueError, match=r"`width` must be a positive number.*Received: width="):
-        specs.ghostnet(width)
+        make(width)
+
+
+# ----------------------------------------------------------------------------- its successors
+
+
+def test_both_forms_are_the_same_network():
+    assert specs.ghostnetv3(1.0, deployed=True) == specs.ghostnetv3(1.0)
+    assert (specs.ghostnetv3(1.0).branches, specs.ghostnetv3(1.0, deployed=True).branches) == (3, 0)
+    with pytest.raises(ValueError, match=r"True or False\. Received: deployed='n"):
+        specs.ghostnetv3(1.0, deployed="no")
+
+
+def test_families_of_equal_rows_are_not_the_same_network():
+    assert specs.ghostnetv2(1.0) != specs.ghostnetv3(1.0)
+    assert specs.ghostnet(1.0) != specs.ghostnetv2(1.0)
 
 
 # -------------------------------------------------------------------------------- G-GhostNet
@@ -207,6 +224,10 @@ def test_unknown_size_is_refused_with_the_known_ones(size):
 def test_specifications_are_found_by_name():
     assert {
         *("ghostnet_050", "ghostnet_100", "ghostnet_130"),
+        *("ghostnetv2_100", "ghostnetv2_130", "ghostnetv2_160"),
+        *("ghostnetv3_050", "ghostnetv3_100", "ghostnetv3_130", "ghostnetv3_160"),
+        *(f"repghostnet_{width}" for width in ("050", "058", "080", "100")),
+        *(f"repghostnet_{width}" for width in ("111", "130", "150", "200")),
         *(f"g_ghost_regnetx_{size}" for size in REGNETX),
         *("ghost_vgg16", "ghost_resnet56"),
     } <= set(specs.SPECS)
@@ -237,12 +258,12 @@ def test_name_like_no_other_gets_no_suggestion():
 
 def test_specifications_need_no_keras():
     script = f"""
-import importlib.util, sys
-spec = importlib.util.spec_from_file_location("specs", {specs.__file__!r})
-sys.modules["specs"] = module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-assert module.get_spec("ghostnet_100").final == 960
-print(sorted({{"keras", "tensorflow", "numpy", "keras_ghostnet"}} & set(sys.modules)))
+import sys, types
+sys.modules["keras_ghostnet"] = package = types.ModuleType("keras_ghostnet")
+package.__path__ = {[str(pathlib.Path(specs.__file__).parents[1])]!r}  # without its __init__.py
+from keras_ghostnet import specs
+assert specs.get_spec("ghostnet_100").final == 960
+print(sorted({{"keras", "tensorflow", "numpy", "keras_ghostnet.layers"}} & set(sys.modules)))
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

@@ -6,6 +6,12 @@ test of `make test` holds the same in small: another parameter, or a file.
 
 # Networks between the smallest, that of the paper's figures, and the largest.
 MIDDLE = ("004", "006", "008", "016", "040", "064", "080", "120", "160")
+# Widths of the successors of GhostNet but the one that `make test` builds.
+WIDTHS = (
+    *(f"ghostnetv2_{width}" for width in ("130", "160")),
+    *(f"ghostnetv3_{width}" for width in ("100", "130", "160")),
+    *(f"repghostnet_{width}" for width in ("050", "080", "100", "111", "130", "150", "200")),
+)
 
 THOROUGH = {
     "export/test_openvino.py": {
@@ -137,6 +143,7 @@ THOROUGH = {
     "test_models.py": {
         "test_model_bears_its_name[g_ghost_regnetx_320]": "[g_ghost_regnetx_032]",
         **{f"[g_ghost_regnetx_{size}]": "[g_ghost_regnetx_032]" for size in MIDDLE},
+        **{f"[{name}]": "the other width of its family" for name in WIDTHS},
     },
     "benchmark/networks/test_networks.py": {
         "[proxylessnas_mobile]": "the others",
@@ -151,6 +158,7 @@ THOROUGH = {
         "[regnetx_032]": "the others",
         **{f"[regnetx_{size}]": "[regnetx_032]" for size in MIDDLE},
         **{f"[g_ghost_regnetx_{size}]": "[g_ghost_regnetx_032]" for size in MIDDLE},
+        **{f"[{name}]": "the other width of its family" for name in WIDTHS},
         "[regnetx_320]": "[regnetx_032]",
         "[mobilenet_v2_035]": "[mobilenet_v2_100]",
         "[mobilenet_v3_large_035]": "[mobilenet_v3_large_100]",

@@ -29,6 +29,8 @@ class Block(keras.layers.Layer):
 
     # Names of the constructor's further arguments, each kept as an attribute.
     ARGUMENTS: tuple[str, ...] = ()
+    # Whether batch norms are folded into the convolutions in front of them.
+    folded = False
 
     def __init__(
         self, activation: Activation = "relu", data_format: str | None = None, **kwargs: Any
@@ -80,20 +82,34 @@ class Block(keras.layers.Layer):
         }
 
     def conv_bn(
-        self, filters: int | None, kernel_size: int, name: str = "{}", **options: Any
+        self,
+        filters: int | None,
+        kernel_size: int | tuple[int, int],
+        name: str = "{}",
+        **options: Any,
     ) -> list[keras.Layer]:
         """Convolution (depthwise if `filters` is None) and batch norm, as a list of layers.
 
+        In a block that is `folded`, a convolution with a bias.
+
         Args:
             filters: Output channels, or None.
-            kernel_size: An integer.
+            kernel_size: As `convolution`.
             name: Pattern of the names, e.g. `"shortcut_{}"` for shortcut_conv and shortcut_bn.
             **options: Further arguments of `convolution`.
         """
-        return [
-            *convolution(filters, kernel_size, name.format("conv"), **options, **self.part),
-            batch_norm(name.format("bn"), **self.part),
-        ]
+        options = {"use_bias": self.folded, **options, **self.part}
+        layers = convolution(filters, kernel_size, name.format("conv"), **options)
+        return layers if self.folded else [*layers, batch_norm(name.format("bn"), **self.part)]
+
+    @property
+    def spatial_axes(self) -> tuple[int, int]:
+        """The axes of a batch's height and width."""
+        return (1, 2) if self.data_format == "channels_last" else (2, 3)
+
+    def sizes(self, shape: Shape) -> Shape:
+        """Height and width of a shape of a batch."""
+        return tuple(shape[axis] for axis in self.spatial_axes)
 
     def with_channels(self, shape: Shape, channels: int) -> Shape:
         """A shape with another number of channels."""
@@ -114,6 +130,11 @@ class Block(keras.layers.Layer):
                     f"{type(self).__name__}: `{name}` must be a positive integer, at most {limit}. "
                     f"Received: {name}={value!r}."
                 )
+
+    def check_branches(self, branches: int) -> None:
+        """Raises `ValueError` unless `branches` is a number of them, or 0 for the folded form."""
+        if branches != 0 or isinstance(branches, bool):
+            self.check_positive(branches=branches)
 
     def check_padding(self, padding: str, allowed: tuple[str, ...], **kernel_sizes: int) -> None:
         """Raises `ValueError` for an unknown padding, or an even kernel that cannot be centered."""

@@ -131,7 +131,7 @@ def batch_norm(name: str, data_format: str, **part: Any) -> BatchNormalization:
 
 def convolution(
     filters: int | None,
-    kernel_size: int,
+    kernel_size: int | tuple[int, int],
     name: str,
     *,
     data_format: str,
@@ -140,17 +140,20 @@ def convolution(
     padding: str = "symmetric",
     dilation_rate: int = 1,
     depth_multiplier: int = 1,
+    use_bias: bool = False,
     **part: Any,
 ) -> list[keras.Layer]:
-    """A convolution without bias, and the padding in front of it, as a list of layers.
+    """A convolution, and the padding in front of it, as a list of layers.
 
     Args:
         filters: Output channels; None makes a depthwise convolution.
-        kernel_size: An odd integer under symmetric padding.
+        kernel_size: An odd integer under symmetric padding; without strides also a pair of them,
+            for height and width.
         name: Name of the convolution; that of its padding has "pad" in place of "conv".
         padding: `"symmetric"` pads `dilation_rate * (kernel_size - 1) / 2` on all sides, as
             torch does; Keras' own `"same"` pads one pixel less on the top and left at stride 2.
         depth_multiplier: Output channels per input channel of a depthwise convolution.
+        use_bias: Without a batch norm behind it a convolution has a bias.
         **part: What the layers take over from what they are parts of: `dtype`, `trainable`.
 
     Returns:
@@ -160,7 +163,7 @@ def convolution(
     if padding == "symmetric":
         # At stride 1 "same" is symmetric: no layer is needed, and none has to be fused later.
         padding = "same"
-        if strides > 1 and kernel_size > 1:
+        if isinstance(kernel_size, int) and strides > 1 and kernel_size > 1:
             padding = "valid"
             layers.append(
                 keras.layers.ZeroPadding2D(
@@ -175,7 +178,7 @@ def convolution(
         strides=strides,
         padding=padding,
         dilation_rate=dilation_rate,
-        use_bias=False,
+        use_bias=use_bias,
         data_format=data_format,
         name=name,
         **part,

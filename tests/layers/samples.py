@@ -33,6 +33,20 @@ SAMPLES = {
         layers.GhostBottleneck,
         dict(expansion=12, filters=6, dilation_rate=2, padding="same", cheap_kernel_size=5),
     ),
+    "attention": (layers.DFCAttention, dict(filters=6)),
+    "branches": (layers.GhostModule, dict(filters=6, attention=True, branches=2)),
+    "rep_conv": (
+        layers.RepConv2D,
+        dict(filters=6, kernel_size=5, branches=2, pointwise=True, strides=2),
+    ),
+    "bottleneck_branches": (
+        layers.GhostBottleneck,
+        dict(expansion=12, filters=6, strides=2, attention=True, branches=2),
+    ),
+    "rep_bottleneck": (
+        layers.RepGhostBottleneck,
+        dict(expansion=6, filters=CHANNELS, kernel_size=5, dilation_rate=2, cheap_kernel_size=5),
+    ),
     "regnet": (layers.RegNetBlock, dict(filters=CHANNELS, group_width=4)),
     "regnet_strided": (
         layers.RegNetBlock,
