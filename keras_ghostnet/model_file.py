@@ -11,7 +11,6 @@ import re
 import threading
 from collections.abc import Iterable, Iterator
 
-import h5py
 import keras
 
 from keras_ghostnet.model_config import TRUST, UntrustedModelError, check_config
@@ -57,8 +56,6 @@ def load_model(path: str | os.PathLike[str], trust_model: bool = False) -> keras
     with _explained(path):
         if trust_model:
             return keras.models.load_model(path, compile=False, safe_mode=False)  # noqa: TID251
-        if path.endswith(HDF5):
-            hdf5_probe.require_sound(path)
         with open(path, "rb") as file:
             weights = _check(file, path.endswith(HDF5))
         with _loading, _weights_within(weights):
@@ -71,7 +68,7 @@ def _check(file, is_hdf5):
     """Checks an open file; returns the number of values that it holds for weights."""
     size = os.fstat(file.fileno()).st_size
     if is_hdf5:
-        with h5py.File(file, "r") as root:
+        with hdf5_probe.open_sound(file) as root:
             weights = hdf5_file.count_values(root, size)
             text = root.attrs.get("model_config")
     else:
@@ -81,7 +78,7 @@ def _check(file, is_hdf5):
                     f"it holds the file {shown(odd[0])}, such as layers of texts keep. {TRUST}"
                 )
             content = archive.read(hdf5_file.ARCHIVE_MEMBER, compressed=True)
-            with h5py.File(io.BytesIO(content), "r") as root:
+            with hdf5_probe.open_sound(io.BytesIO(content)) as root:
                 weights = hdf5_file.count_values(root, len(content))
             text = archive.read(CONFIG, compressed=True)
     if text is None:
@@ -174,8 +171,7 @@ def _keras_version(path):
     """The version of Keras that wrote a file; None if it does not say."""
     try:
         if path.endswith(HDF5):
-            hdf5_probe.require_sound(path)
-            with h5py.File(path, "r") as root:
+            with open(path, "rb") as file, hdf5_probe.open_sound(file) as root:
                 return str(root.attrs["keras_version"])[:20]
         with (
             open(path, "rb") as file,

@@ -10,6 +10,7 @@ import re
 
 import h5py
 
+from keras_ghostnet.weights.readers import hdf5_probe
 from keras_ghostnet.weights.readers.checkpoint import BFLOAT16, check_expansion, refusal, shown
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -38,7 +39,7 @@ def read(file, size):
     Raises:
         CheckpointError: If the file is of another program, or refers outside of itself.
     """
-    with h5py.File(file, "r") as root:
+    with hdf5_probe.open_sound(file) as root:
         datasets = _datasets(root)
         keras_3 = [bool(_KERAS_3_NAME.fullmatch(name)) for name in datasets]
         if all(keras_3):

@@ -1,44 +1,104 @@
-"""Reads an HDF5 file once in a process of its own, which alone ends if the library crashes at it.
+"""Opens HDF5 files that a process of its own could read: it alone ends if the library crashes.
 
 HDF5's library trusts what a file says of itself: of a damaged one, the text of an attribute may lie
-outside of memory, or a list never end. As a script, this file reads all that a file holds.
+outside of memory, or a list never end. As a script, this file is that process: it reads all that
+each file holds, of which it gets the length and the bytes, and answers with a line of JSON.
 """
 
+import atexit
 import contextlib
+import io
+import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
+from typing import IO
 
 import h5py
 
 SECONDS, MEMORY = 20, 4 << 30
+HEADER = 8  # bytes of a file's length
+_lock = threading.Lock()
+_readers: list[subprocess.Popen[bytes]] = []  # the one that runs; none at first
 
 
-def require_sound(path: str | os.PathLike[str]) -> None:
-    """Refuses a file at which HDF5's library crashes, or that it cannot read.
+def open_sound(file: IO[bytes]) -> h5py.File:
+    """Opens a file after another process has read it whole.
 
     Args:
-        path: An HDF5 file, which is read as a whole.
+        file: An open file of HDF5, which can be sought in.
+
+    Returns:
+        The `h5py.File`, to be read.
 
     Raises:
-        ValueError: If it crashes, takes more than `SECONDS` or `MEMORY` bytes, or cannot be read.
+        ValueError: If HDF5's library crashes at it, takes more than `SECONDS` or `MEMORY` bytes,
+            or cannot read it.
     """
-    command = [sys.executable, "-I", __file__, os.fspath(path)]
+    with _lock:
+        require_sound(file)
+    file.seek(0)
+    return h5py.File(file, "r")
+
+
+def require_sound(file):
+    """Has the other process read a file."""
+    reader, is_late = _start(), threading.Event()
+
+    def stop():
+        is_late.set()
+        reader.kill()
+
+    timer = threading.Timer(SECONDS, stop)
+    timer.start()
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        raise ValueError(f"HDF5's library takes more than {SECONDS} s to read it") from None
-    if done.returncode < 0:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        with contextlib.suppress(BrokenPipeError):
+            reader.stdin.write(size.to_bytes(HEADER, "big"))
+            shutil.copyfileobj(file, reader.stdin)
+            reader.stdin.flush()
+        answer = reader.stdout.readline()
+    except BaseException:  # what is left in the pipes belongs to no other file
+        _end()
+        raise
+    finally:
+        timer.cancel()
+    if not answer.endswith(b"\n"):
+        _end()
+        if is_late.is_set():
+            raise ValueError(f"HDF5's library takes more than {SECONDS} s to read it")
         raise ValueError("HDF5's library crashes at it: it is damaged, or made to do that")
-    if done.returncode:
-        raise ValueError((done.stderr.strip().splitlines() or ["it cannot be read"])[-1])
+    reason = json.loads(answer)
+    if reason is not None:
+        raise ValueError(reason)
 
 
-def read_all(path):
+def _start():
+    """The process, which is started for the first file, and after one that ended it."""
+    if not _readers or _readers[0].poll() is not None:
+        _end()
+        command, pipe = [sys.executable, "-I", __file__], subprocess.PIPE
+        _readers.append(
+            subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+        )
+    return _readers[0]
+
+
+@atexit.register
+def _end():
+    while _readers:
+        reader = _readers.pop()
+        reader.kill()
+        with contextlib.suppress(BrokenPipeError):
+            reader.communicate()
+
+
+def read_all(file):
     """Reads all attributes and values of a file."""
-    with h5py.File(path, "r") as root:
+    with h5py.File(file, "r") as root:
         dict(root.attrs)
         root.visititems(lambda name, item: _read(item))
 
@@ -49,10 +109,21 @@ def _read(item):
         item[()]  # of numbers, none is a reference
 
 
-if __name__ == "__main__":
+def serve():
+    """The process's work, until its standard input ends."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    read_all(sys.argv[1])
+    while header := sys.stdin.buffer.read(HEADER):
+        content, reason = sys.stdin.buffer.read(int.from_bytes(header, "big")), None
+        try:
+            read_all(io.BytesIO(content))
+        except Exception as error:  # whatever h5py raises
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        print(json.dumps(reason), flush=True)
+
+
+if __name__ == "__main__":
+    serve()
