@@ -102,8 +102,9 @@ fault-test: install ## kills, full disks, lost workers: what a run must survive
 arm-check: install ## TFLite files on an emulated Cortex-A76 against this machine (QEMU)
 	@$(BIN)/python -m keras_ghostnet.benchmark.arm.check
 
-arm-compare: install ## the paper's table in instructions of a Cortex-A76 (QEMU; MODEL=FILE: one file)
-	@$(BIN)/python -m keras_ghostnet.benchmark.arm.compare $(if $(MODEL),--model $(MODEL))
+arm-compare: install ## a table in instructions of a Cortex-A76 (QEMU; SUITE=since; MODEL=FILE: one file)
+	@$(BIN)/python -m keras_ghostnet.benchmark.arm.compare $(if $(SUITE),--suite $(SUITE)) \
+		$(if $(MODEL),--model $(MODEL))
 
 scaling: install ## what to expect of 1 to 1,024 accelerators
 	@$(BIN)/python -m keras_ghostnet.benchmark.scaling

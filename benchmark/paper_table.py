@@ -6,6 +6,9 @@ millions, latency in milliseconds on one thread of a Huawei P30 Pro, top-1 and t
 The figures of RegNetX are those of its authors (facebookresearch/pycls, MODEL_ZOO.md), of
 ResNet-50 those of its paper and of the authors' released model.
 
+`data/since_table.csv` is what came after the paper, for the same devices: GhostNet's successors and
+networks of about their cost, with the figures of their papers and authors.
+
 This module imports no Keras: a table can be read without building a network.
 """
 
@@ -20,7 +23,7 @@ from keras_ghostnet import specs
 if TYPE_CHECKING:
     import keras
 
-SUITES = ("paper", "gpu")
+SUITES = ("paper", "since", "gpu")
 SIZES = {"mobilenet_v2_075": 192}  # side of the image in pixels, where it is not 224
 OURS = ("ghostnet_", "g_ghost_regnetx_")
 
@@ -32,7 +35,7 @@ class Row:
     Attributes:
         name: What commands take, such as `"mobilenet_v3_large_075"`.
         title: As the paper prints it.
-        suite: `"paper"` or `"gpu"`.
+        suite: The table that it is of, one of `SUITES`.
         size: Side of the image in pixels that the figures are for.
         parameters: In millions, or None.
         macs: Multiply-adds of one image in millions, or None.
@@ -102,6 +105,10 @@ SOURCES = {
     "mobilenext_100": "Zhou et al., ECCV 2020",
     "proxylessnas_mobile": "Cai et al., ICLR 2019",
     "mnasnet_a1": "Tan et al., CVPR 2019",
+    "mobilenet_v4_conv_small": "Qin et al., ECCV 2024",
+    "fasternet_t0": "Chen et al., CVPR 2023",
+    "starnet_s1": "Ma et al., CVPR 2024",
+    "repvit_m0_9": "Wang et al., CVPR 2024",
     "ghostnet_050": C_GHOSTNET,
     "ghostnet_100": C_GHOSTNET,
     "ghostnet_130": C_GHOSTNET,
@@ -136,6 +143,11 @@ NOTES = {
         "and 5.48 M parameters."
     ),
     "resnet_50": "The paper prints 3.8 G for what counts as 3.86 G.",
+    "mobilenet_v4_conv_small": "The paper prints 0.2 G for what counts as 0.186 G.",
+    "fasternet_t0": "The paper prints 0.34 G for what counts as 0.335 G.",
+    "repvit_m0_9": (
+        "The paper prints 0.8 G for what counts as 0.816 G. Its branches are folded here."
+    ),
 }
 
 # fmt: off
@@ -169,8 +181,9 @@ def rows(suite: str = "paper") -> tuple[Row, ...]:
     """The rows of a table in its order.
 
     Args:
-        suite: `"paper"`, the twenty networks that C-GhostNet is compared with, by multiply-adds;
-            or `"gpu"`, G-GhostNet and RegNetX of twelve sizes, ResNet-50 and C-GhostNet.
+        suite: `"paper"`, C-GhostNet and the networks that its paper compares it with, by
+            multiply-adds; `"since"`, C-GhostNet, its successors and networks that came after the
+            paper; or `"gpu"`, G-GhostNet and RegNetX of twelve sizes, ResNet-50 and C-GhostNet.
 
     Returns:
         A tuple of `Row`.
@@ -180,11 +193,14 @@ def rows(suite: str = "paper") -> tuple[Row, ...]:
     """
     if suite not in SUITES:
         raise ValueError(f"There is no suite {suite!r}.{specs.suggest(suite, SUITES)}")
-    return _paper_rows() if suite == "paper" else _gpu_rows()
+    if suite == "paper":
+        return _file_rows(suite)
+    own = _file_rows(suite) if suite == "since" else _gpu_rows()
+    return (*own, *(dataclasses.replace(row, suite=suite) for row in rows() if row.is_ours))
 
 
 def get_row(name: str) -> Row:
-    """The row of a name; of a network that is in both tables, that of the paper's.
+    """The row of a name; of a network that is in several tables, that of the paper's.
 
     Raises:
         ValueError: If there is none; the message suggests the nearest.
@@ -195,18 +211,18 @@ def get_row(name: str) -> Row:
     return known[name]
 
 
-def _paper_rows():
-    path = importlib.resources.files("keras_ghostnet.benchmark") / "data" / "paper_table.csv"
+def _file_rows(suite):
+    path = importlib.resources.files("keras_ghostnet.benchmark") / "data" / f"{suite}_table.csv"
     lines = csv.DictReader(path.read_text().splitlines())
-    return tuple(_paper_row(**line) for line in lines)
+    return tuple(_file_row(suite, **line) for line in lines)
 
 
-def _paper_row(name, model, params_m, flops_m, arm_latency_ms, top1, top5):
+def _file_row(suite, name, model, params_m, flops_m, arm_latency_ms, top1, top5):
     figures = (params_m, flops_m, arm_latency_ms, top1, top5)
     return Row(
         name,
         model,
-        "paper",
+        suite,
         SIZES.get(name, 224),
         *(float(figure) if figure else None for figure in figures),
         source=SOURCES[name],
@@ -227,8 +243,7 @@ def _gpu_rows():
         for prefix, title, table, source in families
     )
     resnet = _gpu_row("resnet_50", "ResNet-50", 25.6, 3.8, 75.3, RESNET, top5=92.2)
-    ours = (dataclasses.replace(row, suite="gpu") for row in _paper_rows() if row.is_ours)
-    return (*by_size, resnet, *ours)
+    return (*by_size, resnet)
 
 
 def _gpu_row(name, title, parameters, giga_macs, top1, source, top5=None):

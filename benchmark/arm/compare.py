@@ -1,6 +1,7 @@
-"""The paper's table in instructions per inference, counted on an emulated Cortex-A76.
+"""The tables in instructions per inference, counted on an emulated Cortex-A76.
 
-`python -m keras_ghostnet.benchmark.arm.compare` counts all rows in LiteRT, ncnn and MNN, in every
+`python -m keras_ghostnet.benchmark.arm.compare` counts all rows of the paper's (`--suite since`: of
+what came after it) in LiteRT, ncnn and MNN, in every
 precision that they have. What it prints are numbers of instructions, not times.
 """
 
@@ -16,17 +17,11 @@ from rich.text import Text
 from keras_ghostnet import extras, files
 from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.arm import count, sysroot, tools
-from keras_ghostnet.benchmark.comparison import (
-    compared_networks,
-    cpu,
-    entries,
-    measure,
-    results,
-    runtimes,
-)
+from keras_ghostnet.benchmark.comparison import cpu, entries, measure, results, runtimes
 from keras_ghostnet.benchmark.comparison.compare import (
     Options,
     require_report_packages,
+    resolve_rows,
     write_report,
 )
 from keras_ghostnet.console import new_console, progress, step
@@ -36,15 +31,17 @@ from keras_ghostnet.quiet import quiet
 OUT = "runs/arm-compare"
 WIDTH = 100  # of the table, which a narrower terminal wraps
 TARGET = "arm"
+SUITES = ("paper", "since")
 EMULATOR, UNIT, DEVICE = "qemu", "instructions", "Cortex-A76 (qemu-user)"
 RUNTIMES_HERE = ("litert", "ncnn", "mnn")
+ERROR = "; error: of that ratio against the paper's"
 FUNCTIONS = 12  # that are named of a file
 FEWEST = 3  # rows that have a rank correlation
 NOTHING = "\N{EN DASH}"
 INTERRUPTED = 130  # the exit code of shells
 CAPTION = (
     "Instructions were counted, not time: neither caches nor memory nor the widths of execution "
-    "units are in them. M: millions; ratio: to {}; error: of that ratio against the paper's. "
+    "units are in them. M: millions; ratio: to {}{}. "
     "Parts: XNNPACK does not run the whole network, LiteRT's own operators do the rest, such as "
     "HARD_SWISH in int8."
 )
@@ -56,8 +53,8 @@ def count_table(options, out, console):
     A file that the CSV has already, counted with the same runtime and QEMU, is not counted again.
 
     Args:
-        options: `keras_ghostnet.benchmark.comparison.compare.Options`; `models`, `runtimes`,
-            `formats`, `target` and `cache` matter.
+        options: `keras_ghostnet.benchmark.comparison.compare.Options`; `suite`, `models`,
+            `runtimes`, `formats`, `target` and `cache` matter.
         out: The folder of the CSV.
         console: A `rich.console.Console` for progress.
 
@@ -70,8 +67,7 @@ def count_table(options, out, console):
         ValueError: If a model or a format does not fit, or the CSV is of another schema.
         tools.ToolError: If QEMU or another program is missing or fails.
     """
-    found = compared_networks.resolve_networks(options.models, options.suite)
-    _check_rows(found)
+    found = resolve_rows(options)
     cpu.validate_options(options, found)
     files.require_writable(out)
     csv = _csv(out)
@@ -107,7 +103,7 @@ def count_table(options, out, console):
 
 
 def table(compared):
-    """The counts beside the paper's latencies.
+    """The counts beside the paper's latencies, of what came after it beside accuracies.
 
     Args:
         compared: A `keras_ghostnet.benchmark.comparison.entries.Comparison`.
@@ -115,6 +111,7 @@ def table(compared):
     Returns:
         A `rich.table.Table`, at most 100 columns wide with two formats.
     """
+    is_paper = _is_paper(compared)
     result = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -122,18 +119,21 @@ def table(compared):
         title=f"Instructions per inference: {compared.conditions}",
         title_justify="left",
         title_style="bold",
-        caption=CAPTION.format(compared.reference),
+        caption=CAPTION.format(compared.reference, ERROR if is_paper else ""),
         caption_justify="left",
     )
     result.add_column("Network", vertical="bottom", overflow="fold")
-    headings = ["ARM ms\n(paper)", "ratio\n(paper)"]
-    figures = ("M",) if compared.has_runtimes else ("M", "ratio", "error")
+    headings = ["ARM ms\n(paper)", "ratio\n(paper)"] if is_paper else ["Top-1\n(%)"]
+    figures = ("M",) if compared.has_runtimes else ("M", "ratio", "error")[: 3 if is_paper else 2]
     formats = [fmt.replace(" ", "\n") for fmt in compared.formats]
     headings += [f"{fmt}\n{name}" for fmt in formats for name in figures]
     for heading in headings:
         result.add_column(Text(heading), justify="right", vertical="bottom", no_wrap=True)
     for entry in compared.entries:
-        cells = [_text(entry.row.arm_ms, "{:.1f}"), _text(_published(entry, compared), "{:.2f}")]
+        cells = [_text(entry.top1, "{:.1f}")]
+        if is_paper:
+            latency = _text(entry.row.arm_ms, "{:.1f}")
+            cells = [latency, _text(_published(entry, compared), "{:.2f}")]
         for fmt in compared.formats:
             cells += _cells(entry, fmt, compared)[: len(figures)]
         name = Text(entry.row.name)  # in which brackets mean nothing
@@ -160,17 +160,12 @@ def correlation(compared, value):
     return float(stats.spearmanr(*zip(*pairs, strict=True)).statistic), len(pairs)
 
 
+def _is_paper(compared):
+    return compared.entries[0].row.suite == "paper"
+
+
 def _csv(out):
     return pathlib.Path(out) / results.file_name(DEVICE, EMULATOR)
-
-
-def _check_rows(found):
-    others = [one.name for one in found if one.row is not None and one.row.suite != "paper"]
-    if others:
-        raise ValueError(
-            f"The paper's table has no {', '.join(others)}. Any network's .tflite file is counted "
-            "with --model FILE."
-        )
 
 
 def _what_counts(versions):
@@ -244,6 +239,9 @@ def _names(text):
 
 def _arguments(argv):
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument(
+        "--suite", choices=SUITES, default=SUITES[0], help=f"the table (default: {SUITES[0]})"
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--models",
@@ -287,11 +285,15 @@ def main(argv=None):
             extras.require("scipy", purpose="The rank correlation", extra="arm")
             require_report_packages()
             options = Options(
-                models=args.models, runtimes=args.runtimes, formats=args.formats, target=TARGET
+                suite=args.suite,
+                models=args.models,
+                runtimes=args.runtimes,
+                formats=args.formats,
+                target=TARGET,
             )
             measured = count_table(options, args.out, console)
-            compared, *_ = entries.comparisons(measured)
-            paths = write_report(measured, "paper", args.out)
+            compared, *_ = entries.comparisons(measured, args.suite)
+            paths = write_report(measured, args.suite, args.out)
     except KeyboardInterrupt:
         print("Interrupted. The same command resumes it.", file=sys.stderr)
         return INTERRUPTED
@@ -299,9 +301,10 @@ def main(argv=None):
         print(f"error: {error}", file=sys.stderr)
         return 1
     console.print(table(compared), crop=False)
-    console.print("Spearman's rank correlation with the paper's latency:")
-    for line in correlations(compared):
-        console.print(line)
+    if _is_paper(compared):
+        console.print("Spearman's rank correlation with the paper's latency:")
+        for line in correlations(compared):
+            console.print(line)
     console.print(f"Done: {', '.join(map(str, (_csv(args.out), *paths)))}", soft_wrap=True)
     return 0
 

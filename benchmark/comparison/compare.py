@@ -12,12 +12,15 @@ from rich.console import Console
 from keras_ghostnet import extras, files, specs
 from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.comparison import cpu, kit, results, runtimes, terminal, throughput
-from keras_ghostnet.benchmark.comparison.compared_networks import resolve_networks
+from keras_ghostnet.benchmark.comparison.compared_networks import (
+    ComparedNetwork,
+    resolve_networks,
+)
 from keras_ghostnet.benchmark.comparison.measure import explain_noise
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.training.settings import Count, Threads, Within, check_ranges, kinds
 
-SUITES = {"paper": cpu, "gpu": throughput}
+SUITES = {"paper": cpu, "since": cpu, "gpu": throughput}
 Side = Annotated[int, Within("[32, 8000]")]  # of images in pixels; the networks need 32
 PAGE, PICTURE = "compare.html", "compare.png"
 REPORT_PACKAGES = ("jinja2", "matplotlib")
@@ -32,17 +35,17 @@ class Options:
     """What is compared, and how.
 
     Attributes:
-        suite: `"paper"`, whose exported files run on the CPU, or `"gpu"`, which runs in Keras on
-            the device of the active backend.
+        suite: `"paper"` or `"since"`, whose exported files run on the CPU, or `"gpu"`, which runs
+            in Keras on the device of the active backend.
         models: Names of rows, runs' folders, `.keras` and `.tflite` files; None for the suite.
-        runtimes: Of the paper's suite, names of `runtimes.RUNTIMES`.
+        runtimes: Of the suites on the CPU, names of `runtimes.RUNTIMES`.
         formats: Their names; None for fp32 and int8, of several runtimes all that they have, on
             accelerators fp32, fp16 and bf16.
         threads: Numbers of the runtimes' threads.
         size: Side of the images in pixels; None for the published one of a row, and the own one of
             a model. A `.tflite` file keeps its own.
         calls: The number of calls to time of each model.
-        batch: Images in a call. The paper's suite always measures one as well.
+        batch: Images in a call. The suites on the CPU always measure one as well.
         target: The processor that TFLite files are written for, as `ghostnet export` takes it.
         cache: Folder of the exported files; None for the user's cache.
         force: Whether to export again, and to restart an interrupted run.
@@ -68,9 +71,9 @@ class Options:
             raise ValueError(
                 f"There is no suite {self.suite!r}.{specs.suggest(self.suite, SUITES)}"
             )
-        if self.suite != "paper" and tuple(self.runtimes) != (cpu.LITERT,):
+        if SUITES[self.suite] is not cpu and tuple(self.runtimes) != (cpu.LITERT,):
             raise ValueError(
-                f"Runtimes are of the suite 'paper' (--suite). Received: "
+                f"Runtimes are of the suites 'paper' and 'since' (--suite). Received: "
                 f"{', '.join(self.runtimes)} with the suite {self.suite!r}."
             )
         check_ranges(kinds(Options), vars(self))
@@ -107,10 +110,7 @@ def compare(
     """
     chosen, console = Options(models=models, **options), console or Console(quiet=True)
     require_report_packages()
-    suite, found = (
-        SUITES[chosen.suite],
-        resolve_networks(chosen.models, chosen.suite, chosen.trust_model),
-    )
+    suite, found = SUITES[chosen.suite], resolve_rows(chosen)
     suite.validate_options(chosen, found)
     files.require_writable(directory)
     with _explained(console):
@@ -139,9 +139,11 @@ def export_kit(
         ImportError, OSError, ValueError: As `compare`.
     """
     chosen, console = Options(models=models, **options), console or Console(quiet=True)
-    if chosen.suite != "paper":
-        raise ValueError("A device's folder has the models of the suite 'paper' (--suite).")
-    found = resolve_networks(chosen.models, chosen.suite, chosen.trust_model)
+    if SUITES[chosen.suite] is not cpu:
+        raise ValueError(
+            "A device's folder has the models of the suites 'paper' and 'since' (--suite)."
+        )
+    found = resolve_rows(chosen)
     cpu.validate_options(chosen, found)
     for name in chosen.runtimes:
         if not runtimes.RUNTIMES[name].on_devices:
@@ -153,6 +155,25 @@ def export_kit(
     files.require_writable(pathlib.Path(directory).absolute().parent)
     with _explained(console):
         kit.write_kit(directory, cpu.exports_of(chosen, found, console), chosen.target)
+
+
+def resolve_rows(options: Options) -> list[ComparedNetwork]:
+    """The networks of options; nothing is built.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If there is no such row, or it is of another suite.
+    """
+    found = resolve_networks(options.models, options.suite, options.trust_model)
+    rows = _rows(options.suite)
+    for one in found:
+        if one.row is not None and one.name not in rows:
+            suites = [name for name in SUITES if one.name in _rows(name)]
+            raise ValueError(
+                f"The suite {options.suite!r} has no {one.name}. It is of another: "
+                f"--suite {suites[0]}. A run's folder and a .keras or .tflite file go with any."
+            )
+    return found
 
 
 def report_measurements(

@@ -80,7 +80,7 @@ def resolve_networks(texts, suite, trust_model=False):
 
     Args:
         texts: Names of rows, runs' folders, `.keras` and `.tflite` files; None for the suite.
-        suite: `"paper"` or `"gpu"`.
+        suite: One of `paper_table.SUITES`.
         trust_model: Whether the users' files may run code, as
             `keras_ghostnet.model_file.load_model`.
 

@@ -1,4 +1,4 @@
-"""The paper's suite: exported files in their runtimes on the CPU."""
+"""The suites "paper" and "since": exported files in their runtimes on the CPU."""
 
 import keras
 import numpy as np

@@ -176,7 +176,7 @@ def comparisons(measurements, suite="paper", reference=REFERENCE):
 
     Args:
         measurements: A list of `results.Measurement`.
-        suite: Whose rows to take: `"paper"` or `"gpu"`.
+        suite: Whose rows to take, one of `paper_table.SUITES`.
         reference: The name of the row that ratios refer to.
 
     Returns:

@@ -200,7 +200,7 @@ def write_png(path, measurements, suite="paper"):
         path: The file to write.
         measurements: A list of `results.Measurement`. Of several devices,
             runtimes, threads or batch sizes those of the newest one are drawn.
-        suite: Whose rows to take: `"paper"` or `"gpu"`.
+        suite: Whose rows to take, one of `paper_table.SUITES`.
 
     Returns:
         Whether there is a picture. If there is nothing to draw, an older file is removed.

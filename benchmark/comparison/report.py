@@ -7,6 +7,7 @@ from keras_ghostnet.benchmark.comparison.columns import columns
 
 TITLES = {
     "paper": "GhostNet's table, measured",
+    "since": "GhostNet's successors and others since, measured",
     "gpu": "G-GhostNet and RegNetX, measured",
 }
 PUBLISHED = (
@@ -40,7 +41,7 @@ def write_html(path, measurements, suite="paper", reference=entries.REFERENCE):
     Args:
         path: The file to write.
         measurements: A list of `keras_ghostnet.benchmark.comparison.results.Measurement`.
-        suite: Whose rows to take: `"paper"` or `"gpu"`.
+        suite: Whose rows to take, one of `paper_table.SUITES`.
         reference: The name of the row that ratios refer to.
 
     Raises:

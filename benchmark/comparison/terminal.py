@@ -31,7 +31,7 @@ def table(measurements, suite="paper", reference=entries.REFERENCE):
     Args:
         measurements: A list of `results.Measurement`. Of several devices, threads, batch sizes or
             runtimes that were not measured in one run, those of the newest one are shown.
-        suite: Whose rows to take: `"paper"` or `"gpu"`.
+        suite: Whose rows to take, one of `paper_table.SUITES`.
         reference: The name of the row that ratios refer to.
 
     Returns:

@@ -63,7 +63,7 @@ def validate_options(options, found):
         if subject.row is None:
             raise ValueError(
                 f"The gpu suite builds networks of the table in several precisions; {subject.name} "
-                "is a file. Compare it with --suite paper."
+                "is a file. Compare it with --suite paper or since."
             )
     device()
 

@@ -21,32 +21,40 @@ def channels(x):
     return x.shape[channel_axis(keras.config.image_data_format())]
 
 
-def conv_bn(
-    x, filters, kernel, strides=1, groups=1, activation="relu", *, padding="symmetric", name
-):
-    """Convolution without bias, batch norm and activation.
+def conv(x, filters, kernel, strides=1, *, name, **options):
+    """Convolution alone, by default without a bias.
 
     Args:
         x: A Keras tensor, a batch of maps.
         filters: Output channels; None makes a depthwise convolution.
         kernel: An integer, odd under symmetric padding.
         strides: An integer.
-        groups: An integer that divides input and output channels.
-        activation: As `activate`.
-        padding: `"symmetric"`, as PyTorch pads, or Keras' own `"same"`, as TensorFlow does.
         name: What the layers' names begin with.
+        **options: `groups`, an integer that divides input and output channels; `padding`:
+            `"symmetric"`, as PyTorch pads, Keras' own `"same"`, as TensorFlow does, or `"valid"`;
+            and `use_bias`.
     """
-    common = _options()
-    options = dict(strides=strides, groups=groups, padding=padding)
-    for layer in convolution(filters, kernel, f"{name}_conv", **options, **common):
+    for layer in convolution(
+        filters, kernel, f"{name}_conv", strides=strides, **options, **_options()
+    ):
         x = layer(x)
-    x = batch_norm(f"{name}_bn", **common)(x)
+    return x
+
+
+def conv_bn(x, filters, kernel, strides=1, activation="relu", *, name, **options):
+    """Convolution, batch norm and activation: `conv`, then as `activate`."""
+    x = norm(conv(x, filters, kernel, strides, name=name, **options), name=name)
     return activate(x, activation, f"{name}_act")
 
 
-def depthwise_bn(x, kernel, strides=1, activation="relu", *, padding="symmetric", name):
-    """Depthwise convolution without bias, batch norm and activation; as `conv_bn`."""
-    return conv_bn(x, None, kernel, strides, activation=activation, padding=padding, name=name)
+def norm(x, *, name):
+    """Batch norm alone."""
+    return batch_norm(f"{name}_bn", **_options())(x)
+
+
+def depthwise_bn(x, kernel, strides=1, activation="relu", **options):
+    """Depthwise convolution, batch norm and activation; as `conv_bn`."""
+    return conv_bn(x, None, kernel, strides, activation, **options)
 
 
 def pooled_stem(x, filters):

@@ -13,12 +13,16 @@ from keras_ghostnet.benchmark.networks import (
     applications,
     blocks,
     condensenet_v2,
+    fasternet,
     fe_net,
     inverted_residuals,
+    mobilenet_v4,
     regnetx,
+    repvit,
     sandglass,
     shufflenet_v1,
     shufflenet_v2,
+    starnet,
 )
 
 OURS = ("ghostnet", "g_ghost_regnetx")  # the families that are made for ImageNet
@@ -73,6 +77,10 @@ BUILDERS = {
     "mnasnet_a1": _network(inverted_residuals.features, network=inverted_residuals.MNASNET_A1),
     "mobilenext_100": _network(sandglass.features),
     "resnet_50": applications.resnet_50,
+    "mobilenet_v4_conv_small": _network(mobilenet_v4.features),
+    "repvit_m0_9": _network(repvit.features),
+    "starnet_s1": _network(starnet.features),
+    "fasternet_t0": _network(fasternet.features),
     **{
         f"regnetx_{variant}": _network(regnetx.features, variant=variant)
         for variant in specs.REGNETX

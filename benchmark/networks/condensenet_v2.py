@@ -12,7 +12,6 @@ import numpy as np
 
 from keras_ghostnet.benchmark.networks import blocks
 from keras_ghostnet.benchmark.networks.shuffle import channel_shuffle, concatenate, select
-from keras_ghostnet.layers.convolution import batch_norm, convolution
 
 GROUPS = 8  # of all grouped convolutions, and the factor by which training thins them out
 BOTTLENECK = 4  # channels between a layer's two convolutions over those that it adds
@@ -45,7 +44,7 @@ STAGES = (
 def features(images):
     """The maps in front of the classifier, `(batch, 1, 1, 800)`."""
     draw = np.random.default_rng(0)
-    x = _convolution(images, 2 * STAGES[0].growth, 3, "stem_conv", strides=2)
+    x = blocks.conv(images, 2 * STAGES[0].growth, 3, strides=2, name="stem")
     for number, stage in enumerate(STAGES, start=1):
         if number > 1:
             x = keras.layers.AveragePooling2D(2, name=f"stage{number}_pool")(x)
@@ -61,7 +60,7 @@ def dense_layer(x, stage, draw, name):
     """Concatenates new channels, and adds a function of them to all channels that were there."""
     new = learned_group_convolution(x, BOTTLENECK * stage.growth, stage, draw, f"{name}_lgc")
     new = _activated(new, stage.activation, f"{name}_conv")
-    new = _convolution(new, stage.growth, 3, f"{name}_conv", groups=GROUPS)
+    new = blocks.conv(new, stage.growth, 3, groups=GROUPS, name=name)
     if stage.se:
         new = blocks.squeeze_excite(new, stage.growth, "sigmoid", use_bias=False, name=f"{name}_se")
     update = sparse_feature_reactivation(new, blocks.channels(x), stage, draw, f"{name}_sfr")
@@ -77,7 +76,7 @@ def learned_group_convolution(x, filters, stage, draw, name):
     x, channels = _activated(x, stage.activation, name), blocks.channels(x)
     taken = [np.sort(draw.permutation(channels)[: channels // GROUPS]) for _ in range(GROUPS)]
     x = select(x, np.concatenate(taken).tolist())
-    x = _convolution(x, filters, 1, f"{name}_conv", groups=GROUPS)
+    x = blocks.conv(x, filters, 1, groups=GROUPS, name=name)
     return channel_shuffle(x, GROUPS, f"{name}_shuffle")
 
 
@@ -85,18 +84,10 @@ def sparse_feature_reactivation(x, filters, stage, draw, name):
     """Each group of a 1x1 convolution adds to an eighth of the channels, of its own choice."""
     x = _activated(x, stage.activation, name)
     x = channel_shuffle(x, blocks.channels(x) // GROUPS, f"{name}_shuffle")
-    x = _convolution(x, filters, 1, f"{name}_conv", groups=GROUPS)
+    x = blocks.conv(x, filters, 1, groups=GROUPS, name=name)
     return select(x, draw.permutation(filters).tolist())
 
 
 def _activated(x, activation, name):
     """Batch norm and activation, which go before the convolutions here."""
-    x = batch_norm(f"{name}_bn", keras.config.image_data_format())(x)
-    return blocks.activate(x, activation, f"{name}_act")
-
-
-def _convolution(x, filters, kernel, name, **options):
-    data_format = keras.config.image_data_format()
-    for layer in convolution(filters, kernel, name, data_format=data_format, **options):
-        x = layer(x)
-    return x
+    return blocks.activate(blocks.norm(x, name=name), activation, f"{name}_act")

@@ -1,7 +1,8 @@
 """Measure the networks of the paper's table side by side on this device.
 
-MODELS are names of the table, and runs' folders, .keras and .tflite files beside them. The suite
-paper runs in LiteRT or --runtimes on the CPU, the suite gpu in Keras on the device of its backend.
+MODELS are names of the table, and runs' folders, .keras and .tflite files beside them. The suites
+paper and since (GhostNet's successors, and others since the paper) run in LiteRT or --runtimes on
+the CPU, the suite gpu in Keras on the device of its backend.
 Measurements are appended to DIR/DEVICE-RUNTIME.csv and shown in DIR/compare.html.
 """
 
@@ -20,20 +21,20 @@ Here again: ghostnet compare --from device.csv"""
 
 
 def arguments(parser):
-    parser.add_argument("--suite", default="paper", help="paper or gpu (default: paper)")
+    parser.add_argument("--suite", default="paper", help="paper, since or gpu (default: paper)")
     parser.add_argument("--models", type=names, metavar="A,B,...", help="see above (default: all)")
     parser.add_argument(
         "--runtimes",
         type=names,
         default=("litert",),
         metavar="A,B,...",
-        help="of the suite paper: litert, onnxruntime, openvino, ncnn, mnn (default: litert)",
+        help="not of the suite gpu: litert, onnxruntime, openvino, ncnn, mnn (default: litert)",
     )
     parser.add_argument(
         "--formats",
         type=names,
         metavar="A,B,...",
-        help="paper: fp32, fp16, int8 (default: fp32,int8; of several runtimes all); gpu: fp32, "
+        help="fp32, fp16, int8 (default: fp32,int8; of several runtimes all); gpu: fp32, "
         "fp16, bf16 (default: all on an accelerator, else fp32)",
     )
     parser.add_argument(

@@ -8,7 +8,7 @@ import pytest
 import keras_ghostnet
 from keras_ghostnet import specs
 from keras_ghostnet.benchmark.networks.catalog import BUILDERS
-from keras_ghostnet.benchmark.paper_table import get_row, rows
+from keras_ghostnet.benchmark.paper_table import SUITES, get_row, rows
 
 PAPER = [
     "mobilenet_v2_035",
@@ -83,7 +83,7 @@ def test_the_gpu_suite_has_every_size_of_both_families():
     assert "resnet_50" in names
 
 
-@pytest.mark.parametrize("suite", ["paper", "gpu"])
+@pytest.mark.parametrize("suite", SUITES)
 def test_every_row_knows_its_suite_its_source_and_its_network(suite):
     for row in rows(suite):
         assert row.suite == suite
@@ -94,7 +94,7 @@ def test_every_row_knows_its_suite_its_source_and_its_network(suite):
 
 
 def test_no_network_is_left_without_a_row():
-    left = set(BUILDERS) - {row.name for suite in ("paper", "gpu") for row in rows(suite)}
+    left = set(BUILDERS) - {row.name for suite in SUITES for row in rows(suite)}
     assert left <= set(OURS) - set(PAPER)  # sizes of ours that the paper does not measure
 
 

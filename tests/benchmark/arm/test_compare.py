@@ -64,6 +64,15 @@ def test_the_whole_table_fits():
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
 
 
+def test_what_came_after_the_paper_stands_beside_its_accuracy():
+    (only,) = entries.comparisons(counted(ghostnet_100=80, repvit_m0_9=200), "since")
+    console = Console(width=compare.WIDTH, record=True)
+    console.print(compare.table(only))
+    text = console.export_text()
+    assert cells(text, "repvit_m0_9") == "79.1 200.0 2.50"
+    assert "(paper)" not in text
+
+
 def test_the_correlation_is_of_rows_with_a_published_latency():
     def correlation(found):
         return compare.correlation(compared(found), lambda entry: entry.value("fp32"))

@@ -35,8 +35,6 @@ def measurement(row, fmt="fp32", **changes):
     return dataclasses.replace(found, **changes)
 
 
-def measurements(**changes):
-    """All rows of the paper's table in both formats."""
-    return [
-        measurement(row, fmt, **changes) for row in paper_table.rows("paper") for fmt in FORMATS
-    ]
+def measurements(suite="paper", **changes):
+    """All rows of a table on the CPU in both formats."""
+    return [measurement(row, fmt, **changes) for row in paper_table.rows(suite) for fmt in FORMATS]

@@ -197,7 +197,8 @@ REFUSED = {
     "no cache": (["--cache", "/proc/cache"], "Choose another folder (--cache)"),
     "no such CSV": (["--from", "nowhere.csv"], "There is no file nowhere.csv"),
     "a file on a gpu": (["--suite", "gpu", "--models", __file__], "Compare it with --suite paper"),
-    "a kit of the gpu suite": (["--suite", "gpu", "--export-only", "kit"], "suite 'paper'"),
+    "a kit of the gpu suite": (["--suite", "gpu", "--export-only", "kit"], "suites 'paper'"),
+    "a row of another suite": (["--models", "repvit_m0_9"], "of another: --suite since"),
 }
 
 

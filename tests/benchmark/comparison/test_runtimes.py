@@ -121,7 +121,7 @@ def test_measured_in_turn(run_dir, tmp_path, capfd):
         (("--runtimes", "openvino", "--formats", "fp16"), "OpenVINO runs fp32, int8 here"),
         (("--runtimes", "litert,openvino", "--batch", "4"), "compared in LiteRT alone"),
         (("--runtimes", "openvino", "--export-only", "kit"), "runs litert, ncnn, mnn (--runtimes)"),
-        (("--suite", "gpu", "--runtimes", "openvino"), "Runtimes are of the suite 'paper'"),
+        (("--suite", "gpu", "--runtimes", "openvino"), "Runtimes are of the suites 'paper'"),
     ],
 )
 def test_what_does_not_fit(tmp_path, capfd, words, message):
