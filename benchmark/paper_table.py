@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SUITES = ("paper", "since", "gpu")
 SIZES = {"mobilenet_v2_075": 192}  # side of the image in pixels, where it is not 224
-OURS = ("ghostnet_", "g_ghost_regnetx_")
+OURS = ("ghostnet_", "ghostnetv2_", "ghostnetv3_", "repghostnet_", "g_ghost_regnetx_")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Row:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is a C-GhostNet or a G-GhostNet."""
+        """Whether it is one of this package's models."""
         return self.name.startswith(OURS)
 
     def build(self, size: int | None = None) -> "keras.Model":
@@ -85,6 +85,9 @@ SHUFFLENET_V1 = "Zhang et al., CVPR 2018"
 SHUFFLENET_V2 = "Ma et al., ECCV 2018"
 C_GHOSTNET = "Han et al., CVPR 2020"
 G_GHOSTNET = "Han et al., IJCV 2022"
+GHOSTNET_V2 = "Tang et al., NeurIPS 2022"
+GHOSTNET_V3 = "Liu et al., arXiv 2404.11202"
+REPGHOST = "Chen et al., arXiv 2211.06088"
 REGNET = "Radosavovic et al., CVPR 2020"
 RESNET = "He et al., CVPR 2016"
 SOURCES = {
@@ -112,6 +115,9 @@ SOURCES = {
     "ghostnet_050": C_GHOSTNET,
     "ghostnet_100": C_GHOSTNET,
     "ghostnet_130": C_GHOSTNET,
+    **{f"ghostnetv2_{width}": GHOSTNET_V2 for width in ("100", "130", "160")},
+    **{f"ghostnetv3_{width}": GHOSTNET_V3 for width in ("050", "100", "130", "160")},
+    **{name: REPGHOST for name in specs.SPECS if name.startswith("repghostnet_")},
 }
 NOTES = {
     "shufflenet_v2_050": (

@@ -25,7 +25,8 @@ from keras_ghostnet.benchmark.networks import (
     starnet,
 )
 
-OURS = ("ghostnet", "g_ghost_regnetx")  # the families that are made for ImageNet
+# The families that are made for ImageNet.
+OURS = ("ghostnet", "ghostnetv2", "ghostnetv3", "repghostnet", "g_ghost_regnetx")
 
 
 def build_network(name: str, size: int = 224) -> keras.Model:
@@ -52,8 +53,10 @@ def _network(features, head=None, **options):
 
 
 def _ours(size, name):
-    shape = builder.square(3, size)
-    return registry.create_model(name, input_shape=shape, classifier_activation=None)
+    shape, spec = builder.square(3, size), specs.get_spec(name)
+    if spec.family == "ghostnetv3":  # as it runs on devices
+        spec = specs.ghostnetv3(spec.width, deployed=True)
+    return registry.from_spec(spec, input_shape=shape, classifier_activation=None, name=name)
 
 
 BUILDERS = {

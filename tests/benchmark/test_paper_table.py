@@ -9,6 +9,7 @@ import keras_ghostnet
 from keras_ghostnet import specs
 from keras_ghostnet.benchmark.networks.catalog import BUILDERS
 from keras_ghostnet.benchmark.paper_table import SUITES, get_row, rows
+from keras_ghostnet.cli.models import COSTS
 
 PAPER = [
     "mobilenet_v2_035",
@@ -81,6 +82,27 @@ def test_the_gpu_suite_has_every_size_of_both_families():
     assert [name for name in names if name in OURS] == [*g_ghost, *(n for n in PAPER if n in OURS)]
     assert len(names) == len(set(names)) == 2 * len(specs.REGNETX) + 4
     assert "resnet_50" in names
+
+
+def test_since_the_paper_came_three_families_of_all_widths_and_four_networks():
+    names = [row.name for row in rows("since")]
+    families = ("ghostnetv2_", "ghostnetv3_", "repghostnet_")
+    assert {name for name in names if name.startswith(families)} == {
+        name for name in OURS if name.startswith(families)
+    }
+    others = ["mobilenet_v4_conv_small", "fasternet_t0", "starnet_s1", "repvit_m0_9"]
+    assert [row.name for row in rows("since") if not row.is_ours] == others
+    assert names[-3:] == ["ghostnet_050", "ghostnet_100", "ghostnet_130"]
+
+
+@pytest.mark.parametrize("row", [row for row in rows("since") if row.is_ours and row.macs])
+def test_published_figures_of_ours_are_those_that_are_counted(row):
+    """GhostNetV3's are those of GhostNetV2's graph, to which it is folded."""
+    parameters, macs = COSTS[row.name.replace("ghostnetv3", "ghostnetv2")]
+    assert row.parameters == pytest.approx(parameters / 1e6, rel=0.01) or (
+        row.parameters == round(parameters / 1e6, 1)
+    )
+    assert row.macs == pytest.approx(macs / 1e6, rel=0.01)
 
 
 @pytest.mark.parametrize("suite", SUITES)

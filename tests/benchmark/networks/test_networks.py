@@ -79,6 +79,10 @@ def test_grouped_convolutions_are_ones_that_export(built):
     assert all(isinstance(layer, GroupedConv2D) for layer in grouped)
 
 
+def test_ghostnetv3_is_built_as_it_is_deployed():
+    assert keras_ghostnet.count_parameters(get_row("ghostnetv3_050").build(size=64)) == 2_842_240
+
+
 @pytest.mark.parametrize("name", ["mobilenet_v3_large_035", "mnasnet_a1", "mobilenext_100"])
 def test_other_sizes_and_no_softmax(name):
     model = get_row(name).build(size=64)

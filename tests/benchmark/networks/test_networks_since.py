@@ -10,7 +10,6 @@ from tests.benchmark.networks.units import random_unit
 from tests.layers import reference
 from tests.layers.reference import assert_equal
 
-
 ROUNDED = 1e-6  # of GELU, whose constants TensorFlow has in float32
 
 
