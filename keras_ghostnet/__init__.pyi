@@ -3,6 +3,7 @@ from .cifar import GhostResNet56, GhostVGG16
 from .conversion import convert_weights
 from .counting import count_macs, count_parameters
 from .export import predict
+from .features import feature_pyramid
 from .g_ghostnet import (
     GGhostRegNetX002,
     GGhostRegNetX004,
@@ -53,6 +54,7 @@ __all__ = [
     "create_model",
     "decode_predictions",
     "export",
+    "feature_pyramid",
     "freeze_batch_norm",
     "layers",
     "list_models",

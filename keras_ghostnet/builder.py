@@ -1,5 +1,6 @@
 """What all models have in common: validated arguments, input, head, model, weights."""
 
+import functools
 import inspect
 import numbers
 import os
@@ -33,8 +34,12 @@ pooling: Without the classifier: None returns the last feature maps, `"avg"` or 
     average or maximum over all positions.
 classes: The number of classes.
 classifier_activation: Any Keras activation for the classifier; None returns logits.
-dropout_rate: Dropout in front of the classifier, in [0, 1).
+dropout_rate: Dropout in front of the classifier, in [0, 1).{output_stride}
 name: The model's name; None takes the name in the registry."""
+
+OUTPUT_STRIDE = """
+output_stride: The stride that no feature maps exceed: 32, or 16 or 8, for which strides of the
+    last stages are replaced by dilation. The weights are the same."""
 
 PUBLIC_WEIGHTS = """\
 None (random), `"imagenet"` or another tag of `keras_ghostnet.weights.REGISTRY`, a
@@ -165,12 +170,46 @@ def conv_bn_relu(
     return run_chain([*layers, keras.layers.ReLU(name=f"{name}_relu")], x)
 
 
+def at_output_stride(
+    backbone: Callable[..., Tensor], output_stride: int
+) -> Callable[[Tensor, Any], Tensor]:
+    """A network's backbone for `build` that keeps an output stride.
+
+    Args:
+        backbone: Function of the input, the specification and `output_stride`.
+        output_stride: One of `specs.OUTPUT_STRIDES`.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if output_stride not in specs.OUTPUT_STRIDES:
+        raise ValueError(
+            f"`output_stride` must be one of {', '.join(map(str, specs.OUTPUT_STRIDES))}. "
+            f"Received: output_stride={output_stride!r}."
+        )
+    return functools.partial(backbone, output_stride=output_stride)
+
+
+def dilated(is_first: bool, before: int, after: int) -> dict[str, Any]:
+    """Arguments of a stage's block from the stage's row of `specs.stage_dilations`.
+
+    Args:
+        is_first: Whether it is the block that has the stage's stride.
+        before, after: The distance of neighboring samples in front of the stage and behind it.
+    """
+    return {
+        "input_dilation": before if is_first else after,
+        "dilate": is_first and after > before,
+    }
+
+
 def document(
     *,
     features: int | str,
     weights: str = PUBLIC_WEIGHTS,
     head: str = "",
     stride: int = 32,
+    output_stride: str = OUTPUT_STRIDE,
     image_size: int = specs.IMAGENET_SIZE,
     min_size: int = specs.MIN_SIZE,
     **others: str,
@@ -182,9 +221,11 @@ def document(
         weights: The text on the argument of that name.
         head: What belongs to the classifier besides.
         stride: Of the last feature maps.
+        output_stride: The text on the argument of that name, if the constructor has it.
         image_size, min_size: Side of the images by default, and the least, pixels.
         **others: What else the docstring names in braces.
     """
+    arguments = ARGUMENTS.replace("{output_stride}", output_stride)
     weights = textwrap.indent(weights, "    ").lstrip()
     words = dict(
         features=features,
@@ -197,7 +238,7 @@ def document(
 
     def complete(function: Constructor) -> Constructor:
         text = inspect.cleandoc(function.__doc__ or "")
-        text = text.replace("    {arguments}", textwrap.indent(ARGUMENTS, "    "))
+        text = text.replace("    {arguments}", textwrap.indent(arguments, "    "))
         text = text.replace("{results}", RESULTS)
         function.__doc__ = text.format(**words, **others)
         return function

@@ -30,7 +30,7 @@ None (random), the path of a Keras 3 file of the same network, `.weights.h5` or 
     be None or `"softmax"` then."""
 
 
-@builder.document(features=512, weights=OWN_WEIGHTS, image_size=specs.CIFAR_SIZE)
+@builder.document(features=512, weights=OWN_WEIGHTS, output_stride="", image_size=specs.CIFAR_SIZE)
 def GhostVGG16(
     ratio: int = 2,
     cheap_kernel_size: int = 3,
@@ -103,7 +103,9 @@ def _vgg_head(x, spec):
     return keras.layers.ReLU(name="head_relu")(batch_norm("head_bn", "channels_last")(dense(x)))
 
 
-@builder.document(features=64, weights=OWN_WEIGHTS, image_size=specs.CIFAR_SIZE, stride=4)
+@builder.document(
+    features=64, weights=OWN_WEIGHTS, output_stride="", image_size=specs.CIFAR_SIZE, stride=4
+)
 def GhostResNet56(
     ratio: int = 2,
     cheap_kernel_size: int = 1,

@@ -27,6 +27,7 @@ def _constructor(size):
         classes: int = 1000,
         classifier_activation: Activation = "softmax",
         dropout_rate: float = 0.2,
+        output_stride: int = 32,
         name: str | None = None,
     ) -> keras.Model:
         """G-GhostNet on RegNetX-{size}.
@@ -41,7 +42,7 @@ def _constructor(size):
         """
         return builder.build(
             specs.g_ghost_regnetx(size),
-            _backbone,
+            builder.at_output_stride(_backbone, output_stride),
             lambda x, spec: x,
             include_top=include_top,
             weights=weights,
@@ -58,11 +59,18 @@ def _constructor(size):
     return model
 
 
-def _backbone(x, spec):
+def _backbone(x, spec, output_stride=32):
+    _, *dilations = specs.stage_dilations(spec.strides, output_stride)
     x = builder.conv_bn_relu(x, spec.stem, 3, "stem", strides=2)
-    for number, stage in enumerate(spec.stages, start=1):
+    for number, (stage, dilation) in enumerate(zip(spec.stages, dilations, strict=True), start=1):
         if stage.ghost:
-            x = GGhostStage(stage.width, stage.depth, stage.group_width, name=f"stage{number}")(x)
+            x = GGhostStage(
+                stage.width,
+                stage.depth,
+                stage.group_width,
+                name=f"stage{number}",
+                **builder.dilated(True, *dilation),
+            )(x)
             continue
         for block in range(1, stage.depth + 1):
             x = RegNetBlock(
@@ -70,6 +78,7 @@ def _backbone(x, spec):
                 stage.group_width,
                 strides=2 if block == 1 else 1,
                 name=f"stage{number}_block{block}",
+                **builder.dilated(block == 1, *dilation),
             )(x)
     return x
 

@@ -27,6 +27,7 @@ def GhostNet(
     classes: int = 1000,
     classifier_activation: Activation = "softmax",
     dropout_rate: float = 0.2,
+    output_stride: int = 32,
     name: str | None = None,
 ) -> keras.Model:
     """C-GhostNet of any width.
@@ -55,7 +56,7 @@ def GhostNet(
     """
     return builder.build(
         specs.ghostnet(width),
-        _backbone,
+        builder.at_output_stride(_backbone, output_stride),
         head,
         include_top=include_top,
         weights=weights,
@@ -69,13 +70,14 @@ def GhostNet(
     )
 
 
-def _backbone(x, spec):
-    return backbone(x, spec, lambda block, **common: GhostBottleneck(**common))
+def _backbone(x, spec, output_stride=32):
+    return backbone(x, spec, output_stride, lambda block, **common: GhostBottleneck(**common))
 
 
 def backbone(
     x: Tensor,
     spec: specs.GhostNetSpec,
+    output_stride: int,
     bottleneck: Callable[..., keras.Layer],
     folded: bool = False,
 ) -> Tensor:
@@ -84,12 +86,14 @@ def backbone(
     Args:
         x: The images.
         spec: The specification.
+        output_stride: As the constructor.
         bottleneck: Function of a `GhostBlock` and of the arguments that all bottlenecks take, by
             keyword, that makes the layer of a block.
         folded: Whether batch norms are folded into the convolutions.
     """
     x = builder.conv_bn_relu(x, spec.stem, 3, "stem", strides=2, folded=folded)
-    for stage, blocks in enumerate(spec.stages, start=1):
+    _, *dilations = specs.stage_dilations(spec.strides, output_stride)
+    for stage, (blocks, dilation) in enumerate(zip(spec.stages, dilations, strict=True), start=1):
         for number, block in enumerate(blocks, start=1):
             x = bottleneck(
                 block,
@@ -99,6 +103,7 @@ def backbone(
                 strides=block.stride,
                 se_ratio=block.se_ratio,
                 name=f"stage{stage}_block{number}",
+                **builder.dilated(number == 1, *dilation),
             )(x)
     return builder.conv_bn_relu(x, spec.final, 1, "final", folded=folded)
 

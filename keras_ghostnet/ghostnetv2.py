@@ -29,6 +29,7 @@ def GhostNetV2(
     classes: int = 1000,
     classifier_activation: Activation = "softmax",
     dropout_rate: float = 0.2,
+    output_stride: int = 32,
     name: str | None = None,
 ) -> keras.Model:
     """GhostNetV2 of any width: C-GhostNet with attention in its expanding ghost modules.
@@ -57,7 +58,7 @@ def GhostNetV2(
     """
     return builder.build(
         specs.ghostnetv2(width),
-        _backbone,
+        builder.at_output_stride(_backbone, output_stride),
         ghostnet.head,
         include_top=include_top,
         weights=weights,
@@ -71,7 +72,8 @@ def GhostNetV2(
     )
 
 
-def _backbone(x, spec):
-    return ghostnet.backbone(
-        x, spec, lambda block, **common: GhostBottleneck(attention=block.attention, **common)
-    )
+def _backbone(x, spec, output_stride=32):
+    def bottleneck(block, **common):
+        return GhostBottleneck(attention=block.attention, **common)
+
+    return ghostnet.backbone(x, spec, output_stride, bottleneck)

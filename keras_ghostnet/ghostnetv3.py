@@ -30,6 +30,7 @@ def GhostNetV3(
     classes: int = 1000,
     classifier_activation: Activation = "softmax",
     dropout_rate: float = 0.2,
+    output_stride: int = 32,
     name: str | None = None,
 ) -> keras.Model:
     """GhostNetV3 of any width: GhostNetV2 with parallel branches, which are folded after training.
@@ -66,7 +67,7 @@ def GhostNetV3(
     """
     return builder.build(
         specs.ghostnetv3(width, deployed),
-        _backbone,
+        builder.at_output_stride(_backbone, output_stride),
         ghostnet.head,
         include_top=include_top,
         weights=weights,
@@ -80,8 +81,8 @@ def GhostNetV3(
     )
 
 
-def _backbone(x, spec):
+def _backbone(x, spec, output_stride=32):
     def bottleneck(block, **common):
         return GhostBottleneck(attention=block.attention, branches=spec.branches, **common)
 
-    return ghostnet.backbone(x, spec, bottleneck, folded=spec.deployed)
+    return ghostnet.backbone(x, spec, output_stride, bottleneck, folded=spec.deployed)

@@ -156,7 +156,10 @@ def _check_object(config, layer, is_root):
             registered = config.get("registered_name", name)
             _check_name(name, registered, config["module"], layer, CLASS_NAMESPACES)
         if "module" not in config or is_root:  # as files of HDF5
-            _check_name(name, name, None, layer, CLASS_NAMESPACES)
+            # What Keras itself knows by that name it takes, whatever is registered beside it.
+            is_known = _find(name, None, CLASS_NAMESPACES)
+            registered = name if is_known else config.get("registered_name", name)
+            _check_name(name, registered, None, layer, CLASS_NAMESPACES)
 
 
 def _check_name(name, registered, module, layer, namespaces):

@@ -30,8 +30,8 @@ def create_model(name: str, **kwargs: Any) -> keras.Model:
     Args:
         name: One of `list_models()`.
         **kwargs: The arguments of the model's constructor by keyword, such as `classes` and
-            `input_shape`; those of `GhostNet` for all models, but for `width`; for GhostNetV3
-            `deployed` too.
+            `input_shape`; those of `GhostNet` for all models, but for `width` and, of those for
+            CIFAR, `output_stride`; for GhostNetV3 `deployed` too.
 
     Returns:
         A `keras.Model` whose `.name` is `name` (unless `kwargs` names it otherwise).

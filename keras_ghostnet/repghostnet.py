@@ -28,6 +28,7 @@ def RepGhostNet(
     classes: int = 1000,
     classifier_activation: Activation = "softmax",
     dropout_rate: float = 0.2,
+    output_stride: int = 32,
     name: str | None = None,
 ) -> keras.Model:
     """RepGhostNet of any width: C-GhostNet without concatenations.
@@ -62,7 +63,7 @@ def RepGhostNet(
     """
     return builder.build(
         specs.repghostnet(width),
-        _backbone,
+        builder.at_output_stride(_backbone, output_stride),
         ghostnet.head,
         include_top=include_top,
         weights=weights,
@@ -76,5 +77,7 @@ def RepGhostNet(
     )
 
 
-def _backbone(x, spec):
-    return ghostnet.backbone(x, spec, lambda block, **common: RepGhostBottleneck(**common))
+def _backbone(x, spec, output_stride=32):
+    return ghostnet.backbone(
+        x, spec, output_stride, lambda block, **common: RepGhostBottleneck(**common)
+    )

@@ -31,6 +31,7 @@ SLOW = [
     "test_command.py",
     "test_counting.py",
     "test_documents.py",
+    "test_features.py",
     "test_finetuning.py",
     "test_golden.py",
     "test_image_size.py",

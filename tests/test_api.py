@@ -86,7 +86,7 @@ def test_arguments_and_defaults_are_those_of_keras_applications():
     theirs = inspect.signature(keras.applications.MobileNetV3Small).parameters
     for name in set(ours) & set(theirs) - {"weights", "name"}:
         assert ours[name].default == theirs[name].default, name
-    assert set(ours) - set(theirs) == {"width"}
+    assert set(ours) - set(theirs) == {"width", "output_stride"}
     assert ours["weights"].default is None  # not "imagenet": nothing is downloaded unasked
 
 

@@ -127,6 +127,15 @@ def test_what_a_file_may_not_refer_to(config, place, reference):
         check_config(config)
 
 
+def test_what_is_registered_hides_no_other_class(config):
+    """Of the model itself, files of HDF5 know the class's own name alone."""
+    config |= {"class_name": "TFSMLayer", "registered_name": "keras_ghostnet>FeaturePyramid"}
+    config["module"] = "keras_ghostnet.layers.pyramid"
+    with pytest.raises(UntrustedModelError, match="refers to 'TFSMLayer'"):
+        check_config(config)
+    check_config(config | {"class_name": "FeaturePyramid"})
+
+
 def test_many_objects(config, monkeypatch):
     monkeypatch.setattr(model_config, "MAX_OBJECTS", 50)
     with pytest.raises(UntrustedModelError, match="more than 50 objects"):

@@ -94,25 +94,42 @@ class DFCAttention(Block):
     Args:
         filters: Output channels.
         folded: Whether batch norms are folded into the convolutions, which have biases then.
+        input_dilation: Where strides in front of this layer are replaced by dilation: the distance
+            in pixels between the inputs that are neighbors in the strided network. The gate is
+            computed of these, and the pixels between them take that of the one before.
         data_format: `"channels_last"` or `"channels_first"`; None takes Keras' setting.
         **kwargs: Arguments of `keras.layers.Layer`.
 
-    Input shape: `(batch, height, width, channels)` for channels last, at least 2 pixels a side.
+    Input shape: `(batch, height, width, channels)` for channels last, of more than `input_dilation`
+        pixels a side.
     Output shape: `(batch, height, width, filters)`, values in [0, 1].
 
     Raises:
         ValueError: If `filters` is no positive integer, or the input has a side of one pixel.
     """
 
-    ARGUMENTS = ("filters", "folded")
+    ARGUMENTS = ("filters", "folded", "input_dilation")
 
     def __init__(
-        self, filters: int, folded: bool = False, data_format: str | None = None, **kwargs: Any
+        self,
+        filters: int,
+        folded: bool = False,
+        input_dilation: int = 1,
+        data_format: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(data_format=data_format, **kwargs)
-        self.check_positive(filters=filters)
+        self.check_positive(filters=filters, input_dilation=input_dilation)
         self.filters = filters
         self.folded = folded
+        self.input_dilation = input_dilation
+        self.subsample: list[keras.Layer] = []
+        self.spread: list[keras.Layer] = []
+        if input_dilation > 1:  # a pooling of one pixel
+            self.subsample = [
+                keras.layers.AveragePooling2D(1, input_dilation, name="subsample", **self.part)
+            ]
+            self.spread = [keras.layers.UpSampling2D(input_dilation, name="spread", **self.part)]
         self.gate = [
             keras.layers.AveragePooling2D(2, name="pool", **self.part),
             *self.conv_bn(filters, 1, "{}"),
@@ -123,18 +140,29 @@ class DFCAttention(Block):
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
-        if 1 in self.sizes(input_shape):
+        least = self.input_dilation + 1
+        if any(size is not None and size < least for size in self.sizes(input_shape)):
             raise ValueError(
-                "DFCAttention: averages 2x2 pixels, so that height and width must be at least 2. "
-                f"Received: input_shape={tuple(input_shape)}. Take larger images."
+                "DFCAttention: averages 2x2 pixels, so that height and width must be at least "
+                f"{least}. Received: input_shape={tuple(input_shape)}. Take larger images."
             )
-        build_chain(self.gate, input_shape)
+        build_chain([*self.subsample, *self.gate], input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        gate = self.upsample(keras.ops.sigmoid(run_chain(self.gate, inputs)))
-        for axis, size in zip(self.spatial_axes, self.sizes(keras.ops.shape(inputs)), strict=True):
-            gate = _lengthen(gate, axis, size)
-        return gate
+        gate = run_chain([*self.subsample, *self.gate], inputs)
+        gate = self.upsample(keras.ops.sigmoid(gate))
+        sizes: Any = self.sizes(keras.ops.shape(inputs))
+        if None in sizes:
+            raise ValueError("DFCAttention: height and width must be known. Give the `input_shape`")
+        for axis, size in zip(self.spatial_axes, sizes, strict=True):
+            gate = _lengthen(gate, axis, -(-size // self.input_dilation))
+        if not self.spread:
+            return gate
+        height, width = sizes
+        gate = run_chain(self.spread, gate)
+        if self.data_format == "channels_last":
+            return gate[:, :height, :width]
+        return gate[:, :, :height, :width]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.with_channels(input_shape, self.filters)
@@ -151,8 +179,6 @@ def _lengthen(maps, axis, size):
     Twice as many as pooled pixels are there. If they are one too few, `floor(i * pooled / size)`
     takes the first pooled pixel three times, and every other one twice.
     """
-    if size is None:
-        raise ValueError("DFCAttention: height and width must be known. Give the `input_shape`")
     if isinstance(size, int) and size % 2 == 0:
         return maps
     key = [slice(None)] * 4

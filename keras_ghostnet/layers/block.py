@@ -158,6 +158,27 @@ class Block(keras.layers.Layer):
                 f"Received: strides={strides}, dilation_rate={dilation_rate}."
             )
 
+    def output_dilation(self, strides: int, input_dilation: int, dilate: bool) -> int:
+        """The distance between neighboring samples behind a convolution, in pixels.
+
+        Args:
+            strides: Stride of the convolution.
+            input_dilation: The distance in front of it.
+            dilate: Whether its stride is replaced by dilation.
+
+        Raises:
+            ValueError: If a stride is left behind one that was replaced.
+        """
+        if dilate:
+            return input_dilation * strides
+        if strides > 1 and input_dilation > 1:
+            raise ValueError(
+                f"{type(self).__name__}: behind a stride that is replaced by dilation, all are. "
+                f"Received: strides={strides}, input_dilation={input_dilation}, dilate={dilate}. "
+                "Use dilate=True."
+            )
+        return input_dilation
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),

@@ -25,6 +25,8 @@ class Bottleneck(Block):
         "se_ratio",
         "padding",
         "dilation_rate",
+        "input_dilation",
+        "dilate",
     )
 
     def __init__(
@@ -36,6 +38,8 @@ class Bottleneck(Block):
         se_ratio: float,
         padding: str,
         dilation_rate: int,
+        input_dilation: int,
+        dilate: bool,
         activation: Activation,
         data_format: str | None,
         **kwargs: Any,
@@ -47,6 +51,7 @@ class Bottleneck(Block):
             kernel_size=kernel_size,
             strides=strides,
             dilation_rate=dilation_rate,
+            input_dilation=input_dilation,
         )
         # "valid" would leave the shortcut larger than what it is added to.
         self.check_padding(padding, ("symmetric", "same"), kernel_size=kernel_size)
@@ -63,9 +68,14 @@ class Bottleneck(Block):
         self.se_ratio = se_ratio
         self.padding = padding
         self.dilation_rate = dilation_rate
+        self.input_dilation = input_dilation
+        self.dilate = dilate
+        self.spread = self.output_dilation(strides, input_dilation, dilate)
         self.resamples = strides > 1 or dilation_rate > 1
         self.resampling: dict[str, Any] = dict(
-            strides=strides, padding=padding, dilation_rate=dilation_rate
+            strides=1 if dilate else strides,
+            padding=padding,
+            dilation_rate=dilation_rate * input_dilation,
         )
 
     def assemble(

@@ -37,6 +37,7 @@ class GhostModule(Block):
             public checkpoints expect), `"same"` (Keras') or `"valid"`. The cheap operations
             keep the size always.
         dilation_rate: Dilation of the primary convolution, an integer.
+        input_dilation: As `RegNetBlock`, of all kernels. Not together with `strides`.
         activation: Any Keras activation, after both batch norms; None for a linear module,
             as the second one of a bottleneck.
         attention: Whether `DFCAttention` of the input gates the output. The output must have the
@@ -69,6 +70,7 @@ class GhostModule(Block):
         "strides",
         "padding",
         "dilation_rate",
+        "input_dilation",
         "attention",
         "branches",
     )
@@ -82,6 +84,7 @@ class GhostModule(Block):
         strides: int = 1,
         padding: str = "symmetric",
         dilation_rate: int = 1,
+        input_dilation: int = 1,
         activation: Activation = "relu",
         attention: bool = False,
         branches: int = 1,
@@ -96,10 +99,11 @@ class GhostModule(Block):
             cheap_kernel_size=cheap_kernel_size,
             strides=strides,
             dilation_rate=dilation_rate,
+            input_dilation=input_dilation,
         )
         self.check_padding(padding, ("symmetric", "same", "valid"), kernel_size=kernel_size)
         self.check_padding("symmetric", ("symmetric",), cheap_kernel_size=cheap_kernel_size)
-        self.check_resampling(strides, dilation_rate)
+        self.check_resampling(strides, dilation_rate * input_dilation)
         self.check_branches(branches)
         if attention and (strides > 1 or padding == "valid"):
             raise ValueError(
@@ -113,6 +117,7 @@ class GhostModule(Block):
         self.strides = strides
         self.padding = padding
         self.dilation_rate = dilation_rate
+        self.input_dilation = input_dilation
         self.attention = attention
         self.branches = branches
         self.folded = branches == 0
@@ -125,7 +130,7 @@ class GhostModule(Block):
             branches,
             strides=strides,
             padding=padding,
-            dilation_rate=dilation_rate,
+            dilation_rate=dilation_rate * input_dilation,
         )
         self.cheap: list[keras.Layer] = []
         if ratio > 1:
@@ -137,10 +142,13 @@ class GhostModule(Block):
                 branches,
                 skip=ratio == 2,
                 depth_multiplier=ratio - 1,
+                dilation_rate=input_dilation,
             )
         self.gate: list[keras.Layer] = []
         if attention:
-            self.gate = [DFCAttention(filters, self.folded, name="attention", **self.part)]
+            self.gate = [
+                DFCAttention(filters, self.folded, input_dilation, name="attention", **self.part)
+            ]
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
@@ -182,6 +190,7 @@ class GhostBottleneck(Bottleneck):
         padding: `"symmetric"` or `"same"`, of the depthwise convolutions.
         dilation_rate: Dilation of the depthwise convolutions, for networks that keep their
             resolution: above 1 they are there at stride 1 too. Not together with `strides`.
+        input_dilation, dilate: As `RegNetBlock`, of all kernels.
         attention: Whether the first ghost module has `attention`, as from GhostNetV2's third
             block on.
         branches: `branches` of both ghost modules and of the depthwise convolution between them;
@@ -211,6 +220,8 @@ class GhostBottleneck(Bottleneck):
         cheap_kernel_size: int = 3,
         padding: str = "symmetric",
         dilation_rate: int = 1,
+        input_dilation: int = 1,
+        dilate: bool = False,
         activation: Activation = "relu",
         attention: bool = False,
         branches: int = 1,
@@ -225,6 +236,8 @@ class GhostBottleneck(Bottleneck):
             se_ratio,
             padding,
             dilation_rate,
+            input_dilation,
+            dilate,
             activation,
             data_format,
             **kwargs,
@@ -240,8 +253,15 @@ class GhostBottleneck(Bottleneck):
         )
         self.assemble(
             GhostModule(
-                expansion, activation=self.activation, attention=attention, name="ghost1", **ghost
+                expansion,
+                input_dilation=input_dilation,
+                activation=self.activation,
+                attention=attention,
+                name="ghost1",
+                **ghost,
             ),
             parallel_conv_bn(self, None, kernel_size, "depthwise_{}", branches, **self.resampling),
-            GhostModule(filters, activation=None, name="ghost2", **ghost),
+            GhostModule(
+                filters, input_dilation=self.spread, activation=None, name="ghost2", **ghost
+            ),
         )

@@ -28,6 +28,12 @@ class RegNetBlock(Block):
             group, else it must divide `filters`.
         strides: Stride of the 3x3 convolution, an integer.
         dilation_rate: Dilation of the 3x3 convolution, an integer; not together with `strides`.
+        input_dilation: Where strides in front of this block are replaced by dilation: the
+            distance in pixels between the inputs that are neighbors in the strided network. The
+            kernel is dilated by it.
+        dilate: Whether the block's own stride is replaced by dilation: the maps keep their size,
+            and what follows has an `input_dilation` `strides` times as large. Of the outputs,
+            every one that the strided network has is the same.
         activation: Any Keras activation.
         data_format: `"channels_last"` or `"channels_first"`; None takes Keras' setting.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -39,7 +45,14 @@ class RegNetBlock(Block):
         ValueError: If an argument is out of range or `group_width` does not divide `filters`.
     """
 
-    ARGUMENTS = ("filters", "group_width", "strides", "dilation_rate")
+    ARGUMENTS = (
+        "filters",
+        "group_width",
+        "strides",
+        "dilation_rate",
+        "input_dilation",
+        "dilate",
+    )
 
     def __init__(
         self,
@@ -47,6 +60,8 @@ class RegNetBlock(Block):
         group_width: int,
         strides: int = 1,
         dilation_rate: int = 1,
+        input_dilation: int = 1,
+        dilate: bool = False,
         activation: Activation = "relu",
         data_format: str | None = None,
         **kwargs: Any,
@@ -57,8 +72,10 @@ class RegNetBlock(Block):
             group_width=group_width,
             strides=strides,
             dilation_rate=dilation_rate,
+            input_dilation=input_dilation,
         )
         self.check_resampling(strides, dilation_rate)
+        self.output_dilation(strides, input_dilation, dilate)
         if filters % min(filters, group_width):
             raise ValueError(
                 "RegNetBlock: `group_width` must divide `filters`. Received: "
@@ -68,10 +85,13 @@ class RegNetBlock(Block):
         self.group_width = group_width
         self.strides = strides
         self.dilation_rate = dilation_rate
+        self.input_dilation = input_dilation
+        self.dilate = dilate
+        self.subsampling = 1 if dilate else strides
         grouped = dict(
-            strides=strides,
+            strides=self.subsampling,
             groups=filters // min(filters, group_width),
-            dilation_rate=dilation_rate,
+            dilation_rate=dilation_rate * input_dilation,
         )
         self.expand = self.conv_bn(filters, 1, "{}1")
         self.grouped = self.conv_bn(filters, 3, "{}2", **grouped)
@@ -82,7 +102,7 @@ class RegNetBlock(Block):
         super().build(input_shape)
         build_chain([*self.expand, *self.grouped, *self.project], input_shape)
         if self.strides > 1 or input_shape[self.axis] != self.filters:
-            self.shortcut = self.conv_bn(self.filters, 1, "shortcut_{}", strides=self.strides)
+            self.shortcut = self.conv_bn(self.filters, 1, "shortcut_{}", strides=self.subsampling)
             build_chain(self.shortcut, input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
@@ -111,6 +131,8 @@ class GGhostStage(Block):
         group_width: Channels per group of `base` and `end`; the raw half has three quarters
             of it.
         strides: Stride of `base`.
+        input_dilation, dilate: As `RegNetBlock`, of `base`; the other blocks follow. The means in
+            `mix` are then of more positions, so that the outputs differ a little.
         activation: Any Keras activation.
         data_format: `"channels_last"` or `"channels_first"`; None takes Keras' setting.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -122,7 +144,7 @@ class GGhostStage(Block):
         ValueError: If an argument is out of range, or `filters` is too small to be split.
     """
 
-    ARGUMENTS = ("filters", "depth", "group_width", "strides")
+    ARGUMENTS = ("filters", "depth", "group_width", "strides", "input_dilation", "dilate")
 
     def __init__(
         self,
@@ -130,12 +152,20 @@ class GGhostStage(Block):
         depth: int,
         group_width: int,
         strides: int = 2,
+        input_dilation: int = 1,
+        dilate: bool = False,
         activation: Activation = "relu",
         data_format: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(activation, data_format, **kwargs)
-        self.check_positive(filters=filters, depth=depth, group_width=group_width, strides=strides)
+        self.check_positive(
+            filters=filters,
+            depth=depth,
+            group_width=group_width,
+            strides=strides,
+            input_dilation=input_dilation,
+        )
         if depth < 3:
             raise ValueError(
                 "GGhostStage: `depth` must be at least 3: a block before the split, one after it "
@@ -152,11 +182,22 @@ class GGhostStage(Block):
         self.depth = depth
         self.group_width = group_width
         self.strides = strides
+        self.input_dilation = input_dilation
+        self.dilate = dilate
         self.raw_width = spec.raw_width
         self.cheap_width = spec.cheap_width
 
         block = dict(activation=self.activation, **self.part)
-        self.base = RegNetBlock(filters, group_width, strides, name="base", **block)
+        self.base = RegNetBlock(
+            filters,
+            group_width,
+            strides,
+            input_dilation=input_dilation,
+            dilate=dilate,
+            name="base",
+            **block,
+        )
+        block["input_dilation"] = self.output_dilation(strides, input_dilation, dilate)
         self.raw = [
             RegNetBlock(self.raw_width, spec.raw_group_width, name=f"raw{number}", **block)
             for number in range(1, depth - 1)

@@ -25,6 +25,7 @@ class RepGhostModule(Block):
     Args:
         filters: Output channels.
         cheap_kernel_size: Size of the depthwise convolution; odd.
+        input_dilation: Its dilation, as `RegNetBlock`.
         activation: Any Keras activation, after the first batch norm and after the sum; None for a
             linear module, as the second one of a bottleneck.
         data_format: `"channels_last"` or `"channels_first"`; None takes Keras' setting.
@@ -37,23 +38,34 @@ class RepGhostModule(Block):
         ValueError: If an argument is out of range, or the kernel is even.
     """
 
-    ARGUMENTS = ("filters", "cheap_kernel_size")
+    ARGUMENTS = ("filters", "cheap_kernel_size", "input_dilation")
 
     def __init__(
         self,
         filters: int,
         cheap_kernel_size: int = 3,
+        input_dilation: int = 1,
         activation: Activation = "relu",
         data_format: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(activation, data_format, **kwargs)
-        self.check_positive(filters=filters, cheap_kernel_size=cheap_kernel_size)
+        self.check_positive(
+            filters=filters, cheap_kernel_size=cheap_kernel_size, input_dilation=input_dilation
+        )
         self.check_padding("symmetric", ("symmetric",), cheap_kernel_size=cheap_kernel_size)
         self.filters = filters
         self.cheap_kernel_size = cheap_kernel_size
+        self.input_dilation = input_dilation
         self.primary = self.conv_bn(filters, 1, "primary_{}")
-        self.cheap = RepConv2D(None, cheap_kernel_size, skip=True, name="cheap_conv", **self.part)
+        self.cheap = RepConv2D(
+            None,
+            cheap_kernel_size,
+            skip=True,
+            dilation_rate=input_dilation,
+            name="cheap_conv",
+            **self.part,
+        )
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
@@ -81,7 +93,7 @@ class RepGhostBottleneck(Bottleneck):
         se_ratio: Ratio of `SqueezeExcite` between the modules; 0 leaves it out.
         cheap_kernel_size: `cheap_kernel_size` of both modules.
         padding: `"symmetric"` or `"same"`, of the depthwise convolutions.
-        dilation_rate: As in `GhostBottleneck`.
+        dilation_rate, input_dilation, dilate: As in `GhostBottleneck`.
         activation: Any Keras activation, of the first module and of SE's hidden units.
         data_format: `"channels_last"` or `"channels_first"`; None takes Keras' setting.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -106,6 +118,8 @@ class RepGhostBottleneck(Bottleneck):
         cheap_kernel_size: int = 3,
         padding: str = "symmetric",
         dilation_rate: int = 1,
+        input_dilation: int = 1,
+        dilate: bool = False,
         activation: Activation = "relu",
         data_format: str | None = None,
         **kwargs: Any,
@@ -118,6 +132,8 @@ class RepGhostBottleneck(Bottleneck):
             se_ratio,
             padding,
             dilation_rate,
+            input_dilation,
+            dilate,
             activation,
             data_format,
             **kwargs,
@@ -125,7 +141,15 @@ class RepGhostBottleneck(Bottleneck):
         self.cheap_kernel_size = cheap_kernel_size
         module = dict(cheap_kernel_size=cheap_kernel_size, **self.part)
         self.assemble(
-            RepGhostModule(expansion, activation=self.activation, name="ghost1", **module),
+            RepGhostModule(
+                expansion,
+                input_dilation=input_dilation,
+                activation=self.activation,
+                name="ghost1",
+                **module,
+            ),
             self.conv_bn(None, kernel_size, "depthwise_{}", **self.resampling),
-            RepGhostModule(filters, activation=None, name="ghost2", **module),
+            RepGhostModule(
+                filters, input_dilation=self.spread, activation=None, name="ghost2", **module
+            ),
         )

@@ -37,7 +37,13 @@ from keras_ghostnet.specs.cifar import (
     ghost_resnet56,
     ghost_vgg16,
 )
-from keras_ghostnet.specs.conventions import CIFAR_SIZE, IMAGENET_SIZE, MIN_SIZE
+from keras_ghostnet.specs.conventions import (
+    CIFAR_SIZE,
+    IMAGENET_SIZE,
+    MIN_SIZE,
+    OUTPUT_STRIDES,
+    stage_dilations,
+)
 from keras_ghostnet.specs.g_ghost import (
     REGNET_STEM,
     REGNETX,
@@ -66,6 +72,7 @@ __all__ = [
     "IMAGENET_SIZE",
     "MIN_SIZE",
     "MODELS",
+    "OUTPUT_STRIDES",
     "REGNETX",
     "REGNET_STEM",
     "REPGHOSTNET_STAGES",
@@ -87,6 +94,7 @@ __all__ = [
     "is_ghost_stage",
     "make_divisible",
     "repghostnet",
+    "stage_dilations",
     "suggest",
 ]
 

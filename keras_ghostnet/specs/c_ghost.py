@@ -128,6 +128,11 @@ class GhostNetSpec:
     image_size: ClassVar[int] = IMAGENET_SIZE
     min_size: ClassVar[int] = MIN_SIZE
 
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """The stride of the stem and of each stage, which its first block has."""
+        return (2, *(blocks[0].stride for blocks in self.stages))
+
 
 class GhostNetV2Spec(GhostNetSpec):
     """GhostNetV2 of one width, as `GhostNetSpec`."""

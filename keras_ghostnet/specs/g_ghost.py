@@ -67,6 +67,11 @@ class GGhostSpec:
     image_size: ClassVar[int] = IMAGENET_SIZE
     min_size: ClassVar[int] = MIN_SIZE
 
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """The stride of the stem and of each stage."""
+        return (2,) * (1 + len(self.stages))
+
 
 # fmt: off
 REGNETX = {

@@ -47,6 +47,10 @@ SAMPLES = {
         layers.RepGhostBottleneck,
         dict(expansion=6, filters=CHANNELS, kernel_size=5, dilation_rate=2, cheap_kernel_size=5),
     ),
+    "bottleneck_spread": (
+        layers.GhostBottleneck,
+        dict(expansion=12, filters=6, strides=2, input_dilation=2, dilate=True),
+    ),
     "regnet": (layers.RegNetBlock, dict(filters=CHANNELS, group_width=4)),
     "regnet_strided": (
         layers.RegNetBlock,
@@ -54,6 +58,10 @@ SAMPLES = {
     ),
     "regnet_dilated": (layers.RegNetBlock, dict(filters=6, group_width=8, dilation_rate=2)),
     "stage": (layers.GGhostStage, dict(filters=16, depth=3, group_width=4)),
+    "stage_spread": (
+        layers.GGhostStage,
+        dict(filters=16, depth=3, group_width=4, input_dilation=2, dilate=True),
+    ),
 }
 BLOCKS = [name for name in SAMPLES if name != "grouped"]
 
