@@ -18,7 +18,7 @@ from keras_ghostnet.training.heads import require_exclusive_classes
 from keras_ghostnet.training.logits import correct, logits
 
 # What Keras numbers over a whole process, so that a resumed run of the same process differs.
-NUMBERED = re.compile(r"\b(seed_generator|sgd|loss_scale_optimizer)_\d+(?=/)")
+NUMBERED = re.compile(r"\b(seed_generator|loss_scale_optimizer)_\d+(?=/)")
 
 
 class Loop:

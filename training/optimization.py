@@ -1,4 +1,4 @@
-"""Learning-rate schedules, the optimizer, and the two kinds of weight decay."""
+"""Learning-rate schedules, the optimizers, and the two kinds of weight decay."""
 
 import math
 
@@ -7,29 +7,49 @@ import keras
 
 @keras.saving.register_keras_serializable(package="keras_ghostnet")
 class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
-    """A linear rise from 0, then another schedule from its beginning.
+    """A linear rise from 0, then another schedule.
 
     Args:
         steps: Length of the rise.
         peak: The rate at its end.
         schedule: What follows: a schedule, or a constant rate.
+        restarts: Whether that one counts its steps from the end of the rise, else from the
+            beginning of training.
     """
 
-    def __init__(self, steps, peak, schedule):
+    def __init__(self, steps, peak, schedule, restarts=True):
         self.steps = steps
         self.peak = peak
         self.schedule = schedule
+        self.restarts = restarts
 
     def __call__(self, step):
         step = keras.ops.cast(step, "float32")
         later = self.schedule
         if isinstance(later, keras.optimizers.schedules.LearningRateSchedule):
-            later = later(keras.ops.maximum(step - self.steps, 0.0))
+            later = later(keras.ops.maximum(step - self.steps, 0.0) if self.restarts else step)
         rising = self.peak * step / max(self.steps, 1)
         return keras.ops.where(step < self.steps, rising, later)
 
     def get_config(self):
-        return {"steps": self.steps, "peak": self.peak, "schedule": self.schedule}
+        return {name: getattr(self, name) for name in ("steps", "peak", "schedule", "restarts")}
+
+
+@keras.saving.register_keras_serializable(package="keras_ghostnet")
+class RMSprop(keras.optimizers.RMSprop):
+    """RMSprop as TensorFlow 1 and timm's `rmsproptf` compute it.
+
+    Keras' own adds epsilon below the root, too, and has the learning rate within the momentum. It
+    differs in one thing: its means of squared gradients begin at 0, so that the first steps are
+    three times as long and more; here they begin at 1.
+    """
+
+    def build(self, variables):
+        is_new = not self.built
+        super().build(variables)
+        if is_new:
+            for velocity in self._velocities:
+                velocity.assign(keras.ops.ones_like(velocity))
 
 
 def learning_rate(recipe, steps_per_epoch):
@@ -49,16 +69,23 @@ def learning_rate(recipe, steps_per_epoch):
     elif recipe.schedule == "cosine":
         rest = max(1, recipe.epochs * steps_per_epoch - warmup)
         after = schedules.CosineDecay(recipe.learning_rate, rest)
+    elif recipe.schedule == "exponential":
+        after = schedules.ExponentialDecay(
+            recipe.learning_rate,
+            recipe.decay_epochs * steps_per_epoch,
+            recipe.decay,
+            staircase=True,
+        )
     else:
         # Keras holds a value up to and with its boundary: a milestone's first step is lower.
-        boundaries = [round(epoch * steps_per_epoch) - warmup - 1 for epoch in recipe.milestones]
+        boundaries = [round(epoch * steps_per_epoch) - 1 for epoch in recipe.milestones]
         rates = [recipe.learning_rate * recipe.decay**n for n in range(len(boundaries) + 1)]
         after = schedules.PiecewiseConstantDecay(boundaries, rates)
-    return WarmUp(warmup, recipe.learning_rate, after)
+    return WarmUp(warmup, recipe.learning_rate, after, restarts=recipe.schedule == "cosine")
 
 
 def optimizer(recipe, steps_per_epoch, model):
-    """SGD as a recipe wants it, built for a model.
+    """The optimizer of a recipe, built for a model.
 
     Args:
         recipe: A `Recipe`.
@@ -68,21 +95,33 @@ def optimizer(recipe, steps_per_epoch, model):
     Returns:
         A Keras optimizer.
     """
-    sgd = keras.optimizers.SGD(
+    adaptive = dict(beta_1=recipe.betas[0], beta_2=recipe.betas[1], epsilon=recipe.epsilon)
+    kind, options = {
+        "sgd": (keras.optimizers.SGD, dict(momentum=recipe.momentum, nesterov=recipe.nesterov)),
+        "rmsprop": (
+            RMSprop,
+            dict(rho=recipe.rho, momentum=recipe.momentum, epsilon=recipe.epsilon),
+        ),
+        "adamw": (keras.optimizers.AdamW, adaptive),
+        "lamb": (keras.optimizers.Lamb, adaptive),
+    }[recipe.optimizer]
+    made = kind(
         learning_rate(recipe, steps_per_epoch),
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        weight_decay=recipe.weight_decay or None,
+        weight_decay=recipe.weight_decay,
+        name=recipe.optimizer,  # else Keras numbers them over a whole process
+        **options,
     )
     if recipe.weight_decay:
         decayed = {id(kernel) for kernel in decayed_kernels(model)}
-        sgd.exclude_from_weight_decay(
+        made.exclude_from_weight_decay(
             var_list=[weight for weight in model.trainable_weights if id(weight) not in decayed]
         )
+    else:
+        made.weight_decay = None  # which AdamW does not take
     if recipe.precision == "mixed_float16":
-        sgd = keras.optimizers.LossScaleOptimizer(sgd)
-    sgd.build(model.trainable_weights)
-    return sgd
+        made = keras.optimizers.LossScaleOptimizer(made)
+    made.build(model.trainable_weights)
+    return made
 
 
 def decayed_kernels(model):

@@ -195,6 +195,22 @@ def test_rand_augment_is_pillow_at_half_strength(name):
     np.testing.assert_allclose(ours, np.asarray(PILLOW[name](dull), float), atol=1.5)
 
 
+def test_rand_augment_draws_magnitudes_and_leaves_some_out():
+    """Solarizing inverts what is at least 256 (1 - strength): it shows the magnitude."""
+    levels = tf.reshape(tf.range(256, dtype=tf.float32), (16, 16, 1)) * tf.ones((1, 1, 3))
+    chosen = {"identity": lambda image, *_: image, "solarize": randaugment.OPERATIONS["solarize"]}
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(randaugment, "OPERATIONS", chosen)
+        for seed in range(300):
+            image = randaugment.rand_augment(levels, (seed, 0), 1, 6, 0.5, 0.5)
+            found.append(float(tf.reduce_sum(tf.cast(image != levels, tf.int32))) / 3 / 256)
+    drawn = 10 * np.array([share for share in found if share])
+    assert len(drawn) / 300 == pytest.approx(0.25, abs=0.07)  # a half of a half
+    assert drawn.mean() == pytest.approx(6, abs=0.3)
+    assert drawn.std() == pytest.approx(0.5, abs=0.15)
+
+
 def test_rand_augment_geometry():
     names = list(randaugment.OPERATIONS)
     shifted = randaugment.apply(FLOAT, tf.constant(names.index("translate_x")), 0.5, 1.0)

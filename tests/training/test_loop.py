@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ghostnet import layers
-from keras_ghostnet.training import recipes
+from keras_ghostnet.training import optimization, recipes
 from keras_ghostnet.training.logits import logits
 from keras_ghostnet.training.loop import Loop
 
@@ -217,3 +217,44 @@ def test_moving_average():
     with loop.evaluated_weights() as model:
         np.testing.assert_allclose(model.get_weights()[0], average, rtol=1e-5)
     np.testing.assert_array_equal(loop.model.get_weights()[0], history[-1])
+
+
+def test_rmsprop_is_tensorflows():
+    """Its own kernel is the reference: epsilon below the root, the means of squares begin at 1."""
+    settings = dict(learning_rate=0.5, rho=0.8, momentum=0.7, epsilon=1e-2)
+    optimizer = optimization.RMSprop(**settings)
+    ours, theirs = (tf.Variable([1.0, -2.0, 0.5]) for _ in range(2))
+    squares, velocity = tf.Variable(tf.ones(3)), tf.Variable(tf.zeros(3))
+    variable = keras.Variable(ours)
+    optimizer.build([variable])
+    for seed in range(4):
+        gradient = tf.random.stateless_normal([3], (seed, 0)) / (1 + seed)
+        optimizer.apply([gradient])
+        tf.raw_ops.ResourceApplyRMSProp(
+            var=theirs.handle,
+            ms=squares.handle,
+            mom=velocity.handle,
+            lr=0.5,
+            rho=0.8,
+            momentum=0.7,
+            epsilon=1e-2,
+            grad=gradient,
+        )
+        np.testing.assert_allclose(variable.numpy(), theirs.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adamw", "lamb"])
+def test_adaptive_optimizers_are_keras_own(name):
+    settings = ("betas=0.6,0.99", "epsilon=1e-3", "weight_decay=0.1")
+    history, loop = three_steps(f"optimizer={name}", *settings, pixel=1.0)
+    kind = {"adamw": keras.optimizers.AdamW, "lamb": keras.optimizers.Lamb}[name]
+    assert type(loop.optimizer) is kind
+    options = dict(beta_1=0.6, beta_2=0.99, epsilon=1e-3, weight_decay=0.1)
+    assert options.items() <= loop.optimizer.get_config().items()
+    assert np.abs(history[-1] - history[0]).max() > 0.1
+    loop.restore(loop.state())
+
+
+def test_adamw_without_decay_leaves_what_has_no_gradient():
+    history, _ = three_steps("optimizer=adamw")
+    np.testing.assert_array_equal(history[-1], history[0])

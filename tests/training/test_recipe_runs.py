@@ -17,22 +17,26 @@ BATCH = 8
 # Of every family the recipe that is run, with a small network where there is one.
 RUN = {
     "ghostnet_050_imagenet": "ghostnet_050",
+    "ghostnetv2_100_imagenet": "ghostnet_050",
     "g_ghost_regnetx_032_imagenet": "g_ghost_regnetx_002",
     "ghost_vgg16_cifar10": "ghost_vgg16",
 }
 SIBLINGS = {  # these differ from one that is run in the network alone
     "ghostnet_100_imagenet": "ghostnet_050_imagenet",
     "ghostnet_130_imagenet": "ghostnet_050_imagenet",
+    "ghostnetv2_130_imagenet": "ghostnetv2_100_imagenet",
+    "ghostnetv2_160_imagenet": "ghostnetv2_100_imagenet",
     "g_ghost_regnetx_040_imagenet": "g_ghost_regnetx_032_imagenet",
     "g_ghost_regnetx_080_imagenet": "g_ghost_regnetx_032_imagenet",
     "g_ghost_regnetx_160_imagenet": "g_ghost_regnetx_032_imagenet",
     "ghost_resnet56_cifar10": "ghost_vgg16_cifar10",
 }
 ELSEWHERE = {"fine_tuning", "digits", "smoke"}  # below, in test_quickstart.py, in test_run.py
+REPGHOST = {name for name in recipes.RECIPES if name.startswith("repghostnet_")}  # only built
 
 
 def test_every_recipe_is_tested():
-    assert {*RUN, *SIBLINGS, *ELSEWHERE} == set(recipes.RECIPES)
+    assert {*RUN, *SIBLINGS, *ELSEWHERE, *REPGHOST} == set(recipes.RECIPES)
 
 
 @pytest.fixture
@@ -69,6 +73,25 @@ def test_sibling_differs_in_the_network_alone(name):
         area = recipe.augmentation.area
         same["augmentation"] = dataclasses.replace(sibling.augmentation, area=area)
     assert dataclasses.replace(sibling, **same) == recipe
+
+
+def test_repghosts_recipes_differ_in_network_and_augmentation_alone():
+    """What they set is in the recipes that are run."""
+    small, large = (recipes.get_recipe(f"repghostnet_{width}_imagenet") for width in (111, 130))
+    assert (small.epochs, small.learning_rate, small.ema, small.nesterov) == (
+        300,
+        0.6,
+        0.9999,
+        True,
+    )
+    assert small.augmentation.rand_augment[0] == 0
+    v2 = recipes.get_recipe("ghostnetv2_100_imagenet")
+    assert large.augmentation == v2.augmentation
+    for name in REPGHOST:
+        recipe = recipes.get_recipe(name)
+        sibling = large if recipe.model >= large.model else small
+        same = {field: getattr(recipe, field) for field in ("name", "model", "published")}
+        assert dataclasses.replace(sibling, **same) == recipe
 
 
 def test_fine_tuning_starts_from_the_weights(tmp_path):

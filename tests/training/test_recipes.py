@@ -33,6 +33,18 @@ def test_authors_recipe_of_c_ghostnet():
     assert recipes.get_recipe("ghostnet_050_imagenet").augmentation.area == (0.49, 1.0)
 
 
+def test_authors_recipe_of_ghostnetv2():
+    recipe = recipes.get_recipe("ghostnetv2_100_imagenet")
+    assert (recipe.optimizer, recipe.epsilon, recipe.rho, recipe.momentum) == (
+        "rmsprop", 1e-3, 0.9, 0.9,
+    )  # fmt: skip
+    assert (recipe.epochs, recipe.batch_size, recipe.l2, recipe.ema) == (450, 1024, 1e-5, 0.9999)
+    rate = optimization.learning_rate(recipe, 1000)
+    for epoch, decays in ((2.9, None), (3.1, 1), (4.7, 1), (4.9, 2), (449.9, 187)):
+        expected = 0.064 * (epoch / 3 if decays is None else 0.973**decays)
+        assert float(rate(round(1000 * epoch))) == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize("model", ["ghost_vgg16", "ghost_resnet56"])
 def test_authors_recipe_for_cifar(model):
     recipe = recipes.get_recipe(f"{model}_cifar10")
@@ -72,7 +84,13 @@ def test_settings_are_typed():
         ("augmentation=none", "no setting 'augmentation'"),
         ("epochs=1.5", "`epochs` takes an integer"),
         ("learning_rate=-1", r"`learning_rate` takes a number in \(0, inf\)"),
-        ("schedule=cosin", "`schedule` takes one of cosine, step, constant"),
+        ("schedule=cosin", "`schedule` takes one of cosine, step, exponential, constant"),
+        ("optimizer=adam", "`optimizer` takes one of sgd, rmsprop, adamw, lamb"),
+        ("betas=0.9", "`betas` takes 2 numbers"),
+        ("betas=0.9,1", r"a number in \[0, 1\)"),
+        ("epsilon=0", r"`epsilon` takes a number in \(0, inf\)"),
+        ("decay_epochs=0", r"`decay_epochs` takes a number in \(0, inf\)"),
+        ("augmentation.rand_augment_probability=2", r"a number in \[0, 1\]"),
         ("milestones=60,30", "in ascending order"),
         ("milestones=nan", "`milestones` takes numbers"),
         ("augmentation.area=0.5", "`augmentation.area` takes 2 numbers"),
@@ -145,6 +163,12 @@ def test_class_weights_can_be_pasted(weights):
     assert f"class_weights={weights}" in recipes.list_settings(recipe)
 
 
+def test_only_sgd_has_nesterovs_momentum():
+    recipe = recipes.override(recipes.get_recipe("smoke"), ["nesterov=yes"])
+    with pytest.raises(ValueError, match=r"set nesterov=false\. Received: optimizer=.adamw."):
+        recipes.override(recipe, ["optimizer=adamw"])
+
+
 def rates(*settings, steps=10):
     recipe = recipes.override(
         recipes.get_recipe("smoke"), ["epochs=8", "learning_rate=1", *settings]
@@ -163,6 +187,15 @@ def test_cosine_with_warm_up():
 def test_steps():
     values = rates("schedule=step", "milestones=2,5", "decay=0.1")
     np.testing.assert_allclose(values, [1] * 20 + [0.1] * 30 + [0.01] * 30, rtol=1e-5)
+    later = rates("schedule=step", "milestones=2,5", "decay=0.1", "warmup_epochs=1")
+    np.testing.assert_allclose(later[10:], values[10:], rtol=1e-5)
+
+
+def test_exponential_decay_counts_from_the_beginning():
+    values = rates("schedule=exponential", "decay=0.5", "decay_epochs=2.4", "warmup_epochs=1")
+    np.testing.assert_allclose(values[:10], np.arange(10) / 10, atol=1e-6)
+    expected = [1] * 14 + [0.5] * 24 + [0.25] * 24 + [0.125] * 8
+    np.testing.assert_allclose(values[10:], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["ghostnet_050", "g_ghost_regnetx_002"])

@@ -36,6 +36,9 @@ class Augmentation:
         color_jitter: Brightness, contrast and saturation change by up to this fraction, in
             [0, 1).
         rand_augment: Layers and magnitude (0 to 10) of RandAugment.
+        rand_augment_std: Standard deviation of that magnitude, which each operation draws anew;
+            timm's `mstd`.
+        rand_augment_probability: Of each operation, in [0, 1]; 0.5 in timm, 1 in the paper.
         erasing: The fraction of the images in which a rectangle is erased, in [0, 1].
         mixup: Alpha of mixup; 0 for none.
         cutmix: Alpha of CutMix; 0 for none. With both, each example gets one of them.
@@ -53,6 +56,8 @@ class Augmentation:
     flip: bool = True
     color_jitter: PartialFraction = 0.4
     rand_augment: tuple[Annotated[int, Within("[0, 100]")], Magnitude] = (0, 9)
+    rand_augment_std: NotNegative = 0.0
+    rand_augment_probability: Fraction = 1.0
     erasing: Fraction = 0.0
     mixup: NotNegative = 0.0
     cutmix: NotNegative = 0.0

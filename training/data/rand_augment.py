@@ -16,7 +16,7 @@ GRAY = 128.0  # fills what comes in from outside
 SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13  # Pillow's filter
 
 
-def rand_augment(image, seed, layers, magnitude):
+def rand_augment(image, seed, layers, magnitude, std=0.0, probability=1.0):
     """Applies operations drawn from `OPERATIONS`, one after the other.
 
     Args:
@@ -24,12 +24,21 @@ def rand_augment(image, seed, layers, magnitude):
         seed: An integer tensor `(2,)`.
         layers: How many operations.
         magnitude: How strong they are, 0 to 10.
+        std: Standard deviation of each one's magnitude, which stays within 0 to 10.
+        probability: Of each to be applied at all.
     """
     for layer_seed in tf.unstack(tf.random.split(seed, layers)) if layers else ():
-        which, sign = tf.unstack(tf.random.split(layer_seed, 2))
+        which, sign, spread, toss = tf.unstack(tf.random.split(layer_seed, 4))
         which = tf.random.stateless_uniform([], which, 0, len(OPERATIONS), tf.int32)
         sign = tf.where(tf.random.stateless_uniform([], sign) < 0.5, -1.0, 1.0)
-        image = apply(image, which, magnitude / HIGHEST_MAGNITUDE, sign)
+        strength = magnitude / HIGHEST_MAGNITUDE
+        if std:
+            drawn = tf.random.stateless_normal([], spread, magnitude, std) / HIGHEST_MAGNITUDE
+            strength = tf.clip_by_value(drawn, 0.0, 1.0)
+        if probability < 1:
+            is_applied = tf.random.stateless_uniform([], toss) < probability
+            which = tf.where(is_applied, which, IDENTITY)
+        image = apply(image, which, strength, sign)
     return image
 
 
@@ -39,7 +48,7 @@ def apply(image, which, strength, sign):
     Args:
         image: See above.
         which: The operation's place in `OPERATIONS`, an integer tensor.
-        strength: In [0, 1].
+        strength: In [0, 1], a number or a float32 tensor.
         sign: -1 or 1: the direction, for those that have one.
     """
 
@@ -87,7 +96,7 @@ def _rotate(image, strength, sign):
 
 
 def _posterize(image, strength, _):
-    drop = 2 ** round(4 * strength)  # up to four of eight bits
+    drop = 2.0 ** tf.round(4.0 * strength)  # up to four of eight bits
     return tf.floor(image / drop) * drop
 
 
@@ -150,3 +159,4 @@ OPERATIONS = {
     "translate_x": _translate_x,
     "translate_y": _translate_y,
 }
+IDENTITY = tuple(OPERATIONS).index("identity")

@@ -45,7 +45,13 @@ def augment(image, seed, settings):
     if any(settings.shift_rotate_zoom):
         image = images.shift_rotate_zoom(image, move, settings.shift_rotate_zoom)
     if settings.rand_augment[0]:
-        image = rand_augment.rand_augment(image, layers, *settings.rand_augment)
+        image = rand_augment.rand_augment(
+            image,
+            layers,
+            *settings.rand_augment,
+            settings.rand_augment_std,
+            settings.rand_augment_probability,
+        )
     if settings.color_jitter:
         image = images.color_jitter(image, jitter, settings.color_jitter)
     image = images.normalize(image)

@@ -3,10 +3,19 @@
 import inspect
 
 from keras_ghostnet import specs
-from keras_ghostnet.training.recipes import cifar, digits, fine_tuning, g_ghostnet, ghostnet, smoke
+from keras_ghostnet.training.recipes import (
+    cifar,
+    digits,
+    fine_tuning,
+    g_ghostnet,
+    ghostnet,
+    ghostnetv2,
+    repghostnet,
+    smoke,
+)
 from keras_ghostnet.training.recipes.recipe import Recipe, list_settings, override
 
-MODULES = (ghostnet, g_ghostnet, cifar, fine_tuning, digits, smoke)
+MODULES = (ghostnet, ghostnetv2, repghostnet, g_ghostnet, cifar, fine_tuning, digits, smoke)
 RECIPES = {recipe.name: recipe for module in MODULES for recipe in module.RECIPES}
 
 __all__ = ["RECIPES", "Recipe", "documentation", "get_recipe", "list_settings", "override"]

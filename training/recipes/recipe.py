@@ -47,15 +47,22 @@ class Recipe:
         crop: Part of the scaled image's shorter side that evaluation looks at, in (0, 1].
         learning_rate: The peak, for `batch_size`.
         warmup_epochs: Epochs in which the rate rises linearly from 0 to the peak.
-        schedule: `"cosine"` to 0, `"step"` or `"constant"`.
+        schedule: `"cosine"` to 0, `"step"`, `"exponential"` or `"constant"`.
         milestones: Epochs after which `"step"` multiplies the rate by `decay`.
-        decay: Factor of `"step"`.
-        momentum: Of SGD.
-        nesterov: Whether the momentum is Nesterov's.
+        decay: Factor of `"step"` and `"exponential"`.
+        decay_epochs: Epochs after each of which `"exponential"` multiplies by it, counted from the
+            run's beginning.
+        optimizer: `"sgd"`, `"rmsprop"` (in TensorFlow's sense, `optimization.RMSprop`), `"adamw"`
+            or `"lamb"`.
+        momentum: Of SGD and RMSprop.
+        nesterov: Whether SGD's momentum is Nesterov's.
+        rho: What RMSprop keeps of its mean of squared gradients.
+        betas: What AdamW and LAMB keep of the means of gradients and of their squares.
+        epsilon: Added to the mean of squares by RMSprop, to its root by AdamW and LAMB.
         l2: Weight decay in the papers' sense: `l2 * weight` is added to the gradient before
             the momentum, for the kernels of convolutions and dense layers (not depthwise ones).
         weight_decay: Decoupled decay: the same kernels shrink by `rate * weight_decay` a step,
-            beside the momentum. Not what the papers did.
+            beside the momentum. What AdamW and LAMB do; not what the papers with SGD did.
         label_smoothing: Part of the target that is spread over all classes, in [0, 1).
         dropout_rate: In front of the classifier, in [0, 1).
         accumulate: Parts in which a replica takes its batch, one after the other, with one update
@@ -78,7 +85,8 @@ class Recipe:
         seed: Of initial weights, order, augmentation and dropout.
 
     Raises:
-        ValueError: If a setting is not of its type or out of its range.
+        ValueError: If a setting is not of its type or out of its range, or `nesterov` is set for
+            another optimizer than SGD.
     """
 
     name: str
@@ -90,11 +98,16 @@ class Recipe:
     crop: PositiveFraction = 0.875
     learning_rate: Positive
     warmup_epochs: NotNegative = 0.0
-    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    schedule: Literal["cosine", "step", "exponential", "constant"] = "cosine"
     milestones: Annotated[tuple[Positive, ...], Ascending()] = ()
     decay: PositiveFraction = 0.1
+    decay_epochs: Positive = 2.4
+    optimizer: Literal["sgd", "rmsprop", "adamw", "lamb"] = "sgd"
     momentum: PartialFraction = 0.9
     nesterov: bool = False
+    rho: PartialFraction = 0.9
+    betas: tuple[PartialFraction, PartialFraction] = (0.9, 0.999)
+    epsilon: Positive = 1e-8
     l2: NotNegative = 0.0
     weight_decay: NotNegative = 0.0
     label_smoothing: PartialFraction = 0.0
@@ -116,6 +129,11 @@ class Recipe:
 
     def __post_init__(self):
         validate_settings(self)
+        if self.nesterov and self.optimizer != "sgd":
+            raise ValueError(
+                "`nesterov` is a kind of SGD's momentum: set nesterov=false. Received: "
+                f"optimizer={self.optimizer!r}."
+            )
 
 
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
