@@ -44,7 +44,9 @@ output_stride: The stride that no feature maps exceed: 32, or 16 or 8, for which
 PUBLIC_WEIGHTS = """\
 None (random), `"imagenet"` or another tag of `keras_ghostnet.weights.REGISTRY`, a
     checkpoint's path: `.safetensors`, `.pth`, `.pdparams`, Keras-2 `.h5`, Keras-3 `.weights.h5`
-    or `.keras`, detected from the contents, in one file or in shards; or a training run's folder.
+    or `.keras`, detected from the contents, in one file or in shards; or a training run's folder;
+    or `"hf://ORG/NAME"`, a model of the Hugging Face hub, `"hf://ORG/NAME@REVISION"` one of its
+    branches, tags or commits.
     `classifier_activation` can only be None or `"softmax"` then. None is the default, unlike in
     `keras.applications`: nothing is downloaded unasked."""
 

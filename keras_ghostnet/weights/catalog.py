@@ -64,7 +64,7 @@ class WeightsEntry:
     transform: Transform = Transform()
     classes: int = 1000
     channels: int = 3
-    max_bytes: int = 512 * 2**20  # three times the largest
+    max_bytes: int = downloads.MAX_BYTES
 
     @property
     def spec(self) -> specs.Spec:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 CHUNK = 2**20  # bytes
 TIMEOUT = 60  # seconds without a byte
+MAX_BYTES = 512 * 2**20  # of a file of weights; three times the largest
 RECORD = ".sha256"  # the hash that was received first, beside a file whose source publishes none
 
 

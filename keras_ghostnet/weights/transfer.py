@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_ghostnet import specs
-from keras_ghostnet.weights import catalog, identification, keras3
+from keras_ghostnet.weights import catalog, hub, hub_config, identification, keras3
 
 BACKBONE = 'include_top=False, pooling="avg", weights=...'
 TOP = ("head", "head_bn", "predictions")  # the layers that `include_top=False` leaves out
@@ -34,7 +34,7 @@ def open_weights_for(weights, spec, classes, channels):
     Whatever can be said before a download is said before it.
 
     Args:
-        weights: A tag of the registry, or a path.
+        weights: A tag of the registry, a path, or `"hf://ORG/NAME"` of the Hugging Face hub.
         spec, classes, channels: As `require_fit`.
 
     Returns:
@@ -42,8 +42,14 @@ def open_weights_for(weights, spec, classes, channels):
 
     Raises:
         ValueError: As `require_fit`, or if `weights` is neither a tag nor a GhostNet's file.
+        ImportError: If the hub's client is not installed.
         OSError: If the file cannot be read or downloaded.
     """
+    if hub.is_reference(weights):
+        repository = hub.open_repository(weights)
+        if repository.published is not None:
+            _require_published(repository.published, spec, classes, channels)
+        weights = repository.weights()
     if isinstance(weights, str) and weights in catalog.list_tags(spec.name):
         require_fit(catalog.REGISTRY[spec.name, weights], spec, classes, channels)
     checkpoint = identification.open_weights(weights, spec)
@@ -52,7 +58,7 @@ def open_weights_for(weights, spec, classes, channels):
 
 
 def require_fit(
-    checkpoint: identification.IdentifiedCheckpoint | catalog.WeightsEntry,
+    checkpoint: identification.IdentifiedCheckpoint | catalog.WeightsEntry | hub_config.Published,
     spec: specs.Spec,
     classes: int | None,
     channels: int,
@@ -60,7 +66,8 @@ def require_fit(
     """Raises if a checkpoint does not fit a model that is about to be built.
 
     Args:
-        checkpoint: The `IdentifiedCheckpoint`, or the `WeightsEntry` that announces one.
+        checkpoint: The `IdentifiedCheckpoint`, or the `WeightsEntry` or `Published` that announces
+            one.
         spec: The model's specification.
         classes: Classes of the model's classifier, or None if it has none.
         channels: Channels of the model's input.
@@ -74,6 +81,10 @@ def require_fit(
             f"({checkpoint.title}), but the model is {_describe(spec)}. Build the model as "
             f"{_call(checkpoint.spec)}{_setting(checkpoint.spec)}, or use weights of {spec.name}."
         )
+    _require_sizes(checkpoint, spec, classes, channels)
+
+
+def _require_sizes(checkpoint, spec, classes, channels):
     if checkpoint.channels != channels:
         raise ValueError(
             f"The weights in {checkpoint.path} are of a network that takes "
@@ -103,6 +114,20 @@ def require_fit(
             f"    backbone = {_call(spec, BACKBONE)}\n"
             f'    outputs = keras.layers.Dense({classes}, activation="softmax")(backbone.output)\n'
             "    model = keras.Model(backbone.input, outputs)"
+        )
+
+
+def _require_published(published, spec, classes, channels):
+    """Refuses before a download what a repository itself says does not fit."""
+    published.require_known()
+    if published.spec is not None:
+        known = classes if published.classes is not None else None
+        is_named_so = published.spec.name == spec.name  # also of another form or ratio
+        (_require_sizes if is_named_so else require_fit)(published, spec, known, channels)
+    if not published.is_normalized_as_usual:
+        print(
+            f"{published.path} expects images normalized by other figures than `preprocess_input` "
+            f"takes: (image / 255 - {list(published.mean)}) / {list(published.std)}"
         )
 
 
