@@ -49,6 +49,8 @@ THOROUGH = {
         "test_recipe_runs[ghost_vgg16_cifar10]": "the other families",
         "test_recipe_runs[g_ghost_regnetx_032_imagenet]": "[ghostnet_050_imagenet]",
         "test_recipe_runs[ghostnetv2_100_imagenet]": "[ghostnet_050_imagenet], and test_loop.py",
+        "test_recipe_runs[ghostnetv3_100_imagenet]": "[ghostnet_050_imagenet], and test_loop.py",
+        "test_recipe_runs[ghostnet_100_imagenet_modern]": "the same, and test_classifiers.py",
     },
     "training/test_pipeline.py": {
         "test_shards_and_threads_do_not_matter[folder": "[records",

@@ -1,8 +1,10 @@
 """The networks of a run: what is trained, and copies of what it is taught by."""
 
 import keras
+import numpy as np
 
 from keras_ghostnet import specs
+from keras_ghostnet.layers.bottleneck import Bottleneck
 from keras_ghostnet.layers.normalization import batch_norms
 from keras_ghostnet.registry import from_spec
 from keras_ghostnet.training.recipes import Recipe
@@ -20,13 +22,15 @@ def build_classifier(recipe: Recipe, classes: int) -> keras.Model:
         classifier of its own.
 
     Raises:
-        ValueError: If there is no such model.
+        ValueError: If there is no such model, or it has nothing that `drop_path` could drop.
         OSError: If weights cannot be read or downloaded.
     """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
     try:
         model = _classifier(recipe, classes)
+        if recipe.drop_path:
+            model = with_drop_path(model, recipe.drop_path)
     finally:
         keras.config.set_dtype_policy(before)
     for layer in batch_norms(model):
@@ -34,9 +38,40 @@ def build_classifier(recipe: Recipe, classes: int) -> keras.Model:
     return model
 
 
-def copy_model(model: keras.Model) -> keras.Model:
-    """The same network with variables of its own, as the strategy in whose scope this is needs."""
-    clone = keras.models.clone_model(model)
+def with_drop_path(model: keras.Model, rate: float) -> keras.Model:
+    """A copy of a network, weights included, with stochastic depth.
+
+    Args:
+        model: A network of ghost bottlenecks: C-GhostNet or one of its successors.
+        rate: `drop_path` of the last bottleneck, in [0, 1). It rises linearly from 0 at the first.
+
+    Raises:
+        ValueError: If the network has no bottlenecks.
+    """
+    names = [layer.name for layer in model.layers if isinstance(layer, Bottleneck)]
+    if not names:
+        raise ValueError(
+            f"`drop_path` is of ghost bottlenecks, of which {model.name} has none: set drop_path=0."
+        )
+    rates = dict(zip(names, np.linspace(0, rate, len(names)).tolist(), strict=True))
+
+    def copy(layer):
+        config = layer.get_config()
+        if layer.name in rates:
+            config["drop_path"] = rates[layer.name]
+        return type(layer).from_config(config)
+
+    return copy_model(model, copy)
+
+
+def copy_model(model: keras.Model, copy_layer=None) -> keras.Model:
+    """The same network with variables of its own, as the strategy in whose scope this is needs.
+
+    Args:
+        model: A Keras model.
+        copy_layer: Function of a layer that makes its counterpart; None for Keras' own.
+    """
+    clone = keras.models.clone_model(model, clone_function=copy_layer)
     clone.set_weights(model.get_weights())
     return clone
 

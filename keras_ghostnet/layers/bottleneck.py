@@ -27,6 +27,7 @@ class Bottleneck(Block):
         "dilation_rate",
         "input_dilation",
         "dilate",
+        "drop_path",
     )
 
     def __init__(
@@ -42,6 +43,7 @@ class Bottleneck(Block):
         dilate: bool,
         activation: Activation,
         data_format: str | None,
+        drop_path: float,
         **kwargs: Any,
     ) -> None:
         super().__init__(activation, data_format, **kwargs)
@@ -61,11 +63,17 @@ class Bottleneck(Block):
                 f"{type(self).__name__}: `se_ratio` must be a number, 0 or more. "
                 f"Received: se_ratio={se_ratio!r}."
             )
+        if not isinstance(drop_path, float | numbers.Real) or not 0 <= drop_path < 1:
+            raise ValueError(
+                f"{type(self).__name__}: `drop_path` must be a number in [0, 1). "
+                f"Received: drop_path={drop_path!r}."
+            )
         self.expansion = expansion
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
         self.se_ratio = se_ratio
+        self.drop_path = drop_path
         self.padding = padding
         self.dilation_rate = dilation_rate
         self.input_dilation = input_dilation
@@ -88,6 +96,15 @@ class Bottleneck(Block):
                 SqueezeExcite(self.se_ratio, activation=self.activation, name="se", **self.part)
             )
         self.residual.append(project)
+        if self.drop_path:
+            self.residual.append(
+                keras.layers.Dropout(
+                    self.drop_path,
+                    noise_shape=(None, 1, 1, 1),  # all of an example, or nothing
+                    name="drop_path",
+                    dtype=self.dtype_policy,
+                )
+            )
         self.shortcut: list[keras.Layer] = []
 
     def build(self, input_shape: Shape) -> None:

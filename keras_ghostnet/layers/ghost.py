@@ -197,6 +197,9 @@ class GhostBottleneck(Bottleneck):
             with 0 the shortcut is folded as well.
         activation: Any Keras activation, of the first ghost module and of SE's hidden units.
         data_format: `"channels_last"` or `"channels_first"`; None takes Keras' setting.
+        drop_path: The fraction of the examples that in training go through the shortcut alone,
+            in [0, 1): stochastic depth (Huang et al., ECCV 2016). What the others get of the
+            modules is scaled by `1 / (1 - drop_path)`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape: `(batch, height, width, channels)` for channels last.
@@ -226,6 +229,7 @@ class GhostBottleneck(Bottleneck):
         attention: bool = False,
         branches: int = 1,
         data_format: str | None = None,
+        drop_path: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -240,6 +244,7 @@ class GhostBottleneck(Bottleneck):
             dilate,
             activation,
             data_format,
+            drop_path,
             **kwargs,
         )
         self.check_branches(branches)

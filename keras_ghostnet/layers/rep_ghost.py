@@ -96,6 +96,9 @@ class RepGhostBottleneck(Bottleneck):
         dilation_rate, input_dilation, dilate: As in `GhostBottleneck`.
         activation: Any Keras activation, of the first module and of SE's hidden units.
         data_format: `"channels_last"` or `"channels_first"`; None takes Keras' setting.
+        drop_path: The fraction of the examples that in training go through the shortcut alone,
+            in [0, 1): stochastic depth (Huang et al., ECCV 2016). What the others get of the
+            modules is scaled by `1 / (1 - drop_path)`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape: `(batch, height, width, channels)` for channels last.
@@ -122,6 +125,7 @@ class RepGhostBottleneck(Bottleneck):
         dilate: bool = False,
         activation: Activation = "relu",
         data_format: str | None = None,
+        drop_path: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -136,6 +140,7 @@ class RepGhostBottleneck(Bottleneck):
             dilate,
             activation,
             data_format,
+            drop_path,
             **kwargs,
         )
         self.cheap_kernel_size = cheap_kernel_size

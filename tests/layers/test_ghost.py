@@ -341,3 +341,22 @@ def test_bottleneck_refuses(options, message):
 def test_layers_with_weights_are_no_activations():
     with pytest.raises(ValueError, match="not a layer with weights of its own"):
         GhostModule(8, activation=keras.layers.PReLU())
+
+
+def test_drop_path_leaves_the_shortcut_of_some_examples_and_scales_the_others():
+    layer = GhostBottleneck(expansion=12, filters=8, drop_path=0.25)
+    x = keras.random.normal((400, 2, 2, 8), seed=0)
+    changes = np.asarray(layer(x, training=True) - x)
+    modules = x
+    for part in layer.residual[:-1]:
+        modules = part(modules, training=True)
+    is_dropped = ~changes.any(axis=(1, 2, 3))
+    assert is_dropped.mean() == pytest.approx(0.25, abs=0.08)
+    kept = np.asarray(modules)[~is_dropped]
+    np.testing.assert_allclose(0.75 * changes[~is_dropped], kept, atol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [1, -0.1, "0.5"])
+def test_drop_path_out_of_range(rate):
+    with pytest.raises(ValueError, match=r"`drop_path` must be a number in \[0, 1\)"):
+        GhostBottleneck(expansion=12, filters=8, drop_path=rate)

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from keras_ghostnet.export.graph import deploy
+from keras_ghostnet.layers.bottleneck import Bottleneck
 from keras_ghostnet.training import classifiers, recipes
 
 MODEL = "ghostnet_050"
@@ -11,8 +13,8 @@ MODEL = "ghostnet_050"
 pytestmark = pytest.mark.usefixtures("short_networks")
 
 
-def build(classes, weights="none", model=MODEL):
-    settings = [f"model={model}", "image_size=32", f"weights={weights}"]
+def build(classes, weights="none", model=MODEL, *settings):
+    settings = [f"model={model}", "image_size=32", f"weights={weights}", *settings]
     return classifiers.build_classifier(
         recipes.override(recipes.get_recipe("smoke"), settings), classes
     )
@@ -54,3 +56,25 @@ def test_a_run_of_another_network_says_what_to_set(runs):
 def test_a_run_without_an_epoch(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"neither model\.keras, of a training run that"):
         build(5, tmp_path)
+
+
+def test_drop_path_rises_with_depth_and_is_gone_once_deployed():
+    plain, model = (build(4, "none", MODEL, f"drop_path={rate}") for rate in (0, 0.3))
+    model.set_weights(plain.get_weights())
+    rates = [layer.drop_path for layer in model.layers if isinstance(layer, Bottleneck)]
+    assert len(rates) > 1
+    np.testing.assert_allclose(rates, np.linspace(0, 0.3, len(rates)))
+    assert [weight.path for weight in model.weights] == [weight.path for weight in plain.weights]
+    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
+    expected = np.asarray(plain(images))
+    np.testing.assert_array_equal(model(images), expected)
+    deployed = deploy(model)
+    np.testing.assert_allclose(deployed(images), expected, atol=1e-4 * expected.std())
+    assert not [layer for layer in deployed._flatten_layers() if "drop" in layer.name]
+
+
+def test_drop_path_needs_bottlenecks():
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(3)(inputs), name="dense")
+    with pytest.raises(ValueError, match=r"dense has none: set drop_path=0\."):
+        classifiers.with_drop_path(model, 0.1)

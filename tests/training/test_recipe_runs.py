@@ -18,6 +18,8 @@ BATCH = 8
 RUN = {
     "ghostnet_050_imagenet": "ghostnet_050",
     "ghostnetv2_100_imagenet": "ghostnet_050",
+    "ghostnetv3_100_imagenet": "ghostnet_050",
+    "ghostnet_100_imagenet_modern": "ghostnet_050",
     "g_ghost_regnetx_032_imagenet": "g_ghost_regnetx_002",
     "ghost_vgg16_cifar10": "ghost_vgg16",
 }
@@ -26,6 +28,10 @@ SIBLINGS = {  # these differ from one that is run in the network alone
     "ghostnet_130_imagenet": "ghostnet_050_imagenet",
     "ghostnetv2_130_imagenet": "ghostnetv2_100_imagenet",
     "ghostnetv2_160_imagenet": "ghostnetv2_100_imagenet",
+    "ghostnetv3_050_imagenet": "ghostnetv3_100_imagenet",
+    "ghostnetv3_130_imagenet": "ghostnetv3_100_imagenet",
+    "ghostnetv3_160_imagenet": "ghostnetv3_100_imagenet",
+    "ghostnetv3_100_imagenet_modern": "ghostnet_100_imagenet_modern",
     "g_ghost_regnetx_040_imagenet": "g_ghost_regnetx_032_imagenet",
     "g_ghost_regnetx_080_imagenet": "g_ghost_regnetx_032_imagenet",
     "g_ghost_regnetx_160_imagenet": "g_ghost_regnetx_032_imagenet",

@@ -10,12 +10,17 @@ from keras_ghostnet.training.recipes import (
     g_ghostnet,
     ghostnet,
     ghostnetv2,
+    ghostnetv3,
+    modern,
     repghostnet,
     smoke,
 )
 from keras_ghostnet.training.recipes.recipe import Recipe, list_settings, override
 
-MODULES = (ghostnet, ghostnetv2, repghostnet, g_ghostnet, cifar, fine_tuning, digits, smoke)
+MODULES = (
+    *(ghostnet, ghostnetv2, ghostnetv3, repghostnet, modern),
+    *(g_ghostnet, cifar, fine_tuning, digits, smoke),
+)
 RECIPES = {recipe.name: recipe for module in MODULES for recipe in module.RECIPES}
 
 __all__ = ["RECIPES", "Recipe", "documentation", "get_recipe", "list_settings", "override"]

@@ -17,6 +17,14 @@ noise on the rate (--lr-noise 0.42 0.9) is left out; and its mixed precision (--
 from keras_ghostnet.training.data import Augmentation
 from keras_ghostnet.training.recipes.recipe import Recipe
 
+AUGMENTATION = Augmentation(  # timm's rand-m9-mstd0.5, in place of the color jitter
+    color_jitter=0.0,
+    rand_augment=(2, 9),
+    rand_augment_std=0.5,
+    rand_augment_probability=0.5,
+    erasing=0.2,
+)
+
 RECIPES = tuple(
     Recipe(
         name=f"ghostnetv2_{width}_imagenet",
@@ -35,13 +43,7 @@ RECIPES = tuple(
         label_smoothing=0.1,
         dropout_rate=0.2,
         ema=0.9999,
-        augmentation=Augmentation(
-            color_jitter=0.0,
-            rand_augment=(2, 9),
-            rand_augment_std=0.5,
-            rand_augment_probability=0.5,
-            erasing=0.2,
-        ),
+        augmentation=AUGMENTATION,
     )
     for width, published in (("100", 75.3), ("130", 76.9), ("160", 77.8))
 )

@@ -65,6 +65,8 @@ class Recipe:
             beside the momentum. What AdamW and LAMB do; not what the papers with SGD did.
         label_smoothing: Part of the target that is spread over all classes, in [0, 1).
         dropout_rate: In front of the classifier, in [0, 1).
+        drop_path: Stochastic depth: the fraction of the examples that pass the last bottleneck
+            unchanged, in [0, 1); from the first one on it rises linearly.
         accumulate: Parts in which a replica takes its batch, one after the other, with one update
             for all: as large a batch as the recipe's where memory has no room for it. Batch norm
             sees the parts.
@@ -112,6 +114,7 @@ class Recipe:
     weight_decay: NotNegative = 0.0
     label_smoothing: PartialFraction = 0.0
     dropout_rate: PartialFraction = 0.2
+    drop_path: PartialFraction = 0.0
     accumulate: Count = 1
     clip_norm: NotNegative = 0.0
     ema: PartialFraction = 0.0

@@ -15,16 +15,10 @@ not noise.
 """
 
 from keras_ghostnet.training.data import Augmentation
+from keras_ghostnet.training.recipes import ghostnetv2
 from keras_ghostnet.training.recipes.recipe import Recipe
 
-SMALL = Augmentation(color_jitter=0.4, erasing=0.2)
-LARGE = Augmentation(
-    color_jitter=0.0,
-    rand_augment=(2, 9),
-    rand_augment_std=0.5,
-    rand_augment_probability=0.5,
-    erasing=0.2,
-)
+SMALL, LARGE = Augmentation(color_jitter=0.4, erasing=0.2), ghostnetv2.AUGMENTATION
 PUBLISHED = {
     **{"050": 66.95, "058": 68.94, "080": 72.24, "100": 74.22, "111": 75.07},
     **{"130": 76.37, "150": 77.45, "200": 78.81},
