@@ -11,6 +11,7 @@ import functools
 import re
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_ghostnet.training import optimization
@@ -183,8 +184,14 @@ class Loop:
     def restore(self, arrays):
         """Sets everything to what `state` returned.
 
+        Of a state of another number of replicas, every replica gets the mean of all their
+        batch-norm statistics, which is what was evaluated and saved.
+
+        Returns:
+            The number of replicas of the state.
+
         Raises:
-            ValueError: If the arrays are those of another model, optimizer or number of replicas.
+            ValueError: If the arrays are those of another model or optimizer.
         """
         shared = self._shared()
         statistics = {f"replicas/{variable.path}": variable for variable in self._statistics()}
@@ -193,16 +200,16 @@ class Loop:
             raise ValueError(f"The state is of another model: {', '.join(different[:5])} differ.")
         for name, variable in shared.items():
             variable.assign(arrays[name])
-        replicas = self._local_replicas()
+        replicas, count = self._local_replicas(), self.strategy.num_replicas_in_sync
+        before = count
         for name, variable in statistics.items():
-            if len(arrays[name]) != self.strategy.num_replicas_in_sync:
-                raise ValueError(
-                    f"The state is of {len(arrays[name])} replicas, this run has "
-                    f"{self.strategy.num_replicas_in_sync}. Continue with as many."
-                )
+            rows, before = arrays[name], len(arrays[name])
+            if before != count:
+                rows = np.broadcast_to(rows.mean(axis=0), (count, *rows.shape[1:]))
             local = self.strategy.experimental_local_results(variable.value)
             for replica, component in zip(replicas, local, strict=True):
-                component.assign(arrays[name][replica])
+                component.assign(rows[replica])
+        return before
 
     def _shared(self):
         """Variables that are the same on all replicas, by name."""

@@ -268,17 +268,22 @@ class Run:
                 "run's folder must be on a file system that all of them share."
             )
         if state:
-            self.loop.restore(state.variables)
+            before, now = self.loop.restore(state.variables), self.strategy.num_replicas_in_sync
             self.step, self.history, self.sums = state.step, state.history, state.sums
             self.folder.restore_results(damaged, state, self.checkpoints, self.loop)
             epochs = len(self.history)
             within = self.step - epochs * self.steps
             self._say(f"Resuming after {epochs} epochs and {within} steps")
-            before = state.recipe["epochs"]
-            if before < self.recipe.epochs:
+            if before != now:
+                self._say(
+                    f"The number of replicas was {before}, is {now}: each goes on with the mean of "
+                    "their batch-norm statistics. The order of the images stays"
+                )
+            epochs = state.recipe["epochs"]
+            if epochs < self.recipe.epochs:
                 self.folder.extend()
                 self._say(
-                    f"Extended from {before} to {self.recipe.epochs} epochs: the learning rate "
+                    f"Extended from {epochs} to {self.recipe.epochs} epochs: the learning rate "
                     f"follows the {self.recipe.schedule} schedule of {self.recipe.epochs} epochs "
                     f"from here on, and is {float(self.loop.optimizer.learning_rate):.4g} now"
                 )

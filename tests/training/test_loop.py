@@ -188,6 +188,22 @@ def three_steps(*settings, pixel=0.0):
     return history, loop
 
 
+def test_state_of_another_number_of_replicas():
+    """Each goes on with the mean of their statistics: what is evaluated stays the same."""
+    loop = loop_of()
+    loop.train_step(batch())
+    one, three = loop.state(), {}
+    for name, value in one.items():
+        is_local = name.startswith("replicas/")
+        three[name] = np.concatenate([value, 3 * value, 5 * value]) if is_local else value
+    assert loop.restore(one) == 1
+    assert loop.restore(three) == 3
+    assert any(name.startswith("replicas/") for name in one)
+    for name, value in loop.state().items():
+        factor = 3 if name.startswith("replicas/") else 1
+        np.testing.assert_allclose(value, factor * one[name], rtol=1e-6, err_msg=name)
+
+
 def test_l2_is_added_to_the_gradient_before_the_momentum():
     history, _ = three_steps("l2=0.1", "momentum=0.9")
     weight, velocity = history[0].astype("float64"), 0.0

@@ -1,6 +1,7 @@
 """`ghostnet train` with two workers over TFRecords, as a user starts them."""
 
 import json
+import shutil
 import signal
 
 import pytest
@@ -19,7 +20,7 @@ SETTINGS = (
     "synchronized_bn=true",
     "dropout_rate=0",  # its masks differ between replicas
 )
-OPTIONS = ("--checkpoint-steps", "1000", "--checkpoint-minutes", "0", "--keep", "2")
+OPTIONS = ("--checkpoint-steps", "1000", "--checkpoint-minutes", "1e-6", "--keep", "2")
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +54,23 @@ def test_stopped_and_continued_as_one_process(records, tmp_path):
     assert not (run_dir / "metrics.json").exists()
     assert len(list((run_dir / "checkpoints").glob("*.json"))) <= 3
 
+    alone = shutil.copytree(run_dir, tmp_path / "alone")
+    done = runs.train(records, alone, settings=SETTINGS)
+    assert done.returncode == 0, done.stderr
+    assert "The number of replicas was 2, is 1" in done.stdout
+
     with runs.started(words, runs.cluster(2)) as processes:
         outputs = [process.communicate(timeout=600) for process in processes]
         assert [process.returncode for process in processes] == [0, 0], outputs
     assert "Resuming after" in outputs[0][0]
-    assert outputs[1] == ("", "")
+    output, errors = outputs[1]
+    assert all(line.startswith("Waiting for the workers") for line in output.splitlines())
+    assert not errors
 
     done = runs.train(records, tmp_path / "one", settings=SETTINGS)
     assert done.returncode == 0, done.stderr
-    found, expected = metrics(run_dir), metrics(tmp_path / "one")
-    for row in ("last", "best"):
-        for name in expected[row].keys() - {"images_per_second"}:
-            assert found[row][name] == pytest.approx(expected[row][name], rel=1e-4), name
+    expected = metrics(tmp_path / "one")
+    for found in (metrics(run_dir), metrics(alone)):
+        for row in ("last", "best"):
+            for name in expected[row].keys() - {"images_per_second"}:
+                assert found[row][name] == pytest.approx(expected[row][name], rel=1e-4), name
