@@ -25,6 +25,7 @@ MAX_PIXELS = 64_000_000  # of the images that a model takes
 MAX_VALUES = 2**28  # of any tensor in it, for one image
 SLACK = 2**20  # weights of layers that a file need not hold
 ANSI = re.compile(r"\x1b\[\d*m")  # colors, which Keras puts into messages
+NO_KERAS_FILE = "It is not a file that Keras 3 wrote with `model.save`, or is damaged."
 REASON = 300  # characters of a message of Keras' that are shown
 
 _loading = threading.RLock()  # `_weights_within` changes a class of Keras'
@@ -144,6 +145,8 @@ def _explained(path):
         yield
     except UntrustedModelError as error:
         raise UntrustedModelError(f"{path} cannot be loaded: {error}") from None
+    except hdf5_probe.UnsoundError as error:  # which is not read again for its version
+        raise ValueError(f"{path} cannot be loaded: {error}. {NO_KERAS_FILE}") from None
     except OSError as error:
         if error.errno is not None:  # of the system; h5py's has none
             raise
@@ -160,7 +163,7 @@ def _unloadable(path, error):
     text = f"{path} cannot be loaded: {reason[:REASON].rstrip('. ')}"
     written = _keras_version(path)
     if written is None:
-        return f"{text}. It is not a file that Keras 3 wrote with `model.save`, or is damaged."
+        return f"{text}. {NO_KERAS_FILE}"
     text += f". It was written by Keras {written}; this is Keras {keras.__version__}."
     if _numbers(written) > _numbers(keras.__version__):
         return f'{text} Install the newer one: pip install "keras>={written}"'

@@ -1,6 +1,7 @@
 """A share of `make test-hostile`: mutated files, of the kinds that are read within a process."""
 
 import os
+import pathlib
 import signal
 import zipfile
 
@@ -63,6 +64,14 @@ def test_what_hdf5_s_library_never_ends_to_read(tmp_path, monkeypatch):
     path = prepare("model.h5", tmp_path)
     monkeypatch.setattr(hdf5_probe, "SECONDS", 0.2)
     reader = hdf5_probe._start()
-    os.kill(reader.pid, signal.SIGSTOP)
+    os.kill(reader.pid, signal.SIGSTOP)  # a limit of its own ends it if this process is gone
     with pytest.raises(ValueError, match=r"takes more than 0\.2 s"):
         load_model(path)
+
+
+def test_a_reader_that_nobody_ends_ends_itself(tmp_path):
+    path = prepare("model.h5", tmp_path)
+    load_model(path)
+    limits = pathlib.Path(f"/proc/{hdf5_probe._start().pid}/limits").read_text().splitlines()
+    (seconds,) = (line.split()[3] for line in limits if line.startswith("Max cpu time"))
+    assert hdf5_probe.SECONDS <= int(seconds) < 10 * hdf5_probe.SECONDS

@@ -14,14 +14,19 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from typing import IO
 
 import h5py
 
-SECONDS, MEMORY = 20, 4 << 30
+SECONDS, MEMORY = 10, 4 << 30
 HEADER = 8  # bytes of a file's length
 _lock = threading.Lock()
 _readers: list[subprocess.Popen[bytes]] = []  # the one that runs; none at first
+
+
+class UnsoundError(ValueError):
+    """HDF5's library cannot read a file, crashes at it, or never ends."""
 
 
 def open_sound(file: IO[bytes]) -> h5py.File:
@@ -34,7 +39,7 @@ def open_sound(file: IO[bytes]) -> h5py.File:
         The `h5py.File`, to be read.
 
     Raises:
-        ValueError: If HDF5's library crashes at it, takes more than `SECONDS` or `MEMORY` bytes,
+        UnsoundError: If HDF5's library crashes at it, takes more than `SECONDS` or `MEMORY` bytes,
             or cannot read it.
     """
     with _lock:
@@ -69,11 +74,11 @@ def require_sound(file):
     if not answer.endswith(b"\n"):
         _end()
         if is_late.is_set():
-            raise ValueError(f"HDF5's library takes more than {SECONDS} s to read it")
-        raise ValueError("HDF5's library crashes at it: it is damaged, or made to do that")
+            raise UnsoundError(f"HDF5's library takes more than {SECONDS} s to read it")
+        raise UnsoundError("HDF5's library crashes at it")
     reason = json.loads(answer)
     if reason is not None:
-        raise ValueError(reason)
+        raise UnsoundError(reason)
 
 
 def _start():
@@ -109,14 +114,20 @@ def _read(item):
         item[()]  # of numbers, none is a reference
 
 
-def serve():
-    """The process's work, until its standard input ends."""
+def _limit(name, value):
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        limit = getattr(resource, name)
+        resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
+
+
+def serve():
+    """The process's work, until its standard input ends."""
+    _limit("RLIMIT_DATA", MEMORY)
+    _limit("RLIMIT_CORE", 0)
     while header := sys.stdin.buffer.read(HEADER):
+        _limit("RLIMIT_CPU", int(time.process_time()) + SECONDS + 1)  # if nobody is left to end it
         content, reason = sys.stdin.buffer.read(int.from_bytes(header, "big")), None
         try:
             read_all(io.BytesIO(content))
