@@ -110,7 +110,7 @@ def build(
 
     def rebuild():
         return build(
-            spec,
+            checkpoint.spec,
             backbone,
             head,
             include_top=checkpoint.classes is not None,

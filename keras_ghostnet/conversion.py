@@ -62,7 +62,7 @@ def convert_weights(
     model = build(checkpoint.spec.image_size if include_top else None)
     assignments = transfer.assign_weights(checkpoint, model, include_top, lambda: build(None))
     left = set(map(checkpoint.name, checkpoint.tensors)) - {
-        assignment.tensor for assignment in assignments
+        name for assignment in assignments for name in assignment.tensor.split(", ")
     }
     if left and checkpoint.layout is not None:
         raise ValueError(

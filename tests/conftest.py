@@ -59,6 +59,7 @@ SLOW = [
     "training/test_run.py",
     "training/test_workers.py",
     "weights/test_conversion.py",
+    "weights/test_folding.py",
     "weights/test_hostile_pickles.py",
     "weights/test_keras3.py",
     "weights/test_names.py",

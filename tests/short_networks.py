@@ -1,4 +1,4 @@
-"""Both families with few blocks, of each kind some, behind the very same constructors.
+"""The families with few blocks, of each kind some, behind the very same constructors.
 
 Building, tracing and training take a third of the time. The whole networks: `tests/test_models.py`,
 `tests/test_golden.py`, `tests/training/test_recipe_runs.py`.
@@ -10,14 +10,19 @@ from unittest import mock
 
 from keras_ghostnet import specs
 
-whole_ghostnet, whole_g_ghost_regnetx = specs.ghostnet, specs.g_ghost_regnetx
+WIDE = ("ghostnet", "ghostnetv2", "ghostnetv3", "repghostnet")  # families of any width
+whole_g_ghost_regnetx = specs.g_ghost_regnetx
 
 
-def ghostnet(width):
+def shortened(make):
     """Strides of 1 and 2, kernels of 3 and 5, with and without gates, both shortcuts."""
-    spec = whole_ghostnet(width)
-    first, second, *others = spec.stages
-    return dataclasses.replace(spec, stages=(first, second, *(stage[:1] for stage in others)))
+
+    def short(*arguments, **options):
+        spec = make(*arguments, **options)
+        first, second, *others = spec.stages
+        return dataclasses.replace(spec, stages=(first, second, *(stage[:1] for stage in others)))
+
+    return short
 
 
 def g_ghost_regnetx(size):
@@ -36,13 +41,14 @@ def g_ghost_regnetx(size):
 @contextlib.contextmanager
 def short_networks():
     """Within it, every constructor of these families builds the short network."""
+    makers = {family: shortened(getattr(specs, family)) for family in WIDE}
     short = {
-        name: ghostnet(spec.width) if spec.family == "ghostnet" else g_ghost_regnetx(spec.size)
+        name: makers[spec.family](spec.width) if spec.family in WIDE else g_ghost_regnetx(spec.size)
         for name, spec in specs.SPECS.items()
-        if spec.family in ("ghostnet", "g_ghost_regnetx")
+        if spec.family in (*WIDE, "g_ghost_regnetx")
     }
     with (
-        mock.patch.multiple(specs, ghostnet=ghostnet, g_ghost_regnetx=g_ghost_regnetx),
+        mock.patch.multiple(specs, g_ghost_regnetx=g_ghost_regnetx, **makers),
         mock.patch.dict(specs.SPECS, short),
     ):
         yield

@@ -141,7 +141,7 @@ def test_models_are_counted_for_other_sizes(capsys):
 
 def test_weights_lists_the_registry(capsys):
     _, out, _ = run(capsys, "weights")
-    assert out.count("imagenet") == 7
+    assert out.count("imagenet") == 19
     _, out, _ = run(capsys, "weights", "ghostnet_130")
     assert "md5:62571bb90d71a7487679ae97642d13fb" in out
     assert "79.38" in out

@@ -5,6 +5,8 @@ in their standard deviations. Symmetric padding replaced by Keras' "same", or ba
 epsilon by Keras' default, is off by more than 0.01 of that.
 """
 
+import functools
+
 import pytest
 
 import keras_ghostnet
@@ -18,6 +20,9 @@ FLOAT64 = 1e-9
 # keras_cv_attention_models computed its logits in float32: its own rounding remains, however
 # precise we are.
 FLOAT64_OF_FLOAT32 = 2e-5
+# The random weights make timm's GhostNetV2 chaotic: PyTorch's own float32 is off by a third of the
+# standard deviation, and two runs of timm in float64 by 3e-7 of it.
+CHAOTIC = {"timm_ghostnetv2_100_224": 1e-5}
 
 # Parameters of ours over those that the peers counted.
 EXTRA = {
@@ -46,7 +51,7 @@ def load(golden, folder):
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in CHAOTIC])
 def test_float32(name, folder):
     golden = Golden(name)
     model = load(golden, folder)
@@ -62,4 +67,16 @@ def test_float64(name, folder):
         model = load(golden, folder)
         logits = model(golden.images(), training=False)
     assert {weight.dtype for weight in model.weights} == {"float64"}
-    golden.assert_agrees(logits, FLOAT64_OF_FLOAT32 if golden.peer == "kecam" else FLOAT64)
+    tolerance = FLOAT64_OF_FLOAT32 if golden.peer == "kecam" else FLOAT64
+    golden.assert_agrees(logits, CHAOTIC.get(name, tolerance))
+
+
+def test_folded_on_loading(folder):
+    golden = Golden("timm_ghostnetv3_100_224")
+    build = functools.partial(keras_ghostnet.GhostNetV3, deployed=True, classifier_activation=None)
+    with dtype_policy("float64"):
+        with pytest.warns(UserWarning, match="were folded for ghostnetv3_100"):
+            model = build(weights=golden.write(folder), input_shape=golden.input_shape)
+        logits = model(golden.images(), training=False)
+    golden.assert_agrees(logits, FLOAT64)
+    assert keras_ghostnet.count_parameters(model) == 6_125_716

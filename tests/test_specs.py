@@ -1,5 +1,6 @@
 """The tables of both families and what is derived from them, against the papers and the peers."""
 
+import dataclasses
 import json
 import math
 import pathlib
@@ -147,6 +148,31 @@ def test_wrong_width_is_refused_and_named(make, width):
 
 
 # ----------------------------------------------------------------------------- its successors
+
+
+def test_attention_is_in_all_blocks_but_the_first_two():
+    shapes = golden_shapes("timm_ghostnetv2_100_224")
+    names = sorted({name[: name.index(".ghost1")] for name in shapes if ".ghost1" in name})
+    blocks = [block for stage in specs.ghostnetv2(1.0).stages for block in stage]
+    attended = [f"{name}.ghost1.short_conv.0.weight" in shapes for name in names]
+    assert [block.attention for block in blocks] == attended == [False] * 2 + [True] * 14
+    plain = [dataclasses.replace(block, attention=False) for block in blocks]
+    assert plain == [block for stage in specs.GHOSTNET_STAGES for block in stage]
+    assert specs.ghostnetv3(1.0).stages == specs.ghostnetv2(1.0).stages
+
+
+def test_rep_ghost_has_the_channels_of_the_authors_code():
+    shapes = golden_shapes("timm_repghostnet_100_224")
+    names = sorted({name[: name.index(".ghost1")] for name in shapes if ".ghost1" in name})
+    spec = specs.repghostnet(1.0)
+    blocks = [block for stage in spec.stages for block in stage]
+    for name, block in zip(names, blocks, strict=True):
+        assert shapes[f"{name}.ghost1.primary_conv.0.weight"][0] == block.expansion
+        assert shapes[f"{name}.ghost2.primary_conv.0.weight"][0] == block.output
+        assert (f"{name}.se.conv_reduce.weight" in shapes) == (block.se_ratio > 0)
+        if block.stride == 2:
+            assert shapes[f"{name}.conv_dw.weight"][2] == block.kernel
+    assert shapes["blocks.9.0.conv.weight"][0] == spec.final
 
 
 def test_both_forms_are_the_same_network():

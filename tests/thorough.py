@@ -180,6 +180,10 @@ THOROUGH = {
         "test_weights_of_a_network_of_imagenet": "test_weights_of_another_network_are_refused",
     },
     "test_golden.py": {
+        "test_float32[timm_ghostnet_100_192": "[timm_ghostnet_100_224",
+        "test_float64[timm_ghostnet_100_192": "[timm_ghostnet_100_224",
+        "test_float64[timm_ghostnetv3": "test_folded_on_loading",
+        "test_float64[timm_repghostnet": "test_float32[timm_repghostnet",
         "test_float32[huawei_g_ghost_regnetx_016": "[huawei_g_ghost_regnetx_002",
         "test_float32[kecam_ghostnet_100": "[kecam_ghostnet_050",
         "test_float64[huawei_g_ghost_regnetx_016": "[huawei_g_ghost_regnetx_032",
@@ -273,6 +277,11 @@ THOROUGH = {
     },
     "weights/test_conversion.py": {
         "test_the_written_file_holds_the_same_network[.weights.h5]": "[.keras]",
+    },
+    "weights/test_folding.py": {
+        "test_there_and_back[.keras]": "[.weights.h5]",
+        "test_own_form": "test_golden.py",
+        "test_keras_files_of_each_family": "test_there_and_back, weights/test_keras3.py",
     },
     "weights/test_keras3.py": {
         "test_round_trip[True-.keras]": "[False-.keras]",

@@ -57,7 +57,7 @@ class WeightsEntry:
     url: str
     hash: str | None
     format: str
-    top1: float
+    top1: float | None
     top5: float | None
     license: str
     source: str
@@ -83,11 +83,13 @@ class WeightsEntry:
 
 
 _KECAM = "https://github.com/leondgarse/keras_cv_attention_models/releases/download/ghostnetv2/"
-_HUAWEI = "https://github.com/huawei-noah/Efficient-AI-Backbones/releases/download/g_ghost_regnet/"
+_HUAWEI = "https://github.com/huawei-noah/Efficient-AI-Backbones/releases/download/"
+_REPGHOST = "https://github.com/ChengpengChen/RepGhost/releases/download/RepGhost/"
 _PADDLE = "https://paddle-imagenet-models-name.bj.bcebos.com/dygraph/"
 _BY_KECAM = "converted by keras_cv_attention_models (MIT)"
 _BY_PADDLE = "trained by PaddleClas"
 _BY_HUAWEI = "trained by the authors, huawei-noah/Efficient-AI-Backbones"
+_BY_REPGHOST = "trained by the authors, ChengpengChen/RepGhost"
 
 
 def _kecam(model, tag, file, md5, top1, top5, trained):
@@ -109,6 +111,18 @@ def _huawei(model, file, top1):
     )
 
 
+def _repghost(model, file, top1):
+    url = f"{_REPGHOST}{file}.pth.tar"
+    return WeightsEntry(model, "imagenet", url, None, "torch", top1, None, "MIT", _BY_REPGHOST)
+
+
+def _timm(model, top1, top5=None, license="Apache-2.0", trained=_BY_HUAWEI):
+    return WeightsEntry(
+        model, "timm", f"https://huggingface.co/timm/{model}.in1k/resolve/main/model.safetensors",
+        None, "safetensors", top1, top5, license, f"{trained}, hosted by timm",
+    )  # fmt: skip
+
+
 # fmt: off
 ENTRIES = (
     _kecam("ghostnet_050", "imagenet", "ghostnet_050_imagenet.h5",
@@ -119,17 +133,39 @@ ENTRIES = (
            "3a73bc721765c516a894b567674fc60b", 75.79, 92.5, _BY_PADDLE),
     _kecam("ghostnet_130", "ssld", "ghostnet_130_ssld.h5",
            "62571bb90d71a7487679ae97642d13fb", 79.38, 94.5, _BY_PADDLE + " by distillation"),
-    WeightsEntry("ghostnet_100", "timm",
-                 "https://huggingface.co/timm/ghostnet_100.in1k/resolve/main/model.safetensors",
-                 None, "safetensors", 73.98, 91.46, "Apache-2.0", _BY_HUAWEI + ", hosted by timm"),
+    _timm("ghostnet_100", 73.98, 91.46),
     _paddle("ghostnet_050", "paddle", "GhostNet_x0_5_pretrained.pdparams", 66.88, 86.9),
     _paddle("ghostnet_100", "paddle", "GhostNet_x1_0_pretrained.pdparams", 74.02, 91.6),
     _paddle("ghostnet_130", "paddle", "GhostNet_x1_3_pretrained.pdparams", 75.79, 92.5),
     _paddle("ghostnet_130", "paddle_ssld", "GhostNet_x1_3_ssld_pretrained.pdparams", 79.38, 94.5),
-    _huawei("g_ghost_regnetx_032", "g_ghost_regnet_3.2g_77.8.pth", 77.8),
-    _huawei("g_ghost_regnetx_040", "g_ghost_regnet_4.0g_78.6.pth", 78.6),
-    _huawei("g_ghost_regnetx_080", "g_ghost_regnet_8.0g_79.0.pth", 79.0),
-    _huawei("g_ghost_regnetx_160", "g_ghost_regnet_16.0g_79.9.pth", 79.9),
+    _huawei("ghostnetv2_100", "GhostNetV2/ck_ghostnetv2_10.pth.tar", 75.3),
+    _huawei("ghostnetv2_130", "GhostNetV2/ck_ghostnetv2_13.pth.tar", 76.9),
+    _huawei("ghostnetv2_160", "GhostNetV2/ck_ghostnetv2_16.pth.tar", 77.8),
+    _timm("ghostnetv2_100", 75.19),
+    _timm("ghostnetv2_130", 76.75),
+    _timm("ghostnetv2_160", 77.84),
+    _huawei("ghostnetv3_100", "GhostNetV3/ghostnetv3-1.0.pth.tar", 77.13),  # moving average
+    _timm("ghostnetv3_100", None),
+    _repghost("repghostnet_050", "repghostnet_0_5x_43M_66.95", 66.95),
+    _repghost("repghostnet_058", "repghostnet_0_58x_60M_68.94", 68.94),
+    _repghost("repghostnet_080", "repghostnet_0_8x_96M_72.24", 72.24),
+    _repghost("repghostnet_100", "repghostnet_1_0x_142M_74.22", 74.22),
+    _repghost("repghostnet_111", "repghostnet_1_11x_170M_75.07", 75.07),
+    _repghost("repghostnet_130", "repghostnet_1_3x_231M_76.37", 76.37),
+    _repghost("repghostnet_150", "repghostnet_1_5x_301M_77.45", 77.45),
+    _repghost("repghostnet_200", "repghostnet_2_0x_516M_78.81", 78.81),
+    _timm("repghostnet_050", 66.98, None, "MIT", _BY_REPGHOST),
+    _timm("repghostnet_058", 68.94, None, "MIT", _BY_REPGHOST),
+    _timm("repghostnet_080", 72.24, None, "MIT", _BY_REPGHOST),
+    _timm("repghostnet_100", 74.21, None, "MIT", _BY_REPGHOST),
+    _timm("repghostnet_111", 75.06, None, "MIT", _BY_REPGHOST),
+    _timm("repghostnet_130", 76.38, None, "MIT", _BY_REPGHOST),
+    _timm("repghostnet_150", 77.47, None, "MIT", _BY_REPGHOST),
+    _timm("repghostnet_200", 78.8, None, "MIT", _BY_REPGHOST),
+    _huawei("g_ghost_regnetx_032", "g_ghost_regnet/g_ghost_regnet_3.2g_77.8.pth", 77.8),
+    _huawei("g_ghost_regnetx_040", "g_ghost_regnet/g_ghost_regnet_4.0g_78.6.pth", 78.6),
+    _huawei("g_ghost_regnetx_080", "g_ghost_regnet/g_ghost_regnet_8.0g_79.0.pth", 79.0),
+    _huawei("g_ghost_regnetx_160", "g_ghost_regnet/g_ghost_regnet_16.0g_79.9.pth", 79.9),
 )
 # fmt: on
 REGISTRY = {(entry.model, entry.tag): entry for entry in ENTRIES}

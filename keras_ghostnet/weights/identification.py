@@ -5,7 +5,7 @@ import os
 import re
 
 from keras_ghostnet import specs
-from keras_ghostnet.weights import catalog, keras3, layouts, paddle
+from keras_ghostnet.weights import catalog, keras3, layouts, paddle, shapes
 from keras_ghostnet.weights.readers import read_checkpoint
 from keras_ghostnet.weights.readers.checkpoint import is_floating
 
@@ -152,7 +152,7 @@ def identify_checkpoint(path: str | os.PathLike[str]) -> IdentifiedCheckpoint:
         )
     layout, names = identified
     tensors = {name: tensors[tensor] for name, tensor in names.items()}
-    spec = layouts.identify_spec(layout, tensors)
+    spec = shapes.identify_spec(layout, tensors)
     if spec is None:
         raise ValueError(
             f"{path}: the names are those of {layout.title}, but the shapes belong to no network "
@@ -165,8 +165,8 @@ def identify_checkpoint(path: str | os.PathLike[str]) -> IdentifiedCheckpoint:
         format=checkpoint.format,
         layout=layout,
         spec=spec,
-        classes=layouts.classes(layout, tensors),
-        channels=layouts.input_channels(layout, tensors),
+        classes=shapes.classes(layout, tensors),
+        channels=shapes.input_channels(layout, tensors),
         tensors=tensors,
         names=names,
         files=checkpoint.files,

@@ -13,10 +13,11 @@ import tempfile
 import keras
 
 from keras_ghostnet import specs
-from keras_ghostnet.weights import layouts
+from keras_ghostnet.weights.shapes import ghostnets_ending_in
 
 SUFFIX = {"keras3_h5": ".weights.h5", "keras3_archive": ".keras"}
-HEADED = ("ghostnet", "ghost_vgg")  # families with a dense layer in front of their classifier
+# Families with a dense layer in front of their classifier.
+HEADED = ("ghostnet", "ghostnetv2", "ghostnetv3", "repghostnet", "ghost_vgg")
 
 
 def describe(path, tensors):
@@ -56,7 +57,7 @@ def foreign_classes(checkpoint):
     spec = checkpoint.spec
     if checkpoint.layout is not None or spec.family not in HEADED or kernel is None:
         return None
-    features = spec.final if spec.family == "ghostnet" else spec.stages[-1][-1]
+    features = spec.final if isinstance(spec, specs.GhostNetSpec) else spec.stages[-1][-1]
     alone = "layers/dense_1/vars/0" not in checkpoint.tensors
     return kernel.shape[1] if alone and kernel.shape[:-1] == (features,) else None
 
@@ -73,7 +74,7 @@ def _candidates(tensors):
     """Specifications that agree with the shapes of a few of the arrays."""
     final = tensors.get("layers/conv2d_1/vars/0")
     if final is not None and final.ndim == 4:
-        yield from layouts.ghostnets_ending_in(final.shape[-1])
+        yield from ghostnets_ending_in(final.shape[-1], _c_ghost(tensors))
     for make in (specs.ghost_vgg16, specs.ghost_resnet56):
         group, _ = _ghost_modules(make())[0]
         cheap = tensors.get(f"{group}/cheap/depthwise_conv2d/vars/0")
@@ -84,21 +85,36 @@ def _candidates(tensors):
     yield from map(specs.g_ghost_regnetx, specs.REGNETX)
 
 
+def _c_ghost(tensors):
+    """Of C-GhostNet and its successors, that whose layers a file has: a function of a width."""
+    first = "layers/ghost_bottleneck/residual/ghost_module/primary"
+    if any(name.startswith("layers/rep_ghost_bottleneck/") for name in tensors):
+        return specs.repghostnet
+    if any(name.startswith(f"{first}/rep_conv2d/") for name in tensors):
+        return specs.ghostnetv3
+    if f"{first}/conv2d/vars/1" in tensors:  # a bias
+        return lambda width: specs.ghostnetv3(width, deployed=True)
+    attended = any("/ghost_module/gate/" in name for name in tensors)
+    return specs.ghostnetv2 if attended else specs.ghostnet
+
+
 def _ghost_modules(spec):
     """The ghost modules of a network: pairs of their group in the file and their filters."""
     if spec.family == "ghost_vgg":
         widths = [filters for stage in spec.stages for filters in stage]
         return [(_numbered("ghost_module", i), filters) for i, filters in enumerate(widths)]
-    if spec.family == "ghostnet":
-        layer = "ghost_bottleneck"
+    module = "ghost_module"
+    if isinstance(spec, specs.GhostNetSpec):
+        rep = "rep_" if spec.family == "repghostnet" else ""
+        layer, module = f"{rep}ghost_bottleneck", f"{rep}ghost_module"
         blocks = [(block.expansion, block.output) for stage in spec.stages for block in stage]
     else:
         layer = "ghost_basic_block"
         blocks = [(filters, filters) for filters, depth in spec.stages for _ in range(depth)]
     return [
-        (f"{_numbered(layer, i)}/residual/{module}", filters)
+        (f"{_numbered(layer, i)}/residual/{name}", filters)
         for i, block in enumerate(blocks)
-        for module, filters in zip(("ghost_module", "ghost_module_1"), block, strict=True)
+        for name, filters in zip((module, f"{module}_1"), block, strict=True)
     ]
 
 
@@ -108,9 +124,13 @@ def _numbered(layer, number):
 
 
 def _same_modules(tensors, spec):
-    ratio = getattr(spec, "ratio", 2)
+    ratio = 1 if spec.family == "repghostnet" else getattr(spec, "ratio", 2)
+    branches = getattr(spec, "branches", 1)
+    place = "batch_normalization/vars/0" if branches else "conv2d/vars/1"
+    if branches > 1:
+        place = "rep_conv2d/norms/batch_normalization/vars/0"
     for group, filters in _ghost_modules(spec):
-        scale = tensors.get(f"{group}/primary/batch_normalization/vars/0")
+        scale = tensors.get(f"{group}/primary/{place}")
         if scale is None or scale.shape != (math.ceil(filters / ratio),):
             return False
     return True

@@ -1,16 +1,34 @@
 """From an identified checkpoint into a model: all of it, once, or an error and nothing."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 
 import keras
 import numpy as np
 
 from keras_ghostnet import specs
-from keras_ghostnet.weights import catalog, hub, hub_config, identification, keras3
+from keras_ghostnet.weights import catalog, folding, hub, hub_config, identification, keras3
 
 BACKBONE = 'include_top=False, pooling="avg", weights=...'
 TOP = ("head", "head_bn", "predictions")  # the layers that `include_top=False` leaves out
+CONSTRUCTORS = {
+    "ghost_resnet": "GhostResNet56",
+    "ghost_vgg": "GhostVGG16",
+    "ghostnet": "GhostNet",
+    "ghostnetv2": "GhostNetV2",
+    "ghostnetv3": "GhostNetV3",
+    "repghostnet": "RepGhostNet",
+}
+FOLDED = (
+    "The weights in {path} have parallel branches and batch norms; they were folded for {model}, "
+    "which is deployed."
+)
+UNFOLDED = (
+    "The weights in {path} are folded. {model} has branches and batch norms: of each convolution's "
+    "branches one took the folded weights, the others scale by 0. It computes the same; to train "
+    "it, load weights that are not folded, or build it with deployed=True."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +37,8 @@ class Assignment:
 
     Attributes:
         variable: The model's Keras variable.
-        tensor: The name of the checkpoint's tensor.
+        tensor: The name of the checkpoint's tensor; if it was made of several, all of their
+            names, with commas.
         value: The array, in Keras' layout.
     """
 
@@ -155,6 +174,9 @@ def plan_assignments(checkpoint, model, include_top, build=None):
         found, unknown = {path: (path, value) for path, value in values.items()}, []
     else:
         found, unknown = _named(checkpoint, model)
+    made = 0
+    if checkpoint.spec.family == "ghostnetv3":
+        found, made = folding.fit(found, model.weights)
     assignments, problems = [], []
     for variable in model.weights:
         tensor, value = found.pop(variable.path, (None, None))
@@ -191,6 +213,10 @@ def plan_assignments(checkpoint, model, include_top, build=None):
             f"The weights in {checkpoint.path} ({checkpoint.title}) do not fit {model.name}; "
             f"nothing was loaded:\n  {shown}{more}"
         )
+    if made:
+        deployed = all(variable.name != "gamma" for variable in model.weights)
+        word = FOLDED if deployed else UNFOLDED
+        warnings.warn(word.format(path=checkpoint.path, model=model.name), stacklevel=2)
     return assignments
 
 
@@ -227,7 +253,8 @@ def _named(checkpoint, model):
     layers = checkpoint.layout.layers(checkpoint.spec)
     rest = dict(checkpoint.tensors)
     found = {}
-    for path in [*(variable.path for variable in model.weights), *_top_variables(layers)]:
+    paths = [*(variable.path for variable in model.weights), *_top_variables(layers)]
+    for path in paths + _own_variables(checkpoint, layers):
         layer = layers.get(path.rpartition("/")[0])
         if layer is None or path in found:
             continue
@@ -236,6 +263,18 @@ def _named(checkpoint, model):
         value = None if array is None else checkpoint.layout.to_keras(array, path)
         found[path] = (checkpoint.name(tensor), value)
     return found, [checkpoint.name(tensor) for tensor in rest]
+
+
+def _own_variables(checkpoint, layers):
+    """The variables that a checkpoint has, if those of the model may be of another form."""
+    if checkpoint.spec.family != "ghostnetv3":
+        return []
+    return [
+        f"{layer}/{name}"
+        for layer, theirs in layers.items()
+        for name in (folding.NORM if "bn" in layer.rpartition("/")[2] else ("kernel", "bias"))
+        if checkpoint.layout.tensor_name(theirs, f"{layer}/{name}") in checkpoint.tensors
+    ]
 
 
 def _finite_as(value, dtype):
@@ -254,7 +293,7 @@ def _shape(channels):
 
 
 def _describe(spec):
-    if spec.family == "ghostnet":
+    if isinstance(spec, specs.GhostNetSpec):
         return f"{spec.name} (width {spec.width:g})"
     if isinstance(spec, specs.CifarSpec) and spec.ratio > 1:
         return f"{spec.name} (ratio {spec.ratio}, cheap kernel {spec.cheap_kernel_size})"
@@ -269,10 +308,9 @@ def _setting(spec):
 
 
 def _call(spec, arguments="weights=..."):
-    if spec.family == "ghostnet":
-        return f"keras_ghostnet.GhostNet({spec.width:g}, {arguments})"
+    if isinstance(spec, specs.GGhostSpec):
+        return f"keras_ghostnet.GGhostRegNetX{spec.size}({arguments})"
+    constructor = f"keras_ghostnet.{CONSTRUCTORS[spec.family]}"
     if isinstance(spec, specs.CifarSpec):
-        constructor = {"ghost_vgg": "GhostVGG16", "ghost_resnet": "GhostResNet56"}[spec.family]
-        given = f"{spec.ratio}, {spec.cheap_kernel_size}, {arguments}"
-        return f"keras_ghostnet.{constructor}({given})"
-    return f"keras_ghostnet.GGhostRegNetX{spec.size}({arguments})"
+        return f"{constructor}({spec.ratio}, {spec.cheap_kernel_size}, {arguments})"
+    return f"{constructor}({spec.width:g}, {arguments})"

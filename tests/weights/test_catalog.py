@@ -64,6 +64,14 @@ def entry(server, cache, monkeypatch):
     return make
 
 
+# Of the paper's table, arXiv 2211.06088.
+REPGHOST = {
+    "repghostnet_050": 66.9, "repghostnet_058": 68.9, "repghostnet_080": 72.2,
+    "repghostnet_100": 74.2, "repghostnet_111": 75.1, "repghostnet_130": 76.4,
+    "repghostnet_150": 77.5, "repghostnet_200": 78.8,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: f"{e.model}-{e.tag}")
 def test_entry(entry):
     spec = specs.get_spec(entry.model)
@@ -74,10 +82,13 @@ def test_entry(entry):
         assert len(bytes.fromhex(digest)) == hashlib.new(algorithm).digest_size
     # What "as published" means: top-1 of the paper's table, which trained again gave +-0.7.
     paper = {"ghostnet_050": 66.2, "ghostnet_100": 73.9, "ghostnet_130": 75.7}
+    paper |= {"ghostnetv2_100": 75.3, "ghostnetv2_130": 76.9, "ghostnetv2_160": 77.8}
+    if spec.family == "repghostnet":
+        paper[spec.name] = REPGHOST[spec.name]
     if "ssld" not in entry.tag and spec.name in paper:
         assert abs(entry.top1 - paper[spec.name]) < 0.7
     assert entry.top5 is None or entry.top1 < entry.top5 < 100
-    assert entry.license == "Apache-2.0"
+    assert entry.license == ("MIT" if spec.family == "repghostnet" else "Apache-2.0")
 
 
 def test_transforms_are_those_of_the_published_accuracies():
@@ -90,6 +101,7 @@ def test_every_width_of_the_paper_and_four_g_ghostnets_have_imagenet_weights():
     assert models == {
         "ghostnet_050", "ghostnet_100", "ghostnet_130", "g_ghost_regnetx_032",
         "g_ghost_regnetx_040", "g_ghost_regnetx_080", "g_ghost_regnetx_160",
+        "ghostnetv2_100", "ghostnetv2_130", "ghostnetv2_160", "ghostnetv3_100", *REPGHOST,
     }  # fmt: skip
     assert "ssld" in catalog.list_tags("ghostnet_130")
 
