@@ -1,3 +1,4 @@
+from .artifact_classifier import open_teacher
 from .artifact_folder import verify
 from .artifacts import ArtifactError, ArtifactResult
 from .exporting import export
@@ -18,6 +19,7 @@ __all__ = [
     "deploy",
     "export",
     "for_tracing",
+    "open_teacher",
     "predict",
     "prune",
     "quantize_aware",

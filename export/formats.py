@@ -149,6 +149,11 @@ def _packages(fmt):
     return [name for extra in fmt.extra.split(",") for name in PACKAGES[extra]]
 
 
+def is_artifact(path: pathlib.Path) -> bool:
+    """Whether a path has an artifact's suffix, or is a SavedModel."""
+    return path.suffix in SUFFIXES or (path / "saved_model.pb").is_file()
+
+
 def require_runtime(fmt: Format) -> None:
     """Refuses a format that cannot be run here, whether or not it can be made.
 

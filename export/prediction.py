@@ -11,8 +11,9 @@ import numpy as np
 
 from keras_ghostnet import builder, model_reference
 from keras_ghostnet.defaults import keras_defaults
-from keras_ghostnet.export import class_names, formats, images, sandbox, sidecar
-from keras_ghostnet.model_input import NORMALIZED, PIXELS, prepare, resolve_input
+from keras_ghostnet.export import class_names, formats, images
+from keras_ghostnet.export.artifact_classifier import ArtifactClassifier
+from keras_ghostnet.model_input import prepare, resolve_input
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.heads import output_activation, to_probabilities
@@ -46,7 +47,7 @@ class Prediction:
 
 @dataclasses.dataclass(frozen=True)
 class _Classifier:
-    """What runs, and how images are prepared for it."""
+    """A Keras model as an `ArtifactClassifier`."""
 
     run: Callable[[np.ndarray], np.ndarray]  # pixels, uint8 (n, *size, 3), to probabilities
     size: tuple[int, int]
@@ -142,13 +143,13 @@ def _best(probabilities, labels, top):
 def _open(model, image_size, input, trust_model):
     if not isinstance(model, keras.Model):
         path = pathlib.Path(model)
-        if path.suffix in formats.SUFFIXES or (path / "saved_model.pb").is_file():
+        if formats.is_artifact(path):
             if input is not None:
                 raise ValueError(
                     f"{path} is an artifact: the JSON file beside it says what it takes. Leave "
                     "--input out."
                 )
-            with _artifact(path) as classifier:
+            with contextlib.closing(ArtifactClassifier(path)) as classifier:
                 yield classifier
             return
         reference = model_reference.resolve_model(model, trust_model)
@@ -171,33 +172,3 @@ def _network(model, labels, crop, input):
     activation = output_activation(model)
     labels = class_names.labels_for(model, labels)
     return _Classifier(run, model.input_shape[1:3], crop, labels)
-
-
-def _require_fit(path, held, size, labels):
-    """Refuses a sidecar of other images or classes than the artifact's."""
-    if held:
-        shape, units = held["inputs"][0]["shape"], held["outputs"][0]["shape"][-1]
-        if list(size) not in (shape[1:3], shape[2:4]) or len(labels) != max(2, units):
-            raise ValueError(
-                f"{sidecar.path_of(path)} says images of {size} and {len(labels)} labels. {path} "
-                f"takes {shape} and outputs {units} values. Export the model again."
-            )
-
-
-@contextlib.contextmanager
-def _artifact(path):
-    content = sidecar.require(path)
-    fmt = formats.get_format(content["format"])
-    formats.require_runtime(fmt)
-    prepared = content["preprocessing"]
-    kind = PIXELS if prepared["normalization_in_artifact"] else NORMALIZED
-    activation = "linear" if content["outputs_are"] == "logits" else "sigmoid"
-    size, labels = tuple(prepared["size"]), tuple(content["labels"])
-
-    def run(pixels):
-        outputs = runner(prepare(pixels, kind))
-        return np.asarray(to_probabilities(outputs, activation))
-
-    with contextlib.closing(sandbox.open_runner(path, fmt, size)) as runner:  # it may be anybody's
-        _require_fit(path, runner.contents, size, labels)
-        yield _Classifier(run, size, prepared["crop"], labels)

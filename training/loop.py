@@ -30,8 +30,8 @@ class Loop:
         build: Function without arguments that builds the model; it must end in logits.
         steps_per_epoch: Training steps in an epoch.
         strategy: A `tf.distribute.Strategy`.
-        teacher: Function without arguments that gives the Keras model to distill from, or None.
-            It takes the same images and has the same classes.
+        teacher: Function without arguments that gives the Keras model or the `Teacher` to distill
+            from, or None. It takes the same images and has the same classes.
         class_weights: Float array `(classes,)`: the cross-entropy of an image is multiplied by its
             class' weight, a mixed image's by their mean over its parts; the distance to a teacher,
             which has no class, is not. None for 1.
@@ -47,9 +47,10 @@ class Loop:
             self.teacher = teacher and teacher()
             self.optimizer = optimization.optimizer(recipe, steps_per_epoch, self.model)
             self.averages = self._averages() if recipe.ema else []
-        if self.teacher:
+        if isinstance(self.teacher, keras.Model):
             self.teacher.trainable = False
             require_exclusive_classes(self.teacher, "Distillation")
+        if self.teacher:
             _require_same_shapes(self.teacher, self.model)
         self.decayed = {id(kernel) for kernel in optimization.decayed_kernels(self.model)}
         self.classes = self.model.output_shape[-1]
@@ -122,7 +123,9 @@ class Loop:
         if not self.teacher:
             return losses
         share, temperature = self.recipe.distillation, self.recipe.temperature
-        taught = logits(self.teacher, images) / temperature
+        is_keras = isinstance(self.teacher, keras.Model)
+        taught = logits(self.teacher, images) if is_keras else self.teacher.logits(images)
+        taught /= temperature
         distance = keras.losses.kl_divergence(
             tf.nn.softmax(taught), tf.nn.softmax(outputs / temperature)
         )

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 from rich.console import Console
 
-from keras_ghostnet import extras, files, model_reference
+from keras_ghostnet import extras, files
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.training import classifiers, distribution, recipes, run_folder
 from keras_ghostnet.training.checkpoints import Checkpoints, State, best_epoch
@@ -26,6 +26,7 @@ from keras_ghostnet.training.progress import TrainingProgress
 from keras_ghostnet.training.recipes.class_weights import weights_of_classes
 from keras_ghostnet.training.settings import Count, Fraction, Positive, within_ranges
 from keras_ghostnet.training.step_monitor import NO_SUMS, StepMonitor
+from keras_ghostnet.training.teachers import Teacher, resolve_teacher
 
 SPLITS = ("train", "val")
 SHOWN = 10  # classes, with their weights
@@ -48,6 +49,7 @@ def train(
     checkpoint_minutes: float = 15.0,
     keep: int = 3,
     bad_limit: float | None = None,
+    teacher: keras.Model | Teacher | None = None,
     trust_model: bool = False,
     console: Console | None = None,
 ) -> dict[str, dict[str, float]]:
@@ -71,6 +73,8 @@ def train(
         checkpoint_minutes: Minutes after which there is a checkpoint at the latest.
         keep: How many of the last checkpoints are kept, beside the best one.
         bad_limit: As `keras_ghostnet.training.data.Pipeline`.
+        teacher: A Keras classifier or `keras_ghostnet.export.open_teacher(FILE)` to distill from,
+            instead of what the recipe's `teacher` names; None for that.
         trust_model: Whether the teacher's file may run code, as
             `keras_ghostnet.model_file.load_model`.
         console: Where the chief worker shows progress and results; None prints nothing.
@@ -100,6 +104,7 @@ def train(
         checkpoint_minutes=checkpoint_minutes,
         keep=keep,
         bad_limit=bad_limit,
+        teacher=teacher,
         trust_model=trust_model,
         console=console,
     )
@@ -109,11 +114,10 @@ def train(
 
 
 class Run:
-    """What `train` carries out, for those who want a teacher of their own or the run's parts.
+    """What `train` carries out, for those who want the run's parts.
 
     Args:
         recipe: The `Recipe`.
-        teacher: A Keras classifier to distill from, instead of the recipe's; None for that.
 
     The other arguments, and what is raised, are those of `train`.
     """
@@ -126,7 +130,7 @@ class Run:
         run_dir: str | os.PathLike,
         *,
         strategy: str = "auto",
-        teacher: keras.Model | None = None,
+        teacher: keras.Model | Teacher | None = None,
         deterministic: bool = False,
         checkpoint_steps: Count = 1000,
         checkpoint_minutes: Positive = 15.0,
@@ -163,9 +167,12 @@ class Run:
         if weights is not None:
             shown = [f"{n} {w:.3g}" for n, w in zip(self.train.class_names, weights, strict=True)]
             self._say(f"Class weights: {', '.join(shown[:SHOWN])}{', ...' * (len(shown) > SHOWN)}")
-        self.loop = Loop(
-            recipe, self._build, self.steps, self.strategy, self._teacher(teacher), weights
+        on_tpu = isinstance(self.strategy, tf.distribute.TPUStrategy)
+        names = self.train.class_names
+        make_teacher = resolve_teacher(
+            recipe.teacher if teacher is None else teacher, names, trust_model, on_tpu, self._say
         )
+        self.loop = Loop(recipe, self._build, self.steps, self.strategy, make_teacher, weights)
         self.evaluator = Evaluator(self.loop.model, self.strategy)
         self.step, self.sums = 0, dict(NO_SUMS)
         self.history: list[dict[str, float]] = []
@@ -215,12 +222,6 @@ class Run:
 
     def _build(self):
         return classifiers.build_classifier(self.recipe, len(self.train.class_names))
-
-    def _teacher(self, model):
-        if model is not None:
-            return lambda: classifiers.copy_model(model)
-        text = self.recipe.teacher
-        return text and model_reference.resolve_model(text, self.trust_model).load
 
     # -------------------------------------------------------------- the run
 

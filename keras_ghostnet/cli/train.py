@@ -4,6 +4,9 @@ SOURCE is a folder of images (train/CLASS/*, val/CLASS/*; or CLASS/*, a fraction
 out), a folder of TFRecords that `ghostnet make-records` wrote, tfds:NAME, or digits.
 """
 
+import contextlib
+import pathlib
+
 from keras_ghostnet.cli.options import add_trust_model
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.quiet import quiet
@@ -73,7 +76,7 @@ def run(args):
 
     console = new_console()  # the real one, before it is held back
     try:
-        with quiet(unless=()):
+        with quiet(unless=()), _teacher(recipe.teacher) as teacher:
             train(
                 recipe,
                 args.data,
@@ -84,9 +87,20 @@ def run(args):
                 checkpoint_minutes=args.checkpoint_minutes,
                 keep=args.keep,
                 bad_limit=args.bad_limit,
+                teacher=teacher,
                 trust_model=args.trust_model,
                 console=console,
             )
     except Stopped as stopped:
         print(stopped)
         return 130
+
+
+def _teacher(text):
+    """A context manager: the teacher, if it is an exported file; else None."""
+    if text is None:
+        return contextlib.nullcontext()
+    from keras_ghostnet.export import formats, open_teacher
+
+    is_artifact = formats.is_artifact(pathlib.Path(text))
+    return open_teacher(text) if is_artifact else contextlib.nullcontext()

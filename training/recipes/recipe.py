@@ -76,8 +76,9 @@ class Recipe:
         precision: Keras' dtype policy.
         synchronized_bn: Whether batch norm takes its statistics over all replicas.
         weights: As the model's constructor: what fine-tuning starts from.
-        teacher: A `.keras` file, a run's folder or a published model's name: a classifier to
-            distill from, which takes the same images and has the same classes; None for none.
+        teacher: A `.keras` file, a run's folder, a published model's name or, of the command, an
+            exported file: a classifier to distill from, which takes the same images and has the
+            same classes; None for none.
         distillation: The distance to the teacher as a fraction of the loss, in [0, 1].
         temperature: By which both networks' logits are divided there.
         class_weights: By which an image's loss is multiplied: `"balanced"` by the number of
