@@ -23,11 +23,14 @@ KERAS = ("", ".keras", ".h5")  # suffixes of runs' folders and of models
 class Teacher:
     """A classifier to distill from that is called with arrays, from within the training step.
 
+    It wraps any function, for example one that calls a network of PyTorch. A Keras model needs
+    none of it, and is faster without.
+
     Args:
         name: What messages call it.
         predict: Function of normalized images, float32 `(n, height, width, 3)`, that returns the
             probabilities of classes that exclude each other, `(n, classes)`.
-        size: `(height, width)` of the images, pixels.
+        size: `(height, width)` of the images, pixels: those that the student trains on.
         labels: The classes' names in the order of the outputs.
         close: Function without arguments that ends what runs it.
 

@@ -26,6 +26,10 @@ MEDIANS = (
 )
 COUNTS = "Parameters and multiply-adds (MACs) are counted in the networks that were measured."
 DIFFERENT = "Where the published figure is another one, it stands below."
+DISTILLED = (
+    "Accuracies are of different trainings: GhostNetV3's and RepViT's networks were distilled from "
+    "larger ones, MobileNetV4's was trained for thousands of epochs."
+)
 NOISY = "~ and a hollow point: the machine was busy with other work meanwhile."
 PARTS = "Parts: XNNPACK does not run the network as a whole; LiteRT's own operators do the rest."
 FRONT = "A network is on the Pareto front if no other one is as accurate at less cost."
@@ -83,6 +87,7 @@ def _notes(found, names, has_pictures):
     )
     notes = {
         PUBLISHED: bool(names),
+        DISTILLED: any(name.startswith(("ghostnetv3_", "repvit_")) for name in names),
         OWN: any(measurement.model not in names for measurement in measured),
         RUNS: any(measurement.images for measurement in measured),
         MEDIANS: any(measurement.unit == "ms" for measurement in measured),

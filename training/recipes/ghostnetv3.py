@@ -12,10 +12,10 @@ nothing of it was trained here, and nothing was published at 0.5x.
 
 The authors' loss adds the cross-entropy with the teacher's probabilities, at a temperature of 1, to
 that with the labels. A `distillation` of 0.5 has half of that sum, which LAMB's steps do not depend
-on. BEiTv2 is no Keras model: TEACHER is a run's folder, a `.keras` file or an exported file of what
-you have, for the same images and classes; without it the network learns from the labels alone. The
-averaged weights (`ema`) are what is evaluated: of the released ones they have 77.13, the others
-76.93.
+on. TEACHER is a run's folder, a `.keras` file or an exported file, for the same images and classes.
+BEiTv2 is no Keras model: in Python, `keras_ghostnet.training.Teacher` wraps a function that calls
+PyTorch's. Without a teacher the network learns from the labels alone. The averaged weights (`ema`)
+are what is evaluated: the released ones have 77.13, those that were not averaged 76.93.
 
 Optimizer, rate, batch and epochs are the paper's, whose text was not at hand when they were written
 down: compare them with its section 4.1 before a run of this length.
