@@ -166,3 +166,19 @@ def duration(seconds):
     if hours < 48:
         return f"{hours} h {minutes:02d} min"
     return f"{hours // 24} d {hours % 24} h"
+
+
+def loss_note(recipe, is_taught):
+    """How the training loss differs from the cross-entropy of the held-out images.
+
+    Args:
+        recipe: A `Recipe`.
+        is_taught: Whether there is a teacher.
+    """
+    notes = {
+        "smoothed labels": recipe.label_smoothing,
+        "mixed images": recipe.augmentation.mixes,
+        "weighted classes": recipe.class_weights,
+        "with a teacher": is_taught,
+    }
+    return ", ".join(note for note, applies in notes.items() if applies)

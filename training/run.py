@@ -22,7 +22,7 @@ from keras_ghostnet.training.data import Pipeline
 from keras_ghostnet.training.data.sources import open_sources
 from keras_ghostnet.training.evaluation import Evaluator
 from keras_ghostnet.training.loop import Loop
-from keras_ghostnet.training.progress import TrainingProgress
+from keras_ghostnet.training.progress import TrainingProgress, loss_note
 from keras_ghostnet.training.recipes.class_weights import weights_of_classes
 from keras_ghostnet.training.settings import Count, Fraction, Positive, within_ranges
 from keras_ghostnet.training.step_monitor import NO_SUMS, StepMonitor
@@ -209,17 +209,6 @@ class Run:
             "fingerprint": {split: source.fingerprint for split, source in sources.items()},
         }
 
-    def _loss_note(self):
-        """How the training loss differs from the cross-entropy of the held-out images."""
-        recipe = self.recipe
-        notes = {
-            "smoothed labels": recipe.label_smoothing,
-            "mixed images": recipe.augmentation.mixes,
-            "weighted classes": recipe.class_weights,
-            "with a teacher": self.loop.teacher,
-        }
-        return ", ".join(note for note, applies in notes.items() if applies)
-
     def _build(self):
         return classifiers.build_classifier(self.recipe, len(self.train.class_names))
 
@@ -238,7 +227,7 @@ class Run:
                 start=self.step,
                 classes=len(self.train.class_names),
                 held_out=self.held_out.examples,
-                loss_note=self._loss_note(),
+                loss_note=loss_note(self.recipe, self.loop.teacher is not None),
             )
             try:
                 with _on_signals(lambda: setattr(self, "stop", True)), self.progress:
