@@ -29,6 +29,7 @@ setup(
         "": ["*.pyi"],
         "keras_ghostnet": ["data/*", "py.typed"],
         "keras_ghostnet.export": ["templates/*"],
+        "keras_ghostnet.hub": ["templates/*"],
         "keras_ghostnet.export.web": ["page/*"],
         "keras_ghostnet.benchmark": ["data/*", "templates/*"],
         "keras_ghostnet.benchmark.arm": ["*.c"],

@@ -1,4 +1,4 @@
-from . import benchmark, export, layers, training, weights
+from . import benchmark, export, hub, layers, training, weights
 from .cifar import GhostResNet56, GhostVGG16
 from .conversion import convert_weights
 from .counting import count_macs, count_parameters
@@ -56,6 +56,7 @@ __all__ = [
     "export",
     "feature_pyramid",
     "freeze_batch_norm",
+    "hub",
     "layers",
     "list_models",
     "predict",

@@ -31,6 +31,15 @@ def path(text: str) -> str:
     return os.path.expanduser(text)
 
 
+def model(text: str) -> str:
+    """The type of every argument that names a model: a path, or one of the Hugging Face hub.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is the address of something else that is not local.
+    """
+    return text if text.startswith("hf://") else path(text)
+
+
 def is_running() -> bool:
     """Whether this process is the `ghostnet` command."""
     return os.path.basename(sys.argv[0] if sys.argv else "") in NAMES

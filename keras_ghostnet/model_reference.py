@@ -1,4 +1,7 @@
-"""What a user names as a model: a run's folder, a `.keras` file, or a published model."""
+"""What a user names as a model: a run's folder, a `.keras` file, or a published model.
+
+Published is what the catalog of weights lists, and every model of the Hugging Face hub.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from keras_ghostnet import files, specs
 from keras_ghostnet.imagenet import imagenet_classes
+from keras_ghostnet.weights import hub, hub_config
 from keras_ghostnet.weights.catalog import REGISTRY, Transform
 
 if TYPE_CHECKING:
     import keras
 
 BEST, CONFIG = "model.keras", "config.json"  # in a run's folder
+WHOLE = (".keras",)  # of the hub's files, those that hold more than weights
 RUN_MARKS = ("last.keras", "metrics.csv", "metrics.json", "checkpoints")  # and only there
 # What is taken of a run's settings: types, least and most.
 NUMBERS = {
@@ -31,11 +36,12 @@ class ModelReference:
     """A model that can be loaded, and what is known of it before.
 
     Attributes:
-        text: What the user named.
+        text: What the user named; of the hub, with its commit.
         labels: The classes' names in the order of the outputs; None if not known.
         recipe: The settings of the run that it comes from; empty if there is none.
         transform: The size and crop of images that it was published with.
         trust_model: Whether its file may run code, as `model_file.load_model`.
+        repository: Of the hub that it is in; None for other models.
     """
 
     text: str
@@ -43,6 +49,7 @@ class ModelReference:
     recipe: dict[str, Any] = dataclasses.field(default_factory=dict)
     transform: Transform = dataclasses.field(default_factory=Transform)
     trust_model: bool = False
+    repository: hub.Repository | None = None
 
     @property
     def crop(self) -> float:
@@ -62,7 +69,7 @@ class ModelReference:
     @property
     def origin(self) -> str | None:
         """The model's file, an absolute path, or its published name; None of one in memory."""
-        if self.text and is_path(self.text):
+        if self.text and self.repository is None and is_path(self.text):
             return str(_file(self.text).absolute())
         return self.text or None
 
@@ -81,10 +88,17 @@ class ModelReference:
         """
         from keras_ghostnet import builder, model_file, registry
 
-        if not is_path(self.text):
+        if self.repository is not None:
+            whole = self.repository.find_file(WHOLE)
+            if whole is None:
+                return _build(self.repository, image_size)
+            path = self.repository.download(whole)
+        elif is_path(self.text):
+            path = _file(self.text)
+        else:
             shape = builder.square(3, image_size or self.transform.size)
             return registry.create_model(self.text, weights=TAG, input_shape=shape)
-        model = model_file.load_model(_file(self.text), self.trust_model)
+        model = model_file.load_model(path, self.trust_model)
         if image_size is None and any(None in tensor.shape[1:] for tensor in model.inputs):
             image_size = self.recipe.get("image_size")
         return model if image_size is None else builder.with_image_size(model, image_size)
@@ -94,8 +108,9 @@ def resolve_model(text: str | os.PathLike[str], trust_model: bool = False) -> Mo
     """Looks a model up, without loading it.
 
     Args:
-        text: A run's folder (its best model), a `.keras` file, in a run's folder or anywhere, or
-            a name of `keras_ghostnet.list_models()`, which comes with its ImageNet weights.
+        text: A run's folder (its best model), a `.keras` file, in a run's folder or anywhere, a
+            name of `keras_ghostnet.list_models()`, which comes with its ImageNet weights, or
+            `hf://ORG/NAME` or `hf://ORG/NAME@REVISION` of the Hugging Face hub.
         trust_model: Whether the file may run code, as `model_file.load_model`.
 
     Returns:
@@ -103,9 +118,13 @@ def resolve_model(text: str | os.PathLike[str], trust_model: bool = False) -> Mo
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
+        ImportError: If the hub's client is not installed.
+        OSError: If the hub cannot be reached.
         ValueError: If there is no such name (the message suggests the nearest), or no weights of
             it are published.
     """
+    if hub.is_reference(text):
+        return _of_hub(hub.open_repository(text), trust_model)
     text = os.path.expanduser(text)
     if not is_path(text):
         entry = REGISTRY.get((specs.get_spec(text).name, TAG))
@@ -133,6 +152,46 @@ def resolve_model(text: str | os.PathLike[str], trust_model: bool = False) -> Mo
             "the training again, which writes it, or copy the model elsewhere to use it alone."
         )
     return ModelReference(text, trust_model=trust_model)
+
+
+def _of_hub(repository, trust_model):
+    """A model of the hub: what it expects is as its `config.json` says."""
+    published = _published(repository)
+    if repository.find_file(WHOLE) is None:  # a network has to be built for the weights
+        published.require_known()
+        repository.require_file()
+    seen = {"crop": published.crop, "image_size": published.size}
+    return ModelReference(
+        repository.text, published.labels, seen, trust_model=trust_model, repository=repository
+    )
+
+
+def _published(repository):
+    return repository.published or hub_config.Published(repository.text)
+
+
+def _build(repository, image_size):
+    """The network of a repository that holds weights alone."""
+    import keras
+
+    from keras_ghostnet import builder, registry
+    from keras_ghostnet.weights import identify_checkpoint
+
+    published, path = _published(repository), repository.weights()
+    checkpoint = identify_checkpoint(path)
+    if checkpoint.classes is None:
+        raise ValueError(
+            f"{repository.text} has no classifier. Build on its backbone in Python: "
+            f'`include_top=False, weights="{repository.text}"`.'
+        )
+    x = keras.Input(builder.square(checkpoint.channels, image_size or published.size))
+    if not published.is_normalized_as_usual:  # then the model takes pixels
+        pairs = list(zip(published.mean, published.std, strict=True))
+        scales, offsets = [1 / (255 * std) for _, std in pairs], [-m / std for m, std in pairs]
+        x = keras.layers.Rescaling(scales, offsets)(x)
+    return registry.from_spec(
+        checkpoint.spec, classes=checkpoint.classes, weights=path, input_tensor=x
+    )
 
 
 def _read_config(path):

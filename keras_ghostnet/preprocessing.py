@@ -7,8 +7,7 @@ import numpy as np
 
 from keras_ghostnet.imagenet import CLASSES, imagenet_classes
 from keras_ghostnet.layers.types import Tensor
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of RGB in [0, 1]
+from keras_ghostnet.specs.conventions import MEAN, STD
 
 
 def preprocess_input(x: Tensor, data_format: str | None = None) -> Tensor:

@@ -24,6 +24,7 @@ SLOW = [
     "benchmark/test_quickstart.py",
     "benchmark/test_scaling.py",
     "export",
+    "hub/test_push.py",
     "layers/test_serialization.py",
     "test_api.py",
     "test_backends.py",

@@ -12,6 +12,7 @@ PACKAGES = [
     "keras_ghostnet",
     "keras_ghostnet.layers",
     "keras_ghostnet.weights",
+    "keras_ghostnet.hub",
     "keras_ghostnet.training",
     "keras_ghostnet.training.data",
     "keras_ghostnet.training.recipes",

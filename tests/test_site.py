@@ -11,7 +11,7 @@ import zlib
 import pytest
 
 import keras_ghostnet
-from keras_ghostnet import benchmark, export, layers, training, weights
+from keras_ghostnet import benchmark, export, hub, layers, training, weights
 
 pytestmark = pytest.mark.docs
 ROOT = pathlib.Path(__file__).parents[1]
@@ -40,7 +40,7 @@ def test_every_public_name_is_in_the_reference(site):
     *_, compressed = (site / "objects.inv").read_bytes().split(b"\n", 4)
     described = {line.split(" ")[0] for line in zlib.decompress(compressed).decode().splitlines()}
     sizes = re.compile("GGhostRegNetX(?!032)")  # one stands for the twelve
-    for module in (keras_ghostnet, layers, weights, training, export, benchmark):
+    for module in (keras_ghostnet, layers, weights, training, export, hub, benchmark):
         for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
             if isinstance(value, types.ModuleType) or name.startswith("__") or sizes.match(name):

@@ -32,6 +32,7 @@ COMMANDS = (
     "predict",
     "devices",
     "export",
+    "push",
     "demo",
     "verify",
     "quantize",

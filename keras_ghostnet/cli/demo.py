@@ -10,12 +10,12 @@ import tempfile
 import threading
 
 from keras_ghostnet.cli.options import add_trust_model
-from keras_ghostnet.command import path, start_backend
+from keras_ghostnet.command import model, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
 
 def arguments(parser):
-    parser.add_argument("model", type=path, metavar="MODEL", help="a run's folder, a .keras file")
+    parser.add_argument("model", type=model, metavar="MODEL", help="a run's folder, a .keras file")
     parser.add_argument(
         "--out", type=path, metavar="DIR", help="folder to keep the page in (default: none)"
     )
@@ -39,7 +39,8 @@ def run(args):
     from keras_ghostnet.export.web.server import require_free, serving
 
     require_free(args.port)
-    resolve_model(args.model)  # whatever is no model is refused before Keras is imported
+    # Whatever is no model is refused before Keras is imported.
+    args.model = resolve_model(args.model).text
     start_backend()
     from keras_ghostnet.cli.tables import notes_of
     from keras_ghostnet.export.exporting import export

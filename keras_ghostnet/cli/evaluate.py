@@ -8,13 +8,13 @@ import json
 
 from keras_ghostnet import extras, files
 from keras_ghostnet.cli.options import add_input, add_trust_model
-from keras_ghostnet.command import path, start_backend
+from keras_ghostnet.command import model, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 from keras_ghostnet.quiet import quiet
 
 
 def arguments(parser):
-    parser.add_argument("model", type=path, metavar="MODEL", help="what to evaluate, see above")
+    parser.add_argument("model", type=model, metavar="MODEL", help="what to evaluate, see above")
     parser.add_argument(
         "--data", required=True, type=path, metavar="SOURCE", help="images, see above"
     )
@@ -62,7 +62,8 @@ def run(args):
     for option in ("output", "picture"):
         if getattr(args, option):
             files.require_place(getattr(args, option), f"--{option}")
-    resolve_model(args.model)  # whatever is no model is refused before Keras is imported
+    # Whatever is no model is refused before Keras is imported.
+    args.model = resolve_model(args.model).text
     start_backend()
     from keras_ghostnet.cli.tables import new_table
     from keras_ghostnet.training import evaluate

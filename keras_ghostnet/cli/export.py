@@ -8,12 +8,12 @@ its training split, verification those held out. Beside every artifact a JSON fi
 import shlex
 
 from keras_ghostnet.cli.options import add_input, add_trust_model, names
-from keras_ghostnet.command import path, start_backend
+from keras_ghostnet.command import model, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
 
 def arguments(parser):
-    parser.add_argument("model", type=path, metavar="MODEL", help="what to export, see above")
+    parser.add_argument("model", type=model, metavar="MODEL", help="what to export, see above")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(
         "--device",
@@ -114,7 +114,8 @@ OPTIONS = (
 def run(args):
     from keras_ghostnet.console import new_console
 
-    resolve_model(args.model)  # whatever is no model is refused before Keras is imported
+    # Whatever is no model is refused before Keras is imported.
+    args.model = resolve_model(args.model).text
     start_backend()
     from keras_ghostnet.export.exporting import export
 

@@ -8,7 +8,7 @@ folder of a SavedModel's version, run in its own runtime. IMAGE is a file, or a 
 import os
 
 from keras_ghostnet.cli.options import add_input, add_trust_model
-from keras_ghostnet.command import path, start_backend
+from keras_ghostnet.command import model, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
 ARTIFACTS = (
@@ -18,7 +18,7 @@ ARTIFACTS = (
 
 
 def arguments(parser):
-    parser.add_argument("model", type=path, metavar="MODEL", help="what classifies, see above")
+    parser.add_argument("model", type=model, metavar="MODEL", help="what classifies, see above")
     parser.add_argument(
         "images", type=path, metavar="IMAGE", nargs="+", help="image files and folders"
     )
@@ -47,7 +47,8 @@ def run(args):
 
     if not os.path.exists(args.model):  # else it may be an artifact
         try:
-            resolve_model(args.model)  # refuses it before Keras is imported
+            # Whatever is no model is refused before Keras is imported.
+            args.model = resolve_model(args.model).text
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{error} {ARTIFACTS}") from error
     start_backend()

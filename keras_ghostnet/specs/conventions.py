@@ -6,6 +6,8 @@ from collections.abc import Iterable
 IMAGENET_SIZE, CIFAR_SIZE = 224, 32
 MIN_SIZE = 32  # of an image's side, pixels: five strides of 2 leave one pixel
 OUTPUT_STRIDES = (8, 16, 32)  # that a network can have
+# ImageNet's, by which RGB images in [0, 1] are normalized.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def stage_dilations(strides: Iterable[int], output_stride: int) -> list[tuple[int, int]]:

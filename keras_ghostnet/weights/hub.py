@@ -11,6 +11,7 @@ import hashlib
 import os
 import pathlib
 import re
+from typing import TypeGuard
 
 from keras_ghostnet.weights import downloads
 from keras_ghostnet.weights.hub_client import PREFIX, HubError, UnreachableError, ask, client
@@ -88,12 +89,11 @@ class Repository:
                 return (usual or found)[0]
         return None
 
-    def weights(self) -> pathlib.Path:
-        """Downloads the file with its weights, or finds it in the cache.
+    def require_file(self) -> str:
+        """The name of the file with its weights.
 
         Raises:
-            ValueError: If there is none, or as `download`.
-            OSError: As `download`.
+            ValueError: If there is none, or as `find_file`.
         """
         name = self.find_file()
         if name is None:
@@ -102,7 +102,16 @@ class Repository:
                 f"{', '.join(self._names()[:8]) or 'no files'}. Expected a file that ends in "
                 f"{', '.join(SUFFIXES)}."
             )
-        return self.download(name)
+        return name
+
+    def weights(self) -> pathlib.Path:
+        """Downloads the file with its weights, or finds it in the cache.
+
+        Raises:
+            ValueError: As `require_file` and `download`.
+            OSError: As `download`.
+        """
+        return self.download(self.require_file())
 
     def download(self, name: str, max_bytes: int = downloads.MAX_BYTES) -> pathlib.Path:
         """Downloads a file of this commit, or finds it in the cache.
@@ -141,7 +150,7 @@ class Repository:
         return sorted(path.name for path in _cached(self.id, self.commit).iterdir())
 
 
-def is_reference(text: object) -> bool:
+def is_reference(text: object) -> TypeGuard[str]:
     """Whether a text names a model of the hub: begins with `hf://`."""
     return isinstance(text, str) and text.startswith(PREFIX)
 
@@ -186,10 +195,13 @@ def open_repository(text: str) -> Repository:
         files = {
             s.rfilename: _entry(s) for s in info.siblings or () if _FILE.fullmatch(s.rfilename)
         }
-    except UnreachableError:
+    except UnreachableError as error:
         folder = _cached(name, asked)
         if folder is None:
-            raise
+            raise UnreachableError(
+                f"{error} It is not in the hub's cache either. Or download its file elsewhere and "
+                "give the path."
+            ) from error
         commit, files = folder.name, None
     if not _COMMIT.fullmatch(str(commit)):
         raise HubError(f"{text}: the hub names no commit of it.")

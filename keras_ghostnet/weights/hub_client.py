@@ -112,7 +112,6 @@ def _explained(name: str, revision: str | None) -> Iterator[None]:
 def _unreachable(where, reason, constants):
     told = " ".join(str(reason).split())[:200] or type(reason).__name__
     return UnreachableError(
-        f"{where} could not be read from {constants.ENDPOINT} ({told}), and is not in "
-        f"{constants.HF_HUB_CACHE}. Check the network and try again, or download the file "
-        "elsewhere and give its path."
+        f"{where}: {constants.ENDPOINT} cannot be reached ({told}). Check the network and try "
+        "again."
     )

@@ -8,9 +8,10 @@ import json
 from typing import Any
 
 from keras_ghostnet import specs
+from keras_ghostnet.specs.conventions import MEAN, STD
 from keras_ghostnet.weights.catalog import Transform
+from keras_ghostnet.weights.layouts import torch_layout
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # as `preprocess_input`, RGB in [0, 1]
 MAX_SIZE, MAX_CLASSES = 8192, 1_000_000
 MAX_LABEL = 1000  # characters
 
@@ -141,23 +142,20 @@ def _labels(names, classes):
     return tuple(names)
 
 
-def timm_config(published: Published, features: int) -> dict[str, Any]:
+def timm_config(published: Published, spec: specs.Spec | None) -> dict[str, Any]:
     """What `parse_config` reads, and timm: the content of a `config.json`.
 
     Args:
         published: What is to be said of a model.
-        features: Numbers in front of its classifier.
+        spec: Of the network whose weights are there in PyTorch's names; None without such.
     """
     config: dict[str, Any] = {
         "architecture": published.architecture,
         "num_classes": published.classes,
-        "num_features": features,
-        "global_pool": "avg",
     }
     if published.labels is not None:
         config["label_names"] = list(published.labels)
     config["pretrained_cfg"] = {
-        "custom_load": False,
         "input_size": [published.channels, published.size, published.size],
         "interpolation": "bicubic",
         "crop_pct": published.crop,
@@ -166,4 +164,8 @@ def timm_config(published: Published, features: int) -> dict[str, Any]:
         "std": list(published.std),
         "num_classes": published.classes,
     }
+    if spec is not None and (layout := torch_layout(spec)) is not None:
+        layers = layout.layers(spec)
+        names = {"first_conv": layers["stem_conv"], "classifier": layers["predictions"]}
+        config["pretrained_cfg"] |= names
     return config

@@ -105,6 +105,24 @@ class Layout:
             return array.transpose(2, 3, 0, 1)
         return array.transpose(2, 3, 1, 0)
 
+    def from_keras(self, array, variable):
+        """The inverse of `to_keras`, for PyTorch's layouts.
+
+        Args:
+            array: As the variable holds it.
+            variable: The variable's path.
+        """
+        *_, owner, name = variable.split("/")
+        if name != "kernel":
+            return array
+        if array.ndim == 2:
+            return array.T[:, :, None, None] if owner == "head" else array.T
+        return (
+            array.transpose(2, 3, 0, 1)
+            if self._is_depthwise(owner)
+            else array.transpose(3, 2, 0, 1)
+        )
+
     def short_name(self, tensor):
         """A tensor's name without the outer layers, which Keras 2 puts in front of it."""
         if self.alias:
@@ -184,6 +202,16 @@ LAYOUTS = (
         ("conv1.weight", "layer1.0.conv1.weight", "layer3.merge.1.weight"),
     ),
 )
+
+
+def torch_layout(spec: specs.Spec) -> Layout | None:
+    """The layout of a network in PyTorch; None where none is public."""
+    form = getattr(spec, "deployed", False)
+    for layout in LAYOUTS:
+        of_spec = (layout.family, getattr(layout, "deployed", False)) == (spec.family, form)
+        if of_spec and layout.source == TORCH:
+            return layout
+    return None
 
 
 def identify_layout(tensors):

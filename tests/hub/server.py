@@ -201,7 +201,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         private = content.get("private") or content.get("visibility") == "private"
         if f"{owner}/{name}" in self.state.repositories:
-            self._json(409, {"error": "You already created this model repo", "url": ""})
+            url = f"{self.state.url}/{owner}/{name}"
+            self._json(409, {"error": "You already created this model repo", "url": url})
             return
         self.state.repositories[f"{owner}/{name}"] = Repository(private=bool(private))
         self.state.repositories[f"{owner}/{name}"].commit({".gitattributes": b"*.keras lfs\n"})

@@ -1,0 +1,3 @@
+from .push import PushResult, push
+
+__all__ = ["PushResult", "push"]

@@ -1,0 +1,95 @@
+"""The model card of a repository: `README.md`, with what the hub reads in front of it."""
+
+import importlib.resources
+import json
+import string
+
+from keras_ghostnet import files
+from keras_ghostnet.version import __version__
+from keras_ghostnet.weights.hub_client import PREFIX
+
+SHOWN = 20  # classes
+SETTINGS = ("name", "epochs", "batch_size", "image_size", "learning_rate", "schedule", "weights")
+_PUNCTUATION = str.maketrans({c: f"\\{c}" for c in string.punctuation if c not in ",'&<"})
+
+
+def render(
+    *, repository, published, parameters, takes, recipe, metrics, has_curve, artifacts, has_weights,
+    in_timm, license,
+) -> str:  # fmt: skip
+    """The text of a model card; whatever is foreign in it is shown as it is, and is no markup.
+
+    Args:
+        repository: `"ORG/NAME"`.
+        published: What the repository says of the model.
+        parameters: The number of weights.
+        takes: `"normalized"` or `"pixels"`.
+        recipe: The run's settings; empty without one.
+        metrics: The content of the run's `metrics.json`; empty without one.
+        has_curve: Whether the learning curve goes along.
+        artifacts: From the artifacts' names to their sidecars' contents.
+        has_weights: Whether there are weights in PyTorch's names.
+        in_timm: Whether timm has the network.
+        license: As `push`.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        finalize=markdown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["yaml"] = lambda text: Markup(json.dumps(files.printable(text)))
+    template = importlib.resources.files(__package__) / "templates" / "model_card.md"
+    return environment.from_string(
+        template.read_text("utf-8")
+    ).render(
+        repository=repository,
+        repository_id=Markup(repository),  # letters, digits and . _ - alone
+        reference=Markup(PREFIX + repository),
+        published=published,
+        parameters=parameters,
+        version=__version__,
+        labels=", ".join(published.labels[:SHOWN]),
+        shown=SHOWN,
+        takes=takes,
+        training=[(name, recipe[name]) for name in SETTINGS if recipe.get(name) is not None],
+        metrics=_figures(metrics),
+        has_curve=has_curve,
+        artifacts=[_row(name, content) for name, content in artifacts.items()],
+        weights=has_weights,
+        in_timm=in_timm,
+        license=license,
+    )
+
+
+def markdown(value: object) -> object:
+    """A value of the card: text becomes one line in which nothing is Markdown or HTML."""
+    if type(value) is not str:  # markup is our own
+        return value
+    text = files.printable(value).translate(_PUNCTUATION)
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _figures(metrics):
+    """The best epoch's figures as the card shows them; None without."""
+    best = metrics.get("best", {})
+    values = [best.get(f"val_{name}") for name in ("loss", "accuracy", "top5")]
+    if not all(isinstance(value, int | float) for value in values):
+        return None
+    loss, accuracy, top5 = values
+    return {"loss": f"{loss:.4f}", "accuracy": f"{accuracy:.2%}", "top5": f"{top5:.2%}"}
+
+
+def _row(name, content):
+    verification = content["verification"]
+    return {
+        "name": name,
+        "format": content["format"],
+        "bytes": content["bytes"],
+        "error": verification["max_error"],
+        "agreement": verification["agreement"],
+    }
