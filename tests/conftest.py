@@ -64,6 +64,7 @@ SLOW = [
     "weights/test_hostile_pickles.py",
     "weights/test_keras3.py",
     "weights/test_names.py",
+    "weights/test_torch_tensors.py",
     "weights/test_transfer.py",
 ]
 # No fast test takes a third of it on an idle machine; processor time, so that load matters little.

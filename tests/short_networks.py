@@ -39,14 +39,6 @@ def g_ghost_regnetx(size):
 
 
 @contextlib.contextmanager
-def whole_networks():
-    """Within it, the whole networks again."""
-    whole = dict(ghostnet=whole_ghostnet, g_ghost_regnetx=whole_g_ghost_regnetx)
-    with mock.patch.multiple(specs, **whole):
-        yield
-
-
-@contextlib.contextmanager
 def short_networks():
     """Within it, every constructor of these families builds the short network."""
     makers = {family: shortened(getattr(specs, family)) for family in WIDE}

@@ -117,11 +117,7 @@ class Layout:
             return array
         if array.ndim == 2:
             return array.T[:, :, None, None] if owner == "head" else array.T
-        return (
-            array.transpose(2, 3, 0, 1)
-            if self._is_depthwise(owner)
-            else array.transpose(3, 2, 0, 1)
-        )
+        return array.transpose((2, 3, 0, 1) if self._is_depthwise(variable) else (3, 2, 0, 1))
 
     def short_name(self, tensor):
         """A tensor's name without the outer layers, which Keras 2 puts in front of it."""
@@ -206,10 +202,9 @@ LAYOUTS = (
 
 def torch_layout(spec: specs.Spec) -> Layout | None:
     """The layout of a network in PyTorch; None where none is public."""
-    form = getattr(spec, "deployed", False)
+    wanted = (spec.family, TORCH, getattr(spec, "deployed", False))
     for layout in LAYOUTS:
-        of_spec = (layout.family, getattr(layout, "deployed", False)) == (spec.family, form)
-        if of_spec and layout.source == TORCH:
+        if (layout.family, layout.source, layout.deployed) == wanted:
             return layout
     return None
 

@@ -8,12 +8,12 @@ import safetensors.numpy
 
 from keras_ghostnet import specs
 from keras_ghostnet.weights.layouts import torch_layout
+from keras_ghostnet.weights.shapes import identify_spec
 
 
 def is_in_timm(spec: specs.Spec) -> bool:
-    """Whether timm has a network of a specification's name, of the same tensors."""
-    is_folded = getattr(spec, "deployed", False)
-    return isinstance(spec, specs.GhostNetSpec) and spec.name in specs.SPECS and not is_folded
+    """Whether timm has a network of a specification's name."""
+    return isinstance(spec, specs.GhostNetSpec) and spec.name in specs.SPECS
 
 
 def torch_tensors(
@@ -39,12 +39,14 @@ def torch_tensors(
     unknown = [path for path in own if path.rpartition("/")[0] not in layers]
     if unknown or "predictions/kernel" not in own:
         return None
-    return {
+    tensors = {
         layout.tensor_name(layers[path.rpartition("/")[0]], path): np.ascontiguousarray(
             layout.from_keras(value, path), "float32"
         )
         for path, value in own.items()
     }
+    # Networks of other names are no layout's, nor those whose batch norms are all folded.
+    return tensors if identify_spec(layout, tensors) == spec else None
 
 
 def _with_head(variables, layers, spec):

@@ -10,18 +10,13 @@ import numpy as np
 import pytest
 
 import keras_ghostnet
-from keras_ghostnet import specs
 from keras_ghostnet.hub import contents, push
 from keras_ghostnet.hub.card import markdown
 from keras_ghostnet.hub.push import MARK
 from keras_ghostnet.model_reference import resolve_model
-from keras_ghostnet.weights import identify_checkpoint
-from keras_ghostnet.weights.layouts import torch_layout
-from keras_ghostnet.weights.torch_tensors import torch_tensors, write_safetensors
 from tests.export.command import ghostnet
-from tests.golden.checkpoints import NAMES, Golden
 from tests.hub.conftest import LABELS, hub_on_loopback
-from tests.short_networks import short_networks, whole_networks
+from tests.short_networks import short_networks
 
 NAME = "org/bees"
 TEXT = f"hf://{NAME}"
@@ -224,51 +219,3 @@ def test_an_overloaded_hub(hub_server, run_dir, monkeypatch):
     monkeypatch.setattr(huggingface_hub.utils._http.time, "sleep", lambda seconds: None)
     hub_server.faults.append(lambda method, path, count: 503 if count < 1 else None)
     assert push(run_dir, TEXT).commit == hub_server.repositories[NAME].names["main"]
-
-
-# ------------------------------------------------------------------ weights in timm's names
-
-
-@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("timm") or "_002_" in n])
-def test_golden_files_come_back(name, tmp_path):
-    """Written from our variables, they have the very names, shapes and values that they had."""
-    golden = Golden(name)
-    with whole_networks():
-        checkpoint = identify_checkpoint(golden.write(tmp_path))
-        layout, variables = torch_layout(checkpoint.spec), {}
-        assert layout == checkpoint.layout
-        for ours, theirs in layout.layers(checkpoint.spec).items():
-            for variable in ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"):
-                path = f"{ours}/{variable}"
-                array = checkpoint.tensors.get(layout.tensor_name(theirs, path))
-                if array is not None and (variable == "kernel") == (array.ndim > 1):
-                    is_norm = f"{theirs}.running_mean" in checkpoint.tensors
-                    if is_norm == (variable in ("gamma", "beta") or "moving" in variable):
-                        variables[path] = layout.to_keras(array, path)
-        found = torch_tensors(checkpoint.spec, variables)
-    expected = golden.tensors()
-    assert {key: value.shape for key, value in found.items()} == {
-        key: value.shape for key, value in expected.items()
-    }
-    for key, value in found.items():
-        np.testing.assert_array_equal(value, expected[key].astype("float32"))
-
-
-def test_a_fine_tuned_network_has_timm_s_head(tmp_path):
-    """A classifier on the pooled features: a head in front that passes them on changes nothing."""
-    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
-    backbone = keras_ghostnet.GhostNet(0.5, include_top=False, pooling="avg")
-    outputs = keras.layers.Dense(3, "softmax", name="own")(backbone.output)
-    model = keras.Model(backbone.input, outputs)
-    tensors = torch_tensors(
-        specs.ghostnet(0.5), {weight.path: weight.numpy() for weight in model.weights}
-    )
-    write_safetensors(tmp_path / "model.safetensors", tensors)
-    built = keras_ghostnet.GhostNet(
-        0.5, classes=3, input_shape=(32, 32, 3), weights=tmp_path / "model.safetensors"
-    )
-    np.testing.assert_allclose(built(images), model(images), rtol=1e-4, atol=1e-7)
-    more = keras.Model(backbone.input, keras.layers.Dense(3)(keras.layers.Dense(3)(outputs)))
-    variables = {weight.path: weight.numpy() for weight in more.weights}
-    assert torch_tensors(specs.ghostnet(0.5), variables) is None
-    assert torch_tensors(specs.ghost_vgg16(), variables) is None
