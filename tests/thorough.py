@@ -83,6 +83,9 @@ THOROUGH = {
         "export/test_mobile_runtimes.py, a device's script",
     },
     "export/graph/test_deploy.py": {
+        "test_successors_of_ghostnet[ghostnetv2": "[ghostnetv3",
+        "test_successors_of_ghostnet[repghostnet": "test_passes.py, branches",
+        "test_both_forms": "weights/test_folding.py, test_successors_of_ghostnet[ghostnetv3",
         "test_the_file_loads_without_this_package": "test_nothing_of_ours_and_nothing_of_training",
         "test_models_of_keras[EfficientNetB0]": "[MobileNetV3Large]",
         "test_models_of_keras[ResNet50]": "[MobileNet]",

@@ -6,6 +6,7 @@ import keras
 
 from keras_ghostnet.export.graph.flatten import flatten
 from keras_ghostnet.export.graph.passes.averages import convolve_averages
+from keras_ghostnet.export.graph.passes.branches import fold_branches
 from keras_ghostnet.export.graph.passes.fold_batch_norm import fold_batch_norms
 from keras_ghostnet.export.graph.passes.fold_gate import fold_gates
 from keras_ghostnet.export.graph.passes.identities import remove_identities
@@ -23,6 +24,7 @@ PASSES = {
     "normalizations": convert_normalizations,
     "selections": merge_selections,
     "batch_norms": fold_batch_norms,
+    "branches": fold_branches,
     "reshapes": remove_reshapes,
     "gates": fold_gates,
     "slices": remove_slices,
@@ -36,9 +38,10 @@ def deploy(model: keras.Model, passes: Sequence[str] = tuple(PASSES)) -> keras.M
 
     The model is taken apart into stock Keras layers, which may be all (`passes=()`). Then dropout
     and the like are removed, pixels that are integers taken as floats, batch norms folded into
-    convolutions, reshapes replaced, the hard sigmoids of gates folded into the convolutions around
-    them, slices of channels made by convolutions of their own, and global pooling moved in front of
-    concatenations. Outputs agree with the model's, at inference, within the rounding of float32.
+    convolutions, parallel convolutions that are added into one, reshapes replaced, the hard
+    sigmoids of gates folded into the convolutions around them, slices of channels made by
+    convolutions of their own, and global pooling moved in front of concatenations. Outputs agree
+    with the model's, at inference, within the rounding of float32.
     `docs/deployment.md` says what each pass saves.
 
     The result's `.keras` file loads with Keras alone. On the TensorFlow backend run it, or trace

@@ -25,10 +25,10 @@ def fold_batch_norms(graph):
             continue
         before, users = node.inputs[0], graph.users(node)
         if _fits(before, node) and graph.only_user(before) is node:
-            scale_output(before, *_affine(node))
+            scale_output(before, *affine(node))
         elif users and all(_fits(user, node) and not sees_padding(user) for user in users):
             for user in users:
-                scale_input(user, *_affine(node))
+                scale_input(user, *affine(node))
         else:
             continue
         graph.replace(node, before)
@@ -40,7 +40,7 @@ def _fits(node, norm):
     return node and is_linear(node) and channel_axis(node) == norm.axis(norm.config["axis"])
 
 
-def _affine(norm):
+def affine(norm):
     """The factor and the offset of each channel."""
     weights = [weight.astype("float64") for weight in norm.weights]
     mean, variance = weights[-2:]

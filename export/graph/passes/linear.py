@@ -28,7 +28,7 @@ def sees_padding(node):
 
 def scale_output(node, scale, shift=0.0):
     """Makes a node compute `scale * output + shift`; either a number, or one for each channel."""
-    kernel, bias = _weights(node)
+    kernel, bias = kernel_and_bias(node)
     channels = len(bias)
     scale, shift = (np.broadcast_to(value, channels) for value in (scale, shift))
     factor = scale.reshape(kernel.shape[-2:]) if node.kind in DEPTHWISE else scale
@@ -40,7 +40,7 @@ def scale_input(node, scale, shift=0.0):
 
     A shift is exact only if the node does not see padding.
     """
-    kernel, bias = _weights(node)
+    kernel, bias = kernel_and_bias(node)
     groups = node.config.get("groups", 1)
     inputs = kernel.shape[-2] * groups
     # One factor for every input channel and output channel of the kernel.
@@ -53,7 +53,7 @@ def scale_input(node, scale, shift=0.0):
     _assign(node, kernel * scale, bias + added)
 
 
-def _weights(node):
+def kernel_and_bias(node):
     """Kernel and bias, zeros if there is none, in double precision."""
     kernel = node.weights[0].astype("float64")
     if node.config["use_bias"]:

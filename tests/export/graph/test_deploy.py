@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ghostnet import create_model
+from keras_ghostnet import GhostNetV3, create_model
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.graph.deploy import PASSES
 from keras_ghostnet.export.graph.flatten import flatten
 from keras_ghostnet.quiet import quiet
 from tests.export.graph.compare import error, images, kinds, outputs, randomize
-from tests.export.networks import NAMES, SHAPE, short_network
+from tests.export.networks import NAMES, SHAPE, SINCE, short_network
+from tests.short_networks import short_networks
 
 OURS = {
     "logits": ("ghostnet_050", dict(classifier_activation=None, input_shape=SHAPE)),
@@ -23,6 +24,7 @@ OURS = {
     "002": ("g_ghost_regnetx_002", dict(classifier_activation=None, input_shape=SHAPE)),
     "006": ("g_ghost_regnetx_006", dict(include_top=False, pooling="max")),
 }
+V3 = dict(input_shape=SHAPE, classes=10, classifier_activation=None)
 applications = keras.applications
 KERAS = {
     applications.MobileNet: dict(alpha=0.25),
@@ -60,6 +62,27 @@ def test_our_models(ours, deployed):
     assert deployed.name == ours.name
     assert (deployed.input_shape, deployed.output_shape) == (ours.input_shape, ours.output_shape)
     assert {layer.dtype for layer in deployed.layers} == {"float32"}
+
+
+@pytest.mark.parametrize("name", SINCE)
+def test_successors_of_ghostnet(name):
+    """Of 72 pixels the attention pools 9 x 9 to 4 x 4: upsampling is to an odd size too."""
+    model = randomize(short_network(name, input_shape=(72, 72, 3)))
+    found = deploy(model)
+    check_equal(model, found)
+    assert not {"BatchNormalization", "Dropout"} & set(kinds(found))
+    adds = [layer for layer in found.layers if isinstance(layer, keras.layers.Add)]
+    assert len(adds) == 5  # the shortcuts
+    convolutions = [layer.name for layer in found.layers if "_conv" in layer.name]
+    assert "stage2_block1_ghost1_cheap_conv" in convolutions
+    assert not [name for name in convolutions if "conv1" in name or "pointwise" in name]
+
+
+def test_both_forms_of_ghostnetv3_are_one_graph():
+    with short_networks():
+        models = [GhostNetV3(0.25, deployed=deployed, **V3) for deployed in (False, True)]
+        counts = [kinds(deploy(model)) for model in models]
+    assert counts[0] == counts[1]
 
 
 def test_nothing_of_ours_and_nothing_of_training_is_left(deployed):
