@@ -1,4 +1,4 @@
-"""What becomes of the networks that shuffle, select, split and shift channels when they deploy."""
+"""What becomes of the networks that shuffle, select, split and shift channels, and gate them."""
 
 import keras
 import numpy as np
@@ -10,7 +10,10 @@ from keras_ghostnet.export.graph import PASSES, deploy, for_tracing
 from keras_ghostnet.export.tflite import conversion, runtime
 
 SIZE = 64
-NETWORKS = ("condensenet_v2_a", "fe_net_100", "shufflenet_v1_g3_100", "shufflenet_v2_050")
+NETWORKS = (
+    *("condensenet_v2_a", "fe_net_100", "shufflenet_v1_g3_100", "shufflenet_v2_050"),
+    *("fasternet_t0", "repvit_m0_9"),  # slices and GELU; gates and GELU
+)
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
