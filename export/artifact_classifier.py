@@ -97,6 +97,11 @@ def open_teacher(path: str | pathlib.Path) -> Teacher:
 def _require_fit(path, held, size, labels):
     """Refuses a sidecar of other images or classes than the artifact's."""
     if held:
+        if len(held["outputs"][0]["shape"]) > 2:
+            raise ValueError(
+                f"{path} classifies every pixel: a picture has no one class. Run it with "
+                "`keras_ghostnet.export.formats.load`, or on a device with run.py."
+            )
         shape, units = held["inputs"][0]["shape"], held["outputs"][0]["shape"][-1]
         if list(size) not in (shape[1:3], shape[2:4]) or len(labels) != max(2, units):
             raise ValueError(

@@ -5,6 +5,7 @@ run in a process of its own.
 """
 
 import contextlib
+import math
 import os
 import pathlib
 
@@ -182,7 +183,8 @@ class Verifier:
                 text = f"{error} It is now called {aside.name}."
                 raise VerificationError(text, error.result) from None
         if self.data is None:
-            claims.compare_figures(content, result, fmt)
+            pixels = math.prod(subject.model.output_shape[1:-1])
+            claims.compare_figures(content, result, fmt, pixels)
         return ArtifactResult(fmt.name, artifact, result, None, subject.sample_for(fmt).described)
 
     def open(self, artifact):
@@ -250,7 +252,8 @@ class Verifier:
         claims.require_usual(content)
         if key not in self._subjects:
             size = model.input_shape[1:3]
-            sample = samples.reopen(origin, size, crop=crop, data=self.data)
+            maps = model.output_shape[1:-1]
+            sample = samples.reopen(origin, size, crop=crop, data=self.data, map_size=maps)
             subject = Subject(model, tuple(content["labels"]), crop, sample, input=kind)
             self._subjects[key] = subject, subject.reference()
         return self._subjects[key]

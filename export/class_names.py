@@ -63,8 +63,12 @@ def labels_for(model, labels):
     return labels
 
 
-def require_classifier(model):
-    """Refuses a model that no format can be made of.
+def require_classifier(model, of_pixels=False):
+    """Refuses a model that is no classifier, or that no format can be made of.
+
+    Args:
+        model: A Keras model.
+        of_pixels: Whether a classifier of every pixel will do, too.
 
     Raises:
         ValueError: If the model is not a classifier of RGB images of a fixed size, has weights
@@ -72,12 +76,16 @@ def require_classifier(model):
             message names the layer.
     """
     shapes = [tuple(tensor.shape[1:]) for tensor in (*model.inputs, *model.outputs)]
-    fits = [len(shape) for shape in shapes] == [3, 1]
+    fits = [len(shape) for shape in shapes] in ([[3, 1], [3, 3]] if of_pixels else [[3, 1]])
     if not fits or None in shapes[0] or shapes[0][-1] != 3:
+        maps = " or, for every pixel, (height, width, classes)" if of_pixels else ""
+        levels = ""
+        if len(model.outputs) > 1:
+            levels = " Of several outputs, export one: `keras.Model(model.input, output)`."
         raise ValueError(
             "An export needs a classifier of RGB images of a fixed size: one input "
-            "(height, width, 3) and one output (classes,). Received a model with inputs and "
-            f"outputs {shapes}: build it with `input_shape=(height, width, 3)`."
+            f"(height, width, 3) and one output (classes,){maps}. Received a model with inputs "
+            f"and outputs {shapes}: build it with `input_shape=(height, width, 3)`.{levels}"
             + (" Or give the size of the images: --image-size." if None in shapes[0] else "")
         )
     odd = [

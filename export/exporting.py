@@ -35,10 +35,11 @@ from keras_ghostnet.model_input import PIXELS
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.data import require_same_classes
-from keras_ghostnet.training.heads import count_classes, require_exclusive_classes
+from keras_ghostnet.training.heads import count_classes, is_of_pixels, require_exclusive_classes
 from keras_ghostnet.training.settings import Count, Pixels, PositiveFraction, within_ranges
 
 ALL = "all"
+OF_IMAGES = ("tflite_int8_qat", "web")  # formats that take no classifier of pixels
 
 Path = str | os.PathLike[str]
 
@@ -74,7 +75,8 @@ def export(
     Args:
         model: A Keras classifier of RGB images of a fixed size; or a run's folder (its best model),
             a `.keras` file, or a name of `keras_ghostnet.list_models()`, taken with its ImageNet
-            weights. Of any precision: its exports are those of, and are compared with, the model
+            weights. A classifier of every pixel, whose output is `(height, width, classes)`, is
+            taken too. Of any precision: its exports are those of, and are compared with, the model
             in float32.
         directory: The folder for the artifacts; made if it is not there.
         formats: The formats' names, `keras_ghostnet.export.formats.FORMATS`; `["all"]` for every
@@ -83,8 +85,9 @@ def export(
             `options` count before its own.
         data: Labeled images: what `keras_ghostnet.training.data.open_source` takes, of which the
             training split calibrates and the held-out split verifies; or arrays of pixels, uint8
-            `(n, height, width, 3)`, and of class indices `(n,)`, of which every second calibrates
-            int8 formats and the others verify. None takes the images that the run was trained on.
+            `(n, height, width, 3)`, and of class indices `(n,)`, or of every pixel's, of which
+            every second calibrates int8 formats and the others verify. None takes the images that
+            the run was trained on.
         calibration: Images without labels to calibrate int8 formats with: a folder, or pixels of
             the model's size, uint8 `(n, height, width, 3)`, as an array or a `.npy` file. If there
             is no `data`, every second one calibrates and the others verify.
@@ -149,7 +152,9 @@ def export(
                 network = source.load(image_size)
             else:
                 network = builder.with_image_size(model, image_size) if image_size else model
-            class_names.require_classifier(network)
+            class_names.require_classifier(network, of_pixels=True)
+            if is_of_pixels(network):
+                _require_fit_for_pixels(network, fmts, data)
             network = _with_file_name(in_float32(network))
             kind = model_input.resolve_input(network, input)
             if any(fmt.name == "saved_model" for fmt in fmts):
@@ -259,7 +264,7 @@ def _subject(network, source, fmts, data, calibration, labels, crop, kind, allow
     if data is None:
         ranges, held_out = images.split_in_halves(ranges)
     elif isinstance(data, tuple):
-        held_out = images.from_arrays(*data, size)
+        held_out = images.from_arrays(*data, size, network.output_shape[1:-1])
         _require_label_range(network, held_out)
         if calibrated and ranges is None:
             ranges, held_out = images.split_in_halves(held_out)
@@ -297,6 +302,22 @@ def _timed(results, subject, folds):
         else result
         for result in results
     ]
+
+
+def _require_fit_for_pixels(network, fmts, data):
+    """Refuses what a classifier of pixels cannot be exported to, or be verified on."""
+    for fmt in fmts:
+        if fmt.name in OF_IMAGES:
+            raise ValueError(
+                f"{fmt.name} is for models of one class an image. {network.name} outputs maps, "
+                f"{network.output_shape[1:]}: choose another format."
+            )
+    if data is not None and not isinstance(data, tuple):
+        raise ValueError(
+            f"{network.name} outputs maps, {network.output_shape[1:]}, and {data} has one class an "
+            "image. Give images without classes with --calibration, or in Python "
+            "data=(pixels, maps of classes)."
+        )
 
 
 def _require_label_range(network, found):

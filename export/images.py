@@ -20,7 +20,8 @@ class Images:
     Attributes:
         name: What they are.
         pixels: RGB uint8 `(n, height, width, 3)`, resized and cropped as in evaluation.
-        labels: The true classes' indices, of those that are held out; None if not known.
+        labels: The true classes' indices, of those that are held out, or maps of them; None if not
+            known.
         class_names: The classes of the source; None if not known.
         origin: What `keras_ghostnet.export.samples.reopen` needs to find them again, a
             dictionary.
@@ -175,13 +176,14 @@ def _spread(count, chosen):
     return np.random.default_rng(0).integers(edges[:-1], edges[1:])
 
 
-def from_arrays(pixels, labels, size):
+def from_arrays(pixels, labels, size, map_size=()):
     """Images that are in memory.
 
     Args:
         pixels: uint8 `(n, height, width, 3)`.
-        labels: The true classes' indices, integers `(n,)`; None if not known.
+        labels: The true classes' indices, integers `(n,)`, or maps of them; None if not known.
         size: `(height, width)` that the pixels must have.
+        map_size: `(height, width)` that maps must have; nothing if there is one class an image.
 
     Returns:
         `Images`.
@@ -192,9 +194,10 @@ def from_arrays(pixels, labels, size):
     pixels = _require_pixels(np.asarray(pixels), size, "The array of images")
     if labels is not None:
         labels = np.asarray(labels)
-        if labels.shape != pixels.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+        shape = (len(pixels), *map_size)
+        if labels.shape != shape or not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(
-                f"Labels of {len(pixels)} images must be integers ({len(pixels)},). Received: "
+                f"Labels of {len(pixels)} images must be integers {shape}. Received: "
                 f"{labels.dtype} {labels.shape}."
             )
     return Images("arrays in memory", pixels, labels)

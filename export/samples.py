@@ -84,7 +84,7 @@ def with_training(held_out, data, size, *, count, **settings):
     )
 
 
-def reopen(origin, size, *, crop, data=None):
+def reopen(origin, size, *, crop, data=None, map_size=()):
     """The images that an artifact was verified on.
 
     Args:
@@ -93,6 +93,7 @@ def reopen(origin, size, *, crop, data=None):
         crop: The fraction of the resized image's shorter side that is kept, in (0, 1].
         data: Another source to take them from, or arrays of pixels and labels; None takes the
             same.
+        map_size: As `from_arrays`.
 
     Returns:
         `Images`.
@@ -105,7 +106,7 @@ def reopen(origin, size, *, crop, data=None):
             images = from_files(origin["unlabeled"], size, crop=origin["crop"])
             return split_in_halves(images)[1]
         if isinstance(data, tuple):
-            return from_arrays(*data, size)
+            return from_arrays(*data, size, map_size)
         if not origin and data is None:
             raise FileNotFoundError("They were arrays in memory.")
         settings = {"split": "val", "seed": 0, "count": HELD_OUT, "crop": crop, **origin}
@@ -152,6 +153,7 @@ def require_trained(model, images, kind):
     from keras_ghostnet.training.heads import (
         count_classes,
         is_multi_label,
+        is_of_pixels,
         output_activation,
         to_probabilities,
     )
@@ -163,7 +165,7 @@ def require_trained(model, images, kind):
         "Its int8 form would be meaningless. Train it first, check that the images are what it was "
         "trained on, or insist with --allow-untrained."
     )
-    if images.labels is not None:
+    if images.labels is not None and not is_of_pixels(model):
         classes, count = count_classes(model), len(chosen)
         right, chance = int((chosen == images.labels).sum()), count / classes
         if right <= chance + 3 * np.sqrt(chance * (1 - 1 / classes)):  # three deviations of guesses
@@ -177,8 +179,8 @@ def require_trained(model, images, kind):
                 f"{model.name} seems to be untrained: it sees the same in all of {len(chosen)} "
                 f"images of {images.name}. {advice}"
             )
-    elif len(set(chosen)) == 1:
+    elif (chosen == chosen.flat[0]).all():
         raise ValueError(
-            f"{model.name} seems to be untrained: it sees class {chosen[0]} in all of "
+            f"{model.name} seems to be untrained: it sees class {chosen.flat[0]} in all of "
             f"{len(chosen)} images of {images.name}. {advice}"
         )

@@ -7,6 +7,7 @@ JSON and numbers; nothing of an artifact is parsed or run here.
 import contextlib
 import importlib
 import json
+import math
 import os
 import pathlib
 import subprocess
@@ -166,12 +167,14 @@ class Sandbox:
 
     def _run(self, images):
         shape = self._ask(images.tobytes(), shape=images.shape)["shape"]
-        if len(shape) != 2 or shape[0] != len(images) or not 0 < shape[1] <= MOST_VALUES:
+        values = math.prod(shape)
+        fits = len(shape) in (2, 4) and shape[0] == len(images)
+        if not fits or not 0 < values <= MOST_VALUES * len(images):
             raise SandboxError(
                 f"{self._name} outputs {tuple(shape)} for {len(images)} images, expected "
-                f"({len(images)}, classes)."
+                f"({len(images)}, classes) or ({len(images)}, height, width, classes)."
             )
-        return np.frombuffer(self._process.read(4 * shape[0] * shape[1]), "float32").reshape(shape)
+        return np.frombuffer(self._process.read(4 * values), "float32").reshape(shape)
 
     def _ask(self, content=b"", **request):
         try:

@@ -45,6 +45,7 @@ _EXPORTED = {  # what those of exports have, and a run's trained file has not
     "verification": {
         "max_error": NUMBER, "typical_error": NUMBER, "cosine": NUMBER, "agreement": NUMBER,
         "accuracy": (*NUMBER, type(None)), "flips": WHOLE, "close_flips": WHOLE, **_IMAGES,
+        "mean_iou?": (*NUMBER, type(None)),
         "p_value": NUMBER, "arithmetic?": (str, type(None)), "origin": _ORIGIN,
     },
 }  # fmt: skip

@@ -39,10 +39,13 @@ class Verification:
             model's outputs.
         typical_error: In the same unit, the median over the images of the root mean square of an
             image's differences: one image that int8 serves badly does not change it.
+            Of a model that classifies every pixel, the figures below are of pixels, not of images.
         cosine: Cosine of the angle between all outputs of both, in [-1, 1].
         agreement: The fraction of the images for which both choose the same class, or the same
             labels, in [0, 1].
         accuracy: The artifact's own accuracy on held-out images, in [0, 1]; None without labels.
+        mean_iou: Of a model of pixels, the mean over the classes of the intersection of predicted
+            and true pixels over their union, in [0, 1], where there are any; else None.
         flips: The number of images whose class changes though the Keras model prefers its own by
             more than the format's margin, `MARGIN` times its `max_typical_error`.
         close_flips: The number of images whose class changes within that margin, as rounding does.
@@ -61,6 +64,7 @@ class Verification:
     close_flips: int
     p_value: float
     arithmetic: str | None = None
+    mean_iou: float | None = None
 
 
 def verify(path, fmt, images, labels, reference, runner=None, activation="linear"):
@@ -114,14 +118,15 @@ def verify_outputs(outputs, reference, labels, fmt, sample=None, activation="lin
     if is_close and is_bounded and result.p_value >= SIGNIFICANCE:
         return result
     margin = MARGIN * fmt.max_typical_error
+    pixels = " pixels" if np.ndim(reference) > 2 else ""
     raise VerificationError(
         f"The {fmt.name} artifact does not compute what the Keras model computes. On "
         f"{sample or f'{len(reference)} images'}: largest error {result.max_error:.2g} standard "
         f"deviations of the outputs (at most {fmt.max_error:g}), typical error "
         f"{result.typical_error:.2g} (at most {fmt.max_typical_error:g}), cosine "
-        f"{result.cosine:.6f} (at least {fmt.min_cosine:g}), another class for {result.flips} "
-        f"whose margin exceeds {margin:.2g} (p = {result.p_value:.2g}, at least {SIGNIFICANCE:g}) "
-        f"and for {result.close_flips} within it. {_advice(fmt, is_close, is_bounded)}",
+        f"{result.cosine:.6f} (at least {fmt.min_cosine:g}), another class for "
+        f"{result.flips}{pixels} whose margin exceeds {margin:.2g} (p = {result.p_value:.2g}, at "
+        f"least {SIGNIFICANCE:g}) and for {result.close_flips} within it. {_advice(fmt, is_close, is_bounded)}",
         result,
     )
 
@@ -149,10 +154,10 @@ def compare(outputs, reference, labels, fmt, activation="linear"):
     """The figures of a `Verification`.
 
     Args:
-        outputs: The artifact's outputs `(n, classes)`.
-        reference: The Keras model's `(n, classes)`.
-        labels: The true classes' indices `(m,)` of the first m images, which are held out; None
-            if not known.
+        outputs: The artifact's outputs `(n, classes)`, or maps `(n, height, width, classes)`.
+        reference: The Keras model's, of the same shape.
+        labels: The true classes' indices `(m,)` of the first m images, which are held out, or maps
+            of them `(m, height, width)`; None if not known.
         fmt: The artifact's `Format`.
         activation: What the model ends in, `keras_ghostnet.training.heads.output_activation`: one
             unit is two classes, several sigmoids are independent labels, all of which have to
@@ -169,8 +174,14 @@ def compare(outputs, reference, labels, fmt, activation="linear"):
     choices = alternatives(reference, activation)
     expected = choices.argmax(axis=-1)
     found = alternatives(outputs, activation).argmax(axis=-1)
-    classes = outputs.argmax(axis=-1) if found.shape[-1] > 1 else found[:, 0]
-    accuracy = None if labels is None else float(np.mean(classes[: len(labels)] == labels))
+    accuracy, mean_iou = None, None
+    if labels is not None:
+        labels = np.ravel(labels)
+        units = outputs.shape[-1]
+        classes = outputs.reshape(-1, units).argmax(axis=-1) if units > 1 else found[:, 0]
+        accuracy = float(np.mean(classes[: len(labels)] == labels))
+        if outputs.ndim > 2:
+            mean_iou = _mean_iou(classes[: len(labels)], labels)
     if fmt.dtype != "int8" and activation != "linear":
         # Saturated probabilities hide errors: their logarithms are logits but for a constant.
         # Not so for int8, in which the smallest steps of a probability are 1/256.
@@ -179,6 +190,7 @@ def compare(outputs, reference, labels, fmt, activation="linear"):
         )
     sigma = reference.std()
     errors = (outputs - reference) / sigma
+    squares = np.square(errors).reshape(len(errors), -1)
     best, chosen = (
         np.take_along_axis(choices, indices[..., None], axis=-1) for indices in (expected, found)
     )
@@ -187,16 +199,25 @@ def compare(outputs, reference, labels, fmt, activation="linear"):
     differing = int(np.sum((found != expected).any(axis=-1)))
     return Verification(
         max_error=float(np.abs(errors).max()),
-        typical_error=float(np.median(np.sqrt(np.square(errors).mean(axis=-1)))),
+        typical_error=float(np.median(np.sqrt(squares.mean(axis=-1)))),
         cosine=float(
             np.vdot(outputs, reference) / (np.linalg.norm(outputs) * np.linalg.norm(reference))
         ),
-        agreement=1 - differing / len(reference),
+        agreement=1 - differing / len(expected),
         accuracy=accuracy,
         flips=flips,
         close_flips=differing - flips,
-        p_value=_probability_of_at_least(flips, len(reference), 1 - fmt.min_agreement),
+        p_value=_probability_of_at_least(flips, len(expected), 1 - fmt.min_agreement),
+        mean_iou=mean_iou,
     )
+
+
+def _mean_iou(predicted, labels):
+    """The mean intersection over union of the classes that are predicted or true anywhere."""
+    classes = np.union1d(predicted, labels)
+    unions = [np.sum((predicted == one) | (labels == one)) for one in classes]
+    both = [np.sum((predicted == one) & (labels == one)) for one in classes]
+    return float(np.mean(np.divide(both, unions)))
 
 
 def _probability_of_at_least(count, trials, rate):

@@ -51,6 +51,11 @@ def count_classes(model: keras.Model) -> int:
     return max(2, model.output_shape[-1])
 
 
+def is_of_pixels(model: keras.Model) -> bool:
+    """Whether a model classifies every pixel: its output is a map `(height, width, classes)`."""
+    return len(model.output_shape) == 4
+
+
 def is_multi_label(model: keras.Model) -> bool:
     """Whether any number of the labels may be true of an image: several sigmoids."""
     return model.output_shape[-1] > 1 and output_activation(model) == "sigmoid"
@@ -78,13 +83,15 @@ def alternatives(outputs: np.ndarray, activation: str) -> np.ndarray:
     """What is compared to decide on an image: of each decision the largest value wins.
 
     Args:
-        outputs: `(n, units)`.
+        outputs: `(n, units)`; of a model of pixels `(n, height, width, units)`.
         activation: What `output_activation` returned for the model.
 
     Returns:
-        `(n, decisions, choices)`: of classes that exclude each other one decision, all outputs;
-        else a decision for every unit, whether the output exceeds 0 or, of a sigmoid, 0.5.
+        `(n, decisions, choices)`, where of a model of pixels n counts all pixels: of classes that
+        exclude each other one decision, all outputs; else a decision for every unit, whether the
+        output exceeds 0 or, of a sigmoid, 0.5.
     """
+    outputs = outputs.reshape(-1, outputs.shape[-1])
     if outputs.shape[-1] > 1 and activation != "sigmoid":
         return outputs[:, None]
     threshold = np.full_like(outputs, 0 if activation == "linear" else 0.5)

@@ -89,7 +89,8 @@ class Model(run.ImageModel):
             outputs = self._module.forward([self._image])
             if not outputs:
                 raise ValueError(f"MNN cannot run {self.path}: it is damaged, or memory is short.")
-            return np.array(outputs[0].read(), "float32").reshape(1, -1)
+            values = np.array(outputs[0].read(), "float32")
+            return values if values.ndim == 4 else values.reshape(1, -1)
 
 
 @contextlib.contextmanager

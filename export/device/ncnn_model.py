@@ -80,7 +80,10 @@ class Model(run.ImageModel):
             code, outputs = extractor.extract(OUTPUT)
         if code:
             raise ValueError(f"ncnn cannot run {self.path}: it is damaged, or memory is short.")
-        return np.array(outputs, "float32").reshape(1, -1)
+        values = np.array(outputs, "float32")
+        if values.ndim == 3 and values.shape[1:] != (1, 1):  # maps, channels first
+            return values.transpose(1, 2, 0)[None]
+        return values.reshape(1, -1)
 
 
 def input_shape(param):

@@ -11,6 +11,7 @@ from keras_ghostnet.export.graph.refusals import naming_layers
 from keras_ghostnet.export.onnx.conversion import convert
 from keras_ghostnet.export.openvino.information import information
 from keras_ghostnet.model_input import NORMALIZED
+from keras_ghostnet.training.heads import is_of_pixels
 
 DTYPES = ("float32", "int8")
 PACKAGES = ("onnx", "onnxruntime", "tf2onnx", "openvino", "nncf")
@@ -44,7 +45,8 @@ def export(
             the file tells Model API of.
         classes: The true classes' indices of the calibration images `(n,)`. If given, layers whose
             rounding costs accuracy on these images stay in float: `quantize_with_accuracy_control`
-            of NNCF, which allows a loss of one image in a hundred. Not for a single output.
+            of NNCF, which allows a loss of one image in a hundred. Not for a single output, nor for
+            a classifier of pixels.
 
     Raises:
         ImportError: If tf2onnx, onnx, ONNX Runtime, OpenVINO or NNCF is missing.
@@ -57,7 +59,8 @@ def export(
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder) / "network.onnx"
         source.write_bytes(convert(model, "NHWC").SerializeToString())
-        if model.output_shape[-1] == 1:  # of which the highest output says nothing
+        of_pixels = is_of_pixels(model)
+        if model.output_shape[-1] == 1 or of_pixels:  # a single output is never the highest
             classes = None
         arrays = {"images": calibration, "classes": classes} if dtype == "int8" else {}
         for name, values in arrays.items():
@@ -68,7 +71,7 @@ def export(
             source=str(source),
             path=str(path),
             dtype=dtype,
-            information=information(labels, input),
+            information=information(labels, input, of_pixels),
         )
         with naming_layers(model, f"OpenVINO ({dtype})"):
             processes.convert(call, "OpenVINO" if dtype == "float32" else "NNCF")

@@ -68,15 +68,18 @@ def describe(path):
     """
     graph = _read(path)
     signature = graph.signature_def[SIGNATURE]
-    classes = graph.signature_def["classify_uint8"].outputs["classes"].tensor_shape.dim
+    classified = {}
+    if "classify_uint8" in graph.signature_def:  # not of a classifier of pixels
+        classes = graph.signature_def["classify_uint8"].outputs["classes"].tensor_shape.dim
+        top_k = classes[1].size if len(classes) == 2 else None
+        classified = {"labels": _labels(graph), "top_k": top_k}
     return {
         **{
             kind: [_tensor(name, info) for name, info in sorted(infos.items())]
             for kind, infos in (("inputs", signature.inputs), ("outputs", signature.outputs))
         },
         "precision": "float32",
-        "labels": _labels(graph),
-        "top_k": classes[1].size if len(classes) == 2 else None,
+        **classified,
     }
 
 

@@ -9,7 +9,12 @@ import tensorflow as tf
 from keras_ghostnet.export.saved_model.decoding import MAX_PIXELS, evaluation_image
 from keras_ghostnet.model_input import NORMALIZED
 from keras_ghostnet.training.data import images as image_ops
-from keras_ghostnet.training.heads import count_classes, output_activation, to_probabilities
+from keras_ghostnet.training.heads import (
+    count_classes,
+    is_of_pixels,
+    output_activation,
+    to_probabilities,
+)
 
 # Without AutoGraph, which takes as long as the tracing and converts nothing here.
 traced = functools.partial(tf.function, autograph=False)
@@ -30,6 +35,8 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
 
     `classes` int32, `scores` float32 (probabilities) and `labels` string are `(n, top_k)`, best
     first; of a model with one unit, of two classes.
+    A classifier of pixels, whose outputs are maps `(n, height, width, classes)`, has only the
+    first.
     An image that holds NaN or infinity has outputs and embeddings of NaN.
     `errors` is string `(n,)`, empty for an image that was answered; one that was not has the
     classes -1, the labels "", and scores and embeddings of 0. `embeddings` are what the
@@ -37,7 +44,7 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
 
     Args:
         model: A functional or sequential Keras model with one input `(height, width, 3)` and one
-            output: logits, or the softmax or sigmoids of them.
+            output: logits, or the softmax or sigmoids of them, of an image or of every pixel.
         labels: The classes' names; None takes their numbers.
         top_k: The number of classes to return; all, of a model with fewer.
         crop: The fraction of the resized image's shorter side that evaluation keeps, in (0, 1].
@@ -77,6 +84,9 @@ def signatures(model, *, labels=None, top_k=5, crop=0.875, max_pixels=MAX_PIXELS
     @traced(input_signature=[floats])
     def serving_default(images):
         return {"outputs": forward(images)[0]}
+
+    if is_of_pixels(model):
+        return {"serving_default": serving_default}
 
     @traced(input_signature=[spec("pixels", (None, None, None, 3), tf.uint8)])
     def classify_uint8(pixels):
@@ -180,12 +190,13 @@ def _not_empty(pixels):
 def _check_model(model):
     """The size of the model's images, and its number of classes."""
     shapes = [tuple(tensor.shape[1:]) for tensor in (*model.inputs, *model.outputs)]
-    fits = len(shapes) == 2 and len(shapes[0]) == 3 and len(shapes[1]) == 1
+    fits = [len(shape) for shape in shapes] in ([3, 1], [3, 3])
     if not fits or None in shapes[0] or shapes[0][-1] != 3:
         raise ValueError(
             "Serving needs a classifier of RGB images of a fixed size: one input "
-            "`(height, width, 3)` and one output `(classes,)`. Received a model with inputs and "
-            f"outputs {shapes}: build it with `input_shape=(height, width, 3)`."
+            "`(height, width, 3)` and one output `(classes,)` or `(height, width, classes)`. "
+            f"Received a model with inputs and outputs {shapes}: build it with "
+            "`input_shape=(height, width, 3)`."
         )
     return shapes[0][:2], count_classes(model)
 
