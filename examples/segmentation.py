@@ -82,7 +82,7 @@ def build_segmenter(units: int = 64) -> keras.Model:
 
 def train(model: keras.Model, pixels: np.ndarray, classes: np.ndarray, epochs: int) -> None:
     """Trains a segmenter by Adam, with a cosine."""
-    batch = 32
+    batch = 16
     steps = epochs * -(-len(pixels) // batch)
     model.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, steps)),

@@ -126,7 +126,8 @@ def verify_outputs(outputs, reference, labels, fmt, sample=None, activation="lin
         f"{result.typical_error:.2g} (at most {fmt.max_typical_error:g}), cosine "
         f"{result.cosine:.6f} (at least {fmt.min_cosine:g}), another class for "
         f"{result.flips}{pixels} whose margin exceeds {margin:.2g} (p = {result.p_value:.2g}, at "
-        f"least {SIGNIFICANCE:g}) and for {result.close_flips} within it. {_advice(fmt, is_close, is_bounded)}",
+        f"least {SIGNIFICANCE:g}) and for {result.close_flips} within it. "
+        f"{_advice(fmt, is_close, is_bounded)}",
         result,
     )
 
