@@ -81,9 +81,7 @@ class Model(run.ImageModel):
         if code:
             raise ValueError(f"ncnn cannot run {self.path}: it is damaged, or memory is short.")
         values = np.array(outputs, "float32")
-        if values.ndim == 3 and values.shape[1:] != (1, 1):  # maps, channels first
-            return values.transpose(1, 2, 0)[None]
-        return values.reshape(1, -1)
+        return values[None] if values.ndim == 3 else values.reshape(1, -1)
 
 
 def input_shape(param):
