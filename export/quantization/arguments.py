@@ -23,9 +23,11 @@ def require_trainable(model):
             f"{model.name} has no graph of layers: build it with the functional API "
             "(`keras.Model(inputs, outputs)`), or call it once if it is Sequential."
         )
-    if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
+    ranks = [len(tensor.shape) for tensor in model.outputs]
+    if len(model.inputs) != 1 or ranks not in ([2], [4]):
         raise ValueError(
-            "The model must be a classifier with one input and one output (n, classes). Received: "
+            "The model must be a classifier with one input and one output (n, classes), or for "
+            "every pixel (n, height, width, classes). Received: "
             f"{[tuple(x.shape) for x in model.inputs]} -> "
             f"{[tuple(x.shape) for x in model.outputs]}."
         )

@@ -12,11 +12,13 @@ class Batches:
         data: Anything that can be iterated over again and again, such as a `tf.data.Dataset` or a
             list, of `(images, labels)`, `(images, labels, weights)` or dictionaries with `image`,
             `label` and, if there is one, `weight`. Images are `(n, height, width, channels)` as
-            the model takes them; labels are integers `(n,)`, or probabilities `(n, classes)`.
+            the model takes them; labels are integers `(n,)`, or probabilities `(n, classes)`; of a
+            model of pixels, maps of them `(n, height, width)` or `(n, height, width, classes)`.
         input_shape: The model's, with the batch.
         classes: The number of classes.
         epochs: How often to go through `data`.
         steps: Batches in all, whatever the epochs are; None takes whole epochs.
+        map_size: `(height, width)` of the maps of a model of pixels.
 
     Attributes:
         steps: Batches in all.
@@ -27,13 +29,14 @@ class Batches:
         ValueError: If the first batch does not fit, or the length is not known.
     """
 
-    def __init__(self, data, input_shape, classes, epochs, steps):
+    def __init__(self, data, input_shape, classes, epochs, steps, map_size=()):
         if iter(data) is data:
             raise TypeError(
                 "`train_data` must be something to iterate over again and again, such as a "
                 f"tf.data.Dataset or a list of batches. Received: {type(data).__name__}."
             )
         self.data, self.shape, self.classes = data, tuple(input_shape[1:]), classes
+        self.map_size = tuple(map_size)
         length = _length(data)
         if length is None and steps is None:
             raise ValueError("`train_data` has no length: give `steps` as well.")
@@ -44,7 +47,7 @@ class Batches:
         self._checked(next(iter(data)))
 
     def __iter__(self):
-        """Yields images float32, labels float32 `(n, classes)` and weights `(n,)`."""
+        """Yields images float32, labels float32 `(n, ..., classes)` and weights `(n,)`."""
         done = 0
         while done < self.steps:
             before = done
@@ -79,12 +82,13 @@ class Batches:
         return images.astype("float32"), self._probabilities(labels), weights.astype("float32")
 
     def _probabilities(self, labels):
-        if labels.ndim == 2 and labels.shape[1] == self.classes:
+        if labels.shape[1:] == (*self.map_size, self.classes):
             return labels.astype("float32")
-        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        if labels.shape[1:] != self.map_size or not np.issubdtype(labels.dtype, np.integer):
+            maps = "".join(f", {side}" for side in self.map_size)
             raise ValueError(
-                f"Labels must be integers (n,), or probabilities (n, {self.classes}). Received: "
-                f"{labels.dtype} {labels.shape}."
+                f"Labels must be integers (n{maps or ','}), or probabilities (n{maps}, "
+                f"{self.classes}). Received: {labels.dtype} {labels.shape}."
             )
         if labels.min() < 0 or labels.max() >= self.classes:
             raise ValueError(

@@ -16,7 +16,7 @@ def fine_tune(
     """Trains with Adam, a warm-up and a cosine.
 
     Args:
-        student: A function of images that returns logits `(n, classes)`.
+        student: A function of images that returns logits `(n, classes)`, or maps of them.
         variables: Those of it that are trained, or a function that returns them.
         teacher: A function of images that returns the same of the network as it was.
         batches: `Batches`.
@@ -43,7 +43,7 @@ def fine_tune(
     @tf.function(
         input_signature=[
             tf.TensorSpec((None, *batches.shape)),
-            tf.TensorSpec((None, batches.classes)),
+            tf.TensorSpec((None, *batches.map_size, batches.classes)),
             tf.TensorSpec((None,)),
         ],
         autograph=False,
@@ -57,11 +57,11 @@ def fine_tune(
             distance = tf.reduce_mean(tf.math.squared_difference(logits, taught), axis=-1)
             distance = tf.math.divide_no_nan(distance, spread)
             entropy = -tf.reduce_sum(labels * logarithms, axis=-1)
-            losses = weights * (distillation * distance + (1 - distillation) * entropy)
+            losses = weights * _of_images(distillation * distance + (1 - distillation) * entropy)
             loss = tf.math.divide_no_nan(tf.reduce_sum(losses), tf.reduce_sum(weights))
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         right = tf.equal(tf.argmax(logarithms, axis=-1), tf.argmax(labels, axis=-1))
-        right = tf.reduce_sum(weights * tf.cast(right, "float32"))
+        right = tf.reduce_sum(weights * _of_images(tf.cast(right, "float32")))
         return loss, tf.reduce_sum(losses), right, tf.reduce_sum(weights)
 
     history, sums = [], [0.0, 0.0, 0.0]
@@ -87,6 +87,11 @@ def fine_tune(
                     f"accuracy {history[-1]['accuracy']:.2%}"
                 )
     return history
+
+
+def _of_images(values):
+    """The means over each image's pixels `(n,)`; what an image has one of stays as it is."""
+    return tf.reduce_mean(values, axis=list(range(1, values.shape.rank)))
 
 
 @contextlib.contextmanager

@@ -67,7 +67,14 @@ def prune(
             nothing is to be pruned.
     """
     arguments.require_trainable(model)
-    batches = Batches(train_data, model.input_shape, count_classes(model), epochs, steps)
+    batches = Batches(
+        train_data,
+        model.input_shape,
+        count_classes(model),
+        epochs,
+        steps,
+        model.output_shape[1:-1],
+    )
     if batches.steps < FEWEST:
         raise ValueError(
             f"Pruning takes {FEWEST} steps at least, in which the sparsity rises. Received: "

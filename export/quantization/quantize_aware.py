@@ -68,7 +68,8 @@ def quantize_aware(
 
     Args:
         model: A trained, functional or sequential Keras 3 classifier with one input of a fixed
-            image size, that ends in logits, a softmax or one sigmoid unit; left as it is.
+            image size, that ends in logits, a softmax or one sigmoid unit, or in maps of them; left
+            as it is.
         train_data: Batches as `Batches` takes them, preprocessed and augmented as in training,
             from the training data.
         epochs: How often to go through `train_data`.
@@ -91,7 +92,14 @@ def quantize_aware(
         FloatingPointError: If the loss is not finite.
     """
     _check(model, io)
-    batches = Batches(train_data, model.input_shape, count_classes(model), epochs, steps)
+    batches = Batches(
+        train_data,
+        model.input_shape,
+        count_classes(model),
+        epochs,
+        steps,
+        model.output_shape[1:-1],
+    )
     console = console or Console(quiet=True)
     console.file = console.file  # standard output as it is now: below it is held back
     with quiet(unless=()):
