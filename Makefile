@@ -10,7 +10,7 @@ JOBS ?= 2
 TORCH ?= torch==2.13.0
 
 .PHONY: test-thorough help install quickstart check test test-all test-quickstart test-wheel test-timm test-backends \
-	test-browser test-mediapipe test-workers test-load test-accuracy test-arm test-hostile test-docs test-tutorials docs \
+	test-browser test-mediapipe test-hub test-workers test-load test-accuracy test-arm test-hostile test-docs test-tutorials docs \
 	fault-test \
 	arm-check arm-compare \
 	bench-cpu bench-deployment bench-export bench-input bench-lowering bench-startup bench-training \
@@ -40,7 +40,7 @@ test: install lint ## lint and the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-all: test test-thorough test-quickstart test-wheel test-timm test-backends test-workers test-load \
-	test-accuracy test-arm test-browser test-mediapipe test-hostile test-docs test-tutorials \
+	test-accuracy test-arm test-browser test-hub test-mediapipe test-hostile test-docs test-tutorials \
 	fault-test ## everything that is tested
 
 test-thorough: install ## more networks and processes of what make test holds in small, minutes
@@ -71,6 +71,10 @@ test-backends: install ## logits on JAX and PyTorch, which are installed beside
 
 test-workers: install ## four workers; two that are stopped and resume; the training guide's commands
 	$(BIN)/python -m pytest -m workers
+
+test-hub: install ## the feature pyramid under KerasHub, which is installed beside
+	$(PIP) install keras-hub
+	$(BIN)/python -m pytest -m hub
 
 test-load: install ## 10,000 requests from 16 threads to the served model
 	$(BIN)/python -m pytest -m load

@@ -155,3 +155,21 @@ def test_the_process_keeps_keras_3(quantized):
 
     assert "TF_USE_LEGACY_KERAS" not in os.environ  # TFMOT sets it
     assert tf.keras.Model is keras.Model
+
+
+def test_classifiers_of_every_pixel(tmp_path):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((SIZE, SIZE, 3))
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(inputs)
+    x = keras.layers.DepthwiseConv2D(3, padding="same", dilation_rate=2)(x)
+    x = keras.layers.UpSampling2D(2, interpolation="bilinear")(keras.layers.Conv2D(CLASSES, 1)(x))
+    model = keras.Model(inputs, x, name="maps")
+    images = np.random.default_rng(0).normal(size=(64, SIZE, SIZE, 3)).astype("float32")
+    expected = model.predict(images, verbose=0)
+    data = batches(images, expected.argmax(axis=-1), 16)
+    quantized = quantize_aware(model, data, epochs=2, distillation=0.5)
+    assert quantized.history[-1]["accuracy"] > 0.9
+    outputs = tflite.load(quantized.save(tmp_path / "maps.tflite"))(images)
+    assert np.mean((outputs - expected) ** 2) ** 0.5 < 0.1 * expected.std()
+    with pytest.raises(ValueError, match=r"integers \(n, 16, 16\), or"):
+        quantize_aware(model, batches(images, np.zeros(64, int)))
