@@ -69,7 +69,7 @@ class ModelReference:
     @property
     def origin(self) -> str | None:
         """The model's file, an absolute path, or its published name; None of one in memory."""
-        if self.text and self.repository is None and is_path(self.text):
+        if self.text and is_path(self.text):
             return str(_file(self.text).absolute())
         return self.text or None
 
@@ -217,6 +217,8 @@ def _read_config(path):
 
 def is_path(text: str) -> bool:
     """Whether a text names a file or folder, and not a network."""
+    if hub.is_reference(text):
+        return False
     path = pathlib.Path(text)
     return path.exists() or bool(path.suffix) or len(path.parts) > 1
 

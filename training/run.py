@@ -16,7 +16,7 @@ from rich.console import Console
 
 from keras_ghostnet import extras, files
 from keras_ghostnet.defaults import keras_defaults
-from keras_ghostnet.training import classifiers, distribution, recipes, run_folder
+from keras_ghostnet.training import classifiers, distribution, hub_commits, recipes, run_folder
 from keras_ghostnet.training.checkpoints import Checkpoints, State, best_epoch
 from keras_ghostnet.training.data import Pipeline
 from keras_ghostnet.training.data.sources import open_sources
@@ -152,6 +152,8 @@ class Run:
         self.chief = distribution.is_chief(self.strategy)
         _check_batch(recipe, self.strategy.num_replicas_in_sync)
         folder = pathlib.Path(run_dir)
+        recipe, commits = hub_commits.pin(recipe, folder, self._say)
+        self.recipe = recipe
         self.checkpoints = Checkpoints(folder / run_folder.CHECKPOINTS, keep, self._say)
         self.folder = run_folder.RunFolder(folder, self.chief, self._say)
         sources = open_sources(data, SPLITS, seed=recipe.seed)
@@ -181,6 +183,7 @@ class Run:
             "run": {**self.described, "data": files.absolute(data)},
             "strategy": type(self.strategy).__name__,
             "replicas": self.strategy.num_replicas_in_sync,
+            hub_commits.COMMITS: commits,
             "deterministic": deterministic,
             "classes": list(self.train.class_names),
             "class_weights": weights if weights is None else weights.tolist(),

@@ -5,6 +5,8 @@ import json
 import os
 import pathlib
 
+import keras
+
 from keras_ghostnet import builder, files, model_input
 from keras_ghostnet.export import class_names, sidecar
 from keras_ghostnet.hub import card
@@ -83,7 +85,7 @@ def collect(
     for name in (METRICS, HISTORY, CURVE):
         if reference.recipe and (model_path.parent / name).is_file():
             paths[name] = model_path.parent / name
-    exported = _artifacts(model_path.parent, artifacts, model)
+    exported = artifacts_of(model_path.parent, artifacts, model)
     paths |= exported.paths
     paths[CARD] = folder / CARD
     paths[CARD].write_text(
@@ -114,14 +116,28 @@ def _spec(path):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Artifacts:
+class Artifacts:
+    """Paths by name in the repository, contents of sidecars by name, and lines for the user."""
+
     paths: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)
     sidecars: dict[str, dict] = dataclasses.field(default_factory=dict)
     notes: list[str] = dataclasses.field(default_factory=list)
 
 
-def _artifacts(run, given, model):
-    """Artifacts with their sidecars and models, all of which are this model's and as verified."""
+def artifacts_of(
+    run: pathlib.Path, given: str | os.PathLike[str] | None, model: keras.Model
+) -> Artifacts:
+    """The verified artifacts of a model, with their sidecars and the models beside them.
+
+    Args:
+        run: The folder of the model's file.
+        given: The folder of the artifacts; None takes `exports` in `run`, if there is one.
+        model: The model.
+
+    Raises:
+        FileNotFoundError: If there are none in a folder that was given.
+        ValueError: If they are of another model, or not as they were verified.
+    """
     folder = pathlib.Path(given) if given is not None else run / EXPORTS
     found = sidecar.find_artifacts(folder) if folder.is_dir() else {}
     if not found:
@@ -129,9 +145,9 @@ def _artifacts(run, given, model):
             raise FileNotFoundError(
                 f"{folder} holds no artifacts with sidecars, as `ghostnet export` makes them."
             )
-        return _Artifacts()
+        return Artifacts()
     digest = sidecar.model_hash(in_float32(model))
-    result = _Artifacts()
+    result = Artifacts()
     for artifact, content in found.items():
         _require_own(artifact, content, digest)
         beside = [sidecar.path_of(artifact), folder / content["source"]["file"]]

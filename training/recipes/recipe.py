@@ -75,7 +75,8 @@ class Recipe:
             saved; 0 for none.
         precision: Keras' dtype policy.
         synchronized_bn: Whether batch norm takes its statistics over all replicas.
-        weights: As the model's constructor: what fine-tuning starts from.
+        weights: As the model's constructor: what fine-tuning starts from. Of a branch of the hub
+            (`hf://`) it is the commit of the run's start, also when the run resumes.
         teacher: A `.keras` file, a run's folder, a published model's name or, of the command, an
             exported file: a classifier to distill from, which takes the same images and has the
             same classes; None for none.
