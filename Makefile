@@ -9,7 +9,7 @@ JOBS ?= 2
 # PyTorch's version for the comparisons with it.
 TORCH ?= torch==2.13.0
 
-.PHONY: test-thorough help install quickstart check test test-all test-quickstart test-wheel test-timm test-backends \
+.PHONY: test-thorough test-slurm help install quickstart check test test-all test-quickstart test-wheel test-timm test-backends \
 	test-browser test-mediapipe test-hub test-workers test-load test-accuracy test-arm test-hostile test-docs test-tutorials docs \
 	fault-test \
 	arm-check arm-compare \
@@ -75,6 +75,9 @@ test-workers: install ## four workers; two that are stopped and resume; the trai
 test-hub: install ## the feature pyramid under KerasHub, which is installed beside
 	$(PIP) install keras-hub
 	$(BIN)/python -m pytest -m hub
+
+test-slurm: install ## runs that SLURM itself starts and restarts (as root; apt-get install slurm-wlm munge)
+	$(BIN)/python -m pytest -m slurm
 
 test-load: install ## 10,000 requests from 16 threads to the served model
 	$(BIN)/python -m pytest -m load

@@ -30,6 +30,7 @@ setup(
         "keras_ghostnet": ["data/*", "py.typed"],
         "keras_ghostnet.export": ["templates/*"],
         "keras_ghostnet.hub": ["templates/*"],
+        "keras_ghostnet.training.launch": ["*.yaml", "*.sh", "Dockerfile"],
         "keras_ghostnet.export.web": ["page/*"],
         "keras_ghostnet.benchmark": ["data/*", "templates/*"],
         "keras_ghostnet.benchmark.arm": ["*.c"],

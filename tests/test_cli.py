@@ -70,6 +70,8 @@ AT_ONCE = [
     (1, ["recipes", "nosuch"]),
     (1, ["train", "--recipe", "nosuch", "--data", "digits", "--run-dir", "x"]),
     (1, ["train", "--recipe", "smoke", "--data", "digits", "--run-dir", "x", "--set", "lr=1"]),
+    (1, ["launch", "slurm", "--recipe", "nosuch", "--data", "x", "--run-dir", "y"]),
+    (0, ["launch", "slurm", "--recipe", "smoke", "--data", "x", "--run-dir", "y"]),
     (1, ["evaluate", "nosuch", "--data", "digits"]),
     (1, ["evaluate", "nosuch.keras", "--data", "digits"]),
     (1, ["evaluate", "ghost_vgg16", "--data", "digits"]),  # no weights of it are published

@@ -28,6 +28,7 @@ COMMANDS = (
     "convert_weights",
     "recipes",
     "train",
+    "launch",
     "evaluate",
     "predict",
     "devices",

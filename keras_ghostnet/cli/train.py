@@ -11,6 +11,8 @@ from keras_ghostnet.cli.options import add_trust_model
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.quiet import quiet
 
+STOPPED, LOST = 130, 75  # exit codes: as shells have it; EX_TEMPFAIL, for which engines start again
+
 
 def arguments(parser):
     parser.add_argument("--recipe", required=True, metavar="NAME", help="see `ghostnet recipes`")
@@ -67,7 +69,7 @@ def arguments(parser):
 
 
 def run(args):
-    from keras_ghostnet.console import new_console
+    from keras_ghostnet.console import new_console, print_error
     from keras_ghostnet.training import recipes
 
     recipe = recipes.override(recipes.get_recipe(args.recipe), args.set)
@@ -93,7 +95,10 @@ def run(args):
             )
     except Stopped as stopped:
         print(stopped)
-        return 130
+        return STOPPED
+    except ConnectionError as error:  # another worker is gone, or never came
+        print_error(error)
+        return LOST
 
 
 def _teacher(text):
