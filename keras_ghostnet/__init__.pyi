@@ -18,6 +18,7 @@ from .g_ghostnet import (
     GGhostRegNetX160,
     GGhostRegNetX320,
 )
+from .ghosting import ghost_costs, ghostify
 from .ghostnet import GhostNet
 from .ghostnetv2 import GhostNetV2
 from .ghostnetv3 import GhostNetV3
@@ -56,6 +57,8 @@ __all__ = [
     "export",
     "feature_pyramid",
     "freeze_batch_norm",
+    "ghost_costs",
+    "ghostify",
     "hub",
     "layers",
     "list_models",

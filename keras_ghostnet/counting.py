@@ -1,5 +1,6 @@
 """Parameters and multiply-adds of a built model, counted layer by layer."""
 
+import collections
 import contextlib
 import inspect
 import math
@@ -82,6 +83,27 @@ def count_macs(model: keras.Model, input_shape: tuple[int, ...] | None = None) -
             layer multiplies by a kernel, or tensors with each other, in a way that is not known
             here: nothing is left out silently.
     """
+    return _count(model, input_shape).macs
+
+
+def count_layer_macs(
+    model: keras.Model, input_shape: tuple[int, ...] | None = None
+) -> dict[int, int]:
+    """Counts the multiply-adds of one image through each layer of a model, at any depth.
+
+    Args:
+        model, input_shape: As `count_macs`.
+
+    Returns:
+        A dictionary: by a layer's `id`, those of all its calls, the layers within it included.
+
+    Raises:
+        ValueError: As `count_macs`.
+    """
+    return dict(_count(model, input_shape).layers)
+
+
+def _count(model, input_shape):
     own = getattr(model, "inputs", None) or []  # a subclassed model has none
     if input_shape is None and not own:
         raise ValueError(f"{model.name} has no input shape of its own: give `input_shape`.")
@@ -115,7 +137,7 @@ def count_macs(model: keras.Model, input_shape: tuple[int, ...] | None = None) -
             f"The multiply-adds of {model.name} cannot be counted: the cost of these is not "
             f"known: {', '.join(counter.unknown[:5])}."
         )
-    return counter.macs
+    return counter
 
 
 @contextlib.contextmanager
@@ -149,6 +171,7 @@ class _Counter:
 
     def __init__(self):
         self.macs = 0
+        self.layers = collections.Counter()  # of the layers, by their ids
         self.seen = set()  # ids of the weights that are accounted for
         self.unknown = []  # descriptions of products that cannot be counted
 
@@ -162,6 +185,12 @@ class _Counter:
         keras.models.clone_model(inner, clone_function=lambda part: part, call_function=self._visit)
 
     def _visit(self, layer, *arguments, **options):
+        before = self.macs
+        outputs = self._add(layer, *arguments, **options)
+        self.layers[id(layer)] += self.macs - before
+        return outputs
+
+    def _add(self, layer, *arguments, **options):
         outputs = layer(*arguments, **options)
         kind = type(layer).__name__
         if not isinstance(layer, keras.layers.Layer):
