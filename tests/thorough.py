@@ -14,6 +14,15 @@ WIDTHS = (
 )
 
 THOROUGH = {
+    "export/test_successors.py": {
+        "[ghostnetv3": "[ghostnetv2, export/graph/test_deploy.py",
+        "[repghost": "[ghostnetv2, export/graph/test_deploy.py",
+        **{
+            f"test_artifacts_compute_the_same[ghostnetv2_100-{name}]": "[ghostnetv2_100-ncnn_fp32]"
+            for name in ("mnn_fp32", "openvino_fp32", "onnx_fp32", "saved_model")
+        },
+        "test_tensorrt_takes_the_onnx_files[ghostnetv2_100-onnx_fp16": "[ghostnetv2_100-onnx_int8",
+    },
     "export/test_openvino.py": {
         "test_networks": "test_the_command_exports_and_verifies",
         "test_nothing_is_reported_to_anybody[nncf": "[openvino",

@@ -8,12 +8,14 @@ import keras
 from keras_ghostnet.export.graph import operations
 from keras_ghostnet.export.graph.nodes import Node, Pick, Slot
 from keras_ghostnet.export.graph.refusals import NotDeployableError, first_line, refusal
+from keras_ghostnet.export.graph.tracing import NearestResizing
 from keras_ghostnet.layers import BatchNormalization, GroupedConv2D
 
 # Layers of this package that are a stock layer with the same arguments and weights.
 SAME = {
     GroupedConv2D: keras.layers.Conv2D,
     BatchNormalization: keras.layers.BatchNormalization,
+    NearestResizing: keras.layers.UpSampling2D,
 }
 # A class may be published under another name than its own.
 STOCK = {kind for kind in vars(keras.layers).values() if isinstance(kind, type)}

@@ -16,6 +16,7 @@ from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.quantization import arguments
 from keras_ghostnet.export.quantization.batches import Batches
 from keras_ghostnet.export.quantization.bridge import to_tf_keras
+from keras_ghostnet.export.tflite.upsampling import concatenate_repeats
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.heads import count_classes
 from keras_ghostnet.training.logits import logits
@@ -108,7 +109,7 @@ def quantize_aware(
 
         with step(console, "Putting fake quantization in") as done:
             deployed = deploy(model)
-            quantized = FakeQuantized(to_tf_keras(deployed))
+            quantized = FakeQuantized(to_tf_keras(concatenate_repeats(deployed)))
             done(f"{len(quantized.weights)} kernels and all activations are rounded to int8")
         with step(console, "Measuring the ranges of activations") as done:
             count = measure(quantized, batches.once(MEASURED))

@@ -20,6 +20,7 @@ from keras_ghostnet.export.tflite import (
     tuning,
 )
 from keras_ghostnet.export.tflite.concatenation import narrow_concatenations
+from keras_ghostnet.export.tflite.upsampling import concatenate_repeats
 from keras_ghostnet.model_input import NORMALIZED, PIXELS
 from keras_ghostnet.preprocessing import to_pixels
 from keras_ghostnet.quiet import quiet
@@ -82,7 +83,7 @@ def export(
     deployed = model
     if target == tuning.MEASURED:
         target = tuning.tune(model, dtype, functools.partial(_write_few, dtype, calibration))
-    model = narrow_concatenations(lowering.lower(model, target, dtype))
+    model = _for_delegates(lowering.lower(model, target, dtype))
     if fold_preprocessing and input == NORMALIZED:
         model = preprocessing.fold(model)
         calibration = None if calibration is None else to_pixels(calibration)
@@ -136,8 +137,13 @@ def integer_type(io, fold_preprocessing):
 def _write_few(dtype, calibration, model, path):
     """A file to be timed: on ranges, nothing depends."""
     images = None if calibration is None else calibration[:FEW]
-    content = _convert(narrow_concatenations(model), dtype, images, "int8")
+    content = _convert(_for_delegates(model), dtype, images, "int8")
     pathlib.Path(path).write_bytes(packaging.package(content, half=dtype == "float16"))
+
+
+def _for_delegates(model):
+    """The model of operators that XNNPACK takes."""
+    return narrow_concatenations(concatenate_repeats(model))
 
 
 def require_keepable(integer):
