@@ -112,7 +112,7 @@ def resolve_teacher(
             )
         _compare_classes(teacher.name, teacher.labels, names, say)
         say(
-            f"The teacher {teacher.name} runs in a process of its own, at about "
+            f"The teacher {teacher.name} runs beside Keras, at about "
             f"{teacher.images_per_second():,.1f} images per second: training is no faster"
         )
         return lambda: teacher

@@ -85,7 +85,7 @@ def teacher():
 
 def test_speed_and_other_names_are_told(teacher):
     (speed,) = resolved(teacher)
-    assert "teacher.tflite runs in a process of its own, at about" in speed
+    assert "teacher.tflite runs beside Keras, at about" in speed
     other, _ = resolved(teacher, ("n01", "n02"))
     assert "other names (ant, bee, ...; here n01, n02, ...)" in other
 
