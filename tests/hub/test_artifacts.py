@@ -92,6 +92,12 @@ def test_what_was_pushed_is_verified_again(run_dir, tmp_path, monkeypatch):
     with hub_on_loopback(tmp_path, monkeypatch) as server:
         commit = push(run, TEXT).commit
         files = server.repositories["org/bees"].commits[commit]
+        # Of the commit that was exported, and none of another, an artifact is known to be.
+        out, images = tmp_path / "again", tmp_path / "images.npy"
+        assert export(TEXT, out, "--calibration", images) == 0
+        (described,) = sidecar.find_artifacts(out).values()
+        assert described["source"]["origin"] == f"{TEXT}@{commit}"
+        assert ghostnet("verify", out) == 0
     shutil.rmtree(run)
     for name, content in files.items():
         path = tmp_path / "copy" / name
