@@ -8,6 +8,7 @@ EXTRAS = {
     "PIL": "train",
     "ai_edge_litert": "tflite",
     "elftools": "arm",
+    "google_crc32c": "train",
     "huggingface_hub": "hub",
     "jinja2": "train",
     "matplotlib": "train",

@@ -55,7 +55,10 @@ def test_images_and_labels_are_those_of_the_files(split, tmp_path):
     for index, (label, image) in enumerate(zip(labels, images, strict=True)):
         encoded, read = source.reader.read(index)
         assert read == label
-        loaded = [value.numpy() for value in source.reader.load(tf.constant(index, tf.int64))]
+        loaded = [
+            value.numpy()
+            for value in source.reader.load(source.reader.fetch(tf.constant([index]))[0])
+        ]
         assert loaded == [encoded, label]
         assert decoding.is_plain(encoded)
         np.testing.assert_array_equal(decoding.decode_plain(encoded), image)

@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import PIL.Image
+import PIL.ImageEnhance
 import PIL.ImageFilter
 import PIL.ImageOps
 import pytest
@@ -148,6 +149,24 @@ def test_jitter_stays_within_its_strength():
     assert 60 <= values.min() < 66
     assert 134 < values.max() <= 140.01
     np.testing.assert_allclose(images.color_jitter(FLOAT, (0, 0), 1e-6), FLOAT, atol=0.01)
+
+
+def test_jitter_is_that_of_pillow():
+    """On an image with values at both ends, where what is out of range is cut at every step."""
+    picture = np.concatenate([PICTURE[:8], 255 - PICTURE[:8] // 4, PICTURE[:8] // 5])
+    for key in range(20):
+        factors = tf.random.stateless_uniform([3], (key, 0), 0.2, 1.8).numpy()
+        expected = PIL.Image.fromarray(picture)
+        for enhance, factor in zip(ENHANCE, factors, strict=True):
+            expected = enhance(expected).enhance(float(factor))
+        found = images.color_jitter(tf.constant(picture, tf.float32), (key, 0), 0.8)
+        errors = np.abs(found - np.array(expected, "float32"))
+        # Pillow rounds after every step, and the mean gray; the next step multiplies that.
+        assert errors.max() < 5
+        assert np.median(errors) < 1.5
+
+
+ENHANCE = (PIL.ImageEnhance.Brightness, PIL.ImageEnhance.Contrast, PIL.ImageEnhance.Color)
 
 
 def test_normalize_is_preprocess_input():

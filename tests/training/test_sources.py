@@ -33,7 +33,10 @@ def contents(source):
     found = []
     for index in range(source.examples):
         encoded, label = source.reader.read(index)
-        loaded = [value.numpy() for value in source.reader.load(tf.constant(index, tf.int64))]
+        loaded = [
+            value.numpy()
+            for value in source.reader.load(source.reader.fetch(tf.constant([index]))[0])
+        ]
         assert loaded == [encoded, label]
         found.append((source.key(index), encoded, label))
     return found

@@ -14,6 +14,7 @@ from keras_ghostnet.training.data.augmentation import INTERPOLATIONS
 ATTEMPTS = 100  # at a crop of the area and ratio drawn
 ERASED_AREA, ERASED_RATIO = (0.02, 1 / 3), (0.3, 3.3)  # of random erasing's paper
 CHANNELS = 3
+GRAY = (0.299, 0.587, 0.114)  # what red, green and blue contribute, ITU-R BT.601
 
 
 def decode_random_crop(encoded, seed, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
@@ -135,17 +136,28 @@ def center_crop(image, size, crop=0.875):
 def color_jitter(image, seed, strength):
     """Changes brightness, contrast and saturation, each by a factor in [1 - s, 1 + s].
 
+    As torchvision's `ColorJitter` and Pillow's `ImageEnhance` define them, in this order. One
+    matrix product makes the saturation, in a third of the time that TensorFlow's colors take, by
+    way of hue.
+
     Args:
-        image: See above.
+        image: See above, of known shape.
         seed: See above.
         strength: s, in [0, 1).
     """
-    seeds = tf.random.split(seed, 3)
-    low, high = 1 - strength, 1 + strength
-    image = image * tf.random.stateless_uniform([], seeds[0], low, high)
-    image = tf.image.stateless_random_contrast(_in_range(image), low, high, seeds[1])
-    image = tf.image.stateless_random_saturation(_in_range(image) / 255, low, high, seeds[2])
-    return _in_range(image * 255)
+    brightness, contrast, saturation = tf.unstack(
+        tf.random.stateless_uniform([3], seed, 1 - strength, 1 + strength)
+    )
+    height, width, _ = image.shape
+    # Scaled with the contrast, below.
+    image = tf.raw_ops.ClipByValue(t=image, clip_value_min=0.0, clip_value_max=255 / brightness)
+    rows = tf.reshape(image, (height, width * CHANNELS))
+    columns = tf.reshape(tf.matmul(tf.fill((1, height), 1 / height), rows), (width, CHANNELS))
+    mean = brightness * tf.reduce_sum(tf.reduce_mean(columns, axis=0) * GRAY)
+    image = _in_range(image * (brightness * contrast) + (1 - contrast) * mean)
+    gray = tf.tile(tf.constant(GRAY, tf.float32)[:, None], (1, CHANNELS))
+    mixed = saturation * tf.eye(CHANNELS) + (1 - saturation) * gray
+    return _in_range(tf.reshape(tf.matmul(tf.reshape(image, (-1, CHANNELS)), mixed), image.shape))
 
 
 def shift_rotate_zoom(image, seed, amounts):

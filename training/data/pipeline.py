@@ -227,10 +227,11 @@ class Pipeline:
         """
         attempt = self._plain_jpeg if self.jpegs else self._attempt
 
-        def fast(place, index, key):
-            return self._vary(attempt(index, key), key), place
+        def fast(place, index, fetched, key):
+            return self._vary(attempt(index, fetched, key), key), place
 
-        examples = tf.range(tf.size(indices)), indices, keys
+        fetched = self.source.reader.fetch(indices)
+        examples = tf.range(tf.size(indices)), indices, fetched, keys
         whole = tf.data.Dataset.from_tensor_slices(examples).map(fast).ignore_errors().batch(GROUP)
         nothing = tf.nest.map_structure(
             lambda spec: tf.zeros((0, *spec.shape[1:]), spec.dtype), whole.element_spec
@@ -240,7 +241,7 @@ class Pipeline:
 
         def completed():
             missing = tf.reduce_all(examples[0][:, None] != places, axis=1)
-            place, index, key = (tf.boolean_mask(part, missing) for part in examples)
+            place, index, _, key = (tf.boolean_mask(part, missing) for part in examples)
             # By way of Python, where it is traced when it is needed: as a part of this graph it
             # would make every epoch start later.
             rest = tf.py_function(
@@ -267,24 +268,24 @@ class Pipeline:
             rest = examples.map(careful).batch(GROUP).get_single_element()
         return [rest[name] for name in sorted(rest)]
 
-    def _plain_jpeg(self, index, key):
+    def _plain_jpeg(self, index, fetched, key):
         """What is taken of an example; fails if it is anything but an ordinary JPEG.
 
         It asks once, and for everything: every condition takes time, here and at an epoch's start.
         """
-        encoded, label = self.source.reader.load(index)
+        encoded, label = self.source.reader.load(fetched)
         plain = (index >= 0) & self._known(label) & decoding.is_plain_jpeg(encoded)
         with tf.control_dependencies([tf.debugging.Assert(plain, ["not an ordinary JPEG"])]):
             return _taken(self._take(encoded, key), label, True, index)
 
-    def _attempt(self, index, key):
+    def _attempt(self, index, fetched, key):
         """What is taken of an example; fails if TensorFlow cannot read or decode it."""
 
         def padding():
             return _taken(tf.zeros((*self.size, 3)), 0, False, index)
 
         def example():
-            encoded, label = self.source.reader.load(index)
+            encoded, label = self.source.reader.load(fetched)
 
             def plain():
                 image = tf.cond(
@@ -301,8 +302,9 @@ class Pipeline:
 
     def _careful(self, index, key):
         """What is taken of an example; fails only if too many are bad."""
+        (fetched,) = tf.unstack(self.source.reader.fetch(index[None]), num=1)
         index = tf.data.Dataset.from_tensors(index)
-        fast = index.map(lambda index: self._attempt(index, key)).ignore_errors()
+        fast = index.map(lambda index: self._attempt(index, fetched, key)).ignore_errors()
         tolerant = index.map(lambda index: self._tolerant(index, key))
         return fast.concatenate(tolerant).take(1).get_single_element()
 

@@ -12,7 +12,6 @@ import time
 import zlib
 
 import numpy as np
-import tensorflow as tf
 
 from keras_ghostnet import files
 from keras_ghostnet.files import printable
@@ -21,8 +20,8 @@ from keras_ghostnet.training.data import image_files, listing
 KEPT_SECONDS = 7 * 24 * 3600.0  # that a decompressed copy stays in the cache without being opened
 CHUNK = 1 << 20  # bytes read at a time
 HEADER = struct.Struct("<QI")  # length of the record, masked CRC of these eight bytes
-AROUND = HEADER.size + 4  # bytes of a record that are not its content
-POLYNOMIAL = 0x82F63B78  # of CRC-32C, bits reversed
+CHECKSUM = struct.Struct("<I")  # masked CRC of the content, behind it
+AROUND = HEADER.size + CHECKSUM.size  # bytes of a record that are not its content
 NUMBERED = re.compile(r"(.*)-(\d+)-of-(\d+)(.*)")  # what stands before, number, count, after
 RECORDS = re.compile(  # `-00000-of-00008`, or `.tfrecord`, or both
     r".*(?:-\d+-of-\d+(?:\.tfrec(?:ords?)?)?|\.tfrec(?:ords?)?)(?:\.(?:gz|gzip|zlib|zz))?",
@@ -209,29 +208,32 @@ def _are_plausible(paths, shard, offset):
     return True
 
 
+class DamagedRecordError(ValueError):
+    """A record's checksum does not match what it holds."""
+
+
 def read_record(path, offset):
-    """The one record that begins at an offset, with its CRC checked; eagerly or in a graph.
+    """The one record that begins at an offset.
 
     Args:
-        path: The TFRecord file; a string or a scalar string tensor.
-        offset: Bytes from the file's start; an integer or a scalar int64 tensor.
+        path: The TFRecord file.
+        offset: Bytes from the file's start.
 
     Returns:
-        The record's content, a scalar string tensor.
+        The record's content.
 
     Raises:
-        tf.errors.DataLossError: If the record is damaged.
+        DamagedRecordError: If it is damaged.
+        OSError: If the file cannot be read.
     """
-    # The public class lacks the offsets that its op has. And TensorFlow forgets them when it
-    # writes such a dataset as a graph, as for an iterator: so it never leaves this function.
-    variant = tf.raw_ops.TFRecordDatasetV2(
-        filenames=tf.reshape(path, [1]),
-        compression_type="",
-        buffer_size=tf.constant(0, tf.int64),  # reading ahead would read other records
-        byte_offsets=tf.reshape(tf.cast(offset, tf.int64), [1]),
-    )
-    dataset = tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string))
-    return dataset.take(1).get_single_element()
+    with open(path, "rb", buffering=0) as file:
+        header = os.pread(file.fileno(), HEADER.size, offset)
+        length = HEADER.unpack(header)[0] if _has_length(header) else 0
+        content = os.pread(file.fileno(), length + CHECKSUM.size, offset + HEADER.size)
+    record, checksum = content[:length], content[length:]
+    if len(checksum) != CHECKSUM.size or CHECKSUM.unpack(checksum)[0] != _masked_crc(record):
+        raise DamagedRecordError("the record is damaged: its CRC does not match")
+    return record
 
 
 def _scan(path):
@@ -258,19 +260,8 @@ def _has_length(header):
 
 
 def _masked_crc(data):
-    """The CRC-32C of some bytes as TFRecords store it. For headers; contents are TensorFlow's."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = _TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    crc ^= 0xFFFFFFFF
+    """The CRC-32C of some bytes as TFRecords store it."""
+    import google_crc32c  # an extra brings it
+
+    crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def _table():
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (POLYNOMIAL if value & 1 else 0)
-        yield value
-
-
-_TABLE = tuple(_table())
