@@ -55,6 +55,7 @@ SLOW = [
     "training/test_fit_under_strategy.py",
     "training/test_images.py",
     "training/test_loop.py",
+    "training/test_networks.py",
     "training/test_pipeline.py",
     "training/test_progress.py",
     "training/test_recipe_runs.py",

@@ -1,5 +1,7 @@
 """The networks of a run: what is trained, and copies of what it is taught by."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -7,6 +9,7 @@ from keras_ghostnet import specs
 from keras_ghostnet.layers.bottleneck import Bottleneck
 from keras_ghostnet.layers.normalization import batch_norms
 from keras_ghostnet.registry import from_spec
+from keras_ghostnet.training.networks import FileNetwork, with_logits
 from keras_ghostnet.training.recipes import Recipe
 
 
@@ -28,11 +31,36 @@ def build_classifier(recipe: Recipe, classes: int) -> keras.Model:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
     try:
-        model = _classifier(recipe, classes)
-        if recipe.drop_path:
-            model = with_drop_path(model, recipe.drop_path)
+        return _as_recipe(_classifier(recipe, classes), recipe)
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def build_from_file(
+    network: FileNetwork, recipe: Recipe, class_names: Sequence[str]
+) -> keras.Model:
+    """The network that a recipe trains, if that is a file's.
+
+    Args:
+        network: What `networks.load_network` returned.
+        recipe: A `Recipe`.
+        class_names: The classes.
+
+    Returns:
+        A Keras model that ends in logits, with the file's weights.
+
+    Raises:
+        ValueError: If it cannot be made a classifier of these classes, or has nothing that
+            `drop_path` could drop.
+    """
+    model = with_logits(network, copy_model(network.model), class_names, recipe.dropout_rate)
+    return _as_recipe(model, recipe)
+
+
+def _as_recipe(model, recipe):
+    """A classifier with the recipe's stochastic depth and statistics."""
+    if recipe.drop_path:
+        model = with_drop_path(model, recipe.drop_path)
     for layer in batch_norms(model):
         layer.synchronized = recipe.synchronized_bn
     return model
@@ -73,6 +101,9 @@ def copy_model(model: keras.Model, copy_layer=None) -> keras.Model:
     """
     clone = keras.models.clone_model(model, clone_function=copy_layer)
     clone.set_weights(model.get_weights())
+    for layer in clone._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with copies of its weights
     return clone
 
 

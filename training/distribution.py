@@ -130,3 +130,23 @@ def _resolver(gpus):
         num_accelerators={"GPU": len(gpus)},
         rpc_layer="grpc",
     )
+
+
+def check_batch(strategy, batch_size, parts):
+    """Refuses a global batch that cannot be split.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`.
+        batch_size: Images of a step, over all replicas.
+        parts: In which a replica takes its own, one after the other.
+
+    Raises:
+        ValueError: If the replicas, or the parts, would be of different sizes.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % (replicas * parts):
+        each = f" times {parts} parts" if parts > 1 else ""
+        raise ValueError(
+            f"`batch_size` must be a multiple of the {replicas} replicas{each}. "
+            f"Received: batch_size={batch_size}."
+        )

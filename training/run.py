@@ -16,12 +16,15 @@ from rich.console import Console
 
 from keras_ghostnet import extras, files
 from keras_ghostnet.defaults import keras_defaults
+from keras_ghostnet.model_input import NORMALIZED
+from keras_ghostnet.preprocessing import normalize
 from keras_ghostnet.training import classifiers, distribution, hub_commits, recipes, run_folder
 from keras_ghostnet.training.checkpoints import Checkpoints, State, best_epoch
 from keras_ghostnet.training.data import Pipeline
 from keras_ghostnet.training.data.sources import open_sources
 from keras_ghostnet.training.evaluation import Evaluator
 from keras_ghostnet.training.loop import Loop
+from keras_ghostnet.training.networks import load_network
 from keras_ghostnet.training.progress import TrainingProgress, loss_note
 from keras_ghostnet.training.recipes.class_weights import weights_of_classes
 from keras_ghostnet.training.settings import Count, Fraction, Positive, within_ranges
@@ -75,7 +78,7 @@ def train(
         bad_limit: As `keras_ghostnet.training.data.Pipeline`.
         teacher: A Keras classifier or `keras_ghostnet.export.open_teacher(FILE)` to distill from,
             instead of what the recipe's `teacher` names; None for that.
-        trust_model: Whether the teacher's file may run code, as
+        trust_model: Whether the network's and the teacher's files may run code, as
             `keras_ghostnet.model_file.load_model`.
         console: Where the chief worker shows progress and results; None prints nothing.
 
@@ -150,12 +153,13 @@ class Run:
             tf.config.experimental.enable_op_determinism()
         self.strategy = distribution.strategy(strategy, self._print)
         self.chief = distribution.is_chief(self.strategy)
-        _check_batch(recipe, self.strategy.num_replicas_in_sync)
+        distribution.check_batch(self.strategy, recipe.batch_size, recipe.accumulate)
         folder = pathlib.Path(run_dir)
         recipe, commits = hub_commits.pin(recipe, folder, self._say)
         self.recipe = recipe
         self.checkpoints = Checkpoints(folder / run_folder.CHECKPOINTS, keep, self._say)
         self.folder = run_folder.RunFolder(folder, self.chief, self._say)
+        self.network = load_network(recipe, trust_model)
         sources = open_sources(data, SPLITS, seed=recipe.seed)
         self.train, self.held_out = map(self._pipeline, SPLITS, sources)
         self.images = self._images()
@@ -201,6 +205,7 @@ class Run:
             crop=recipe.crop,
             bad_limit=self.bad_limit,
             bad_examples=self.folder.path / run_folder.BAD,
+            input=NORMALIZED if self.network is None else self.network.input,
         )
 
     def _images(self):
@@ -213,7 +218,10 @@ class Run:
         }
 
     def _build(self):
-        return classifiers.build_classifier(self.recipe, len(self.train.class_names))
+        names = self.train.class_names
+        if self.network is not None:
+            return classifiers.build_from_file(self.network, self.recipe, names)
+        return classifiers.build_classifier(self.recipe, len(names))
 
     # -------------------------------------------------------------- the run
 
@@ -355,6 +363,8 @@ class Run:
             name: self.strategy.experimental_local_results(batch[name])[0].numpy()
             for name in ("image", "label")
         }
+        if self.train.takes_pixels:
+            local["image"] = normalize(local["image"])
         self.folder.training_batch(local, self.train.class_names)
 
     def _finish(self):
@@ -386,12 +396,3 @@ def _on_signals(function):
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _check_batch(recipe, replicas):
-    if recipe.batch_size % (replicas * recipe.accumulate):
-        parts = f" times {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
-        raise ValueError(
-            f"`batch_size` must be a multiple of the {replicas} replicas{parts}. "
-            f"Received: batch_size={recipe.batch_size}."
-        )

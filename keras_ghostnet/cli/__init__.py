@@ -37,6 +37,7 @@ COMMANDS = (
     "demo",
     "verify",
     "quantize",
+    "ghostify",
     "compare",
     "profile",
     "make_records",

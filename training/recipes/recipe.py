@@ -40,7 +40,8 @@ class Recipe:
     Attributes:
         name: The recipe's own name.
         published: What the source reached, in words; empty where there is nothing.
-        model: A name of `keras_ghostnet.list_models()`, or `"ghostnet_WWW"` of any width.
+        model: A name of `keras_ghostnet.list_models()`, `"ghostnet_WWW"` of any width, or the path
+            of a `.keras` file, which is taken with its weights.
         epochs: How often to go through the training images.
         batch_size: Images in a step, over all replicas.
         image_size: Side of the square that the network sees, pixels.
@@ -75,8 +76,9 @@ class Recipe:
             saved; 0 for none.
         precision: Keras' dtype policy.
         synchronized_bn: Whether batch norm takes its statistics over all replicas.
-        weights: As the model's constructor: what fine-tuning starts from. Of a branch of the hub
-            (`hf://`) it is the commit of the run's start, also when the run resumes.
+        weights: As the model's constructor: what fine-tuning starts from, unless the model is a
+            file. Of a branch of the hub (`hf://`) it is the commit of the run's start, also when
+            the run resumes.
         teacher: A `.keras` file, a run's folder, a published model's name or, of the command, an
             exported file: a classifier to distill from, which takes the same images and has the
             same classes; None for none.

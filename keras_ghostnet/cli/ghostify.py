@@ -1,0 +1,126 @@
+"""Put ghost modules in the place of a network's convolutions.
+
+MODEL is a .keras file or a run's folder (its best model) of a network with plain convolutions. With
+SOURCE, as for `ghostnet train`, the ghost modules get a warm start from the trained convolutions;
+without, random weights. The table shows what each convolution cost before and costs now, or why it
+is left as it is. Train FILE afterwards: ghostnet train --recipe fine_tuning --set model=FILE
+"""
+
+import shlex
+
+from keras_ghostnet import files
+from keras_ghostnet.cli.options import add_input, add_trust_model, names
+from keras_ghostnet.command import path, start_backend
+from keras_ghostnet.model_reference import is_path, resolve_model
+
+
+def arguments(parser):
+    parser.add_argument("model", type=path, metavar="MODEL", help="the network, see above")
+    parser.add_argument(
+        "--out", required=True, type=path, metavar="FILE", help=".keras file to write"
+    )
+    parser.add_argument(
+        "--data", type=path, metavar="SOURCE", help="images for the warm start, see above"
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=200,
+        metavar="N",
+        help="how many of SOURCE's training images to take (default: 200)",
+    )
+    parser.add_argument(
+        "--ratio",
+        type=int,
+        default=2,
+        metavar="N",
+        help="feature maps per intrinsic map, s in the paper (default: 2)",
+    )
+    parser.add_argument(
+        "--cheap-kernel-size",
+        type=int,
+        default=3,
+        metavar="N",
+        help="of the cheap operations, d in the paper, odd (default: 3)",
+    )
+    parser.add_argument(
+        "--select",
+        type=names,
+        metavar="A,B,...",
+        help="names of the convolutions to replace (default: those that are worth it)",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        metavar="N",
+        help="side of the images in pixels (default: the model's, or the run's)",
+    )
+    add_input(parser)
+    add_trust_model(parser)
+
+
+def run(args):
+    from keras_ghostnet.console import new_console
+
+    if not args.out.endswith(".keras"):
+        raise ValueError(f"--out must name a .keras file. Received: {args.out}")
+    reference = resolve_model(args.model, args.trust_model)
+    if not is_path(args.model):
+        raise ValueError(
+            f"{args.model} is made of ghost modules or stages already. Name a .keras file, or a "
+            "run's folder, of a network with plain convolutions."
+        )
+    files.require_place(args.out)
+    start_backend()
+    from keras_ghostnet import ghost_costs, ghostify
+
+    console = new_console()
+    model = reference.load(args.image_size)
+    ghost = ghostify(
+        model,
+        args.ratio,
+        args.cheap_kernel_size,
+        args.select,
+        _calibration(args, reference, model) if args.data else None,
+        console=console,
+    )
+    with files.replacing(args.out) as partial:
+        ghost.save(partial)
+    console.print(_table(ghost_costs(model, ghost)))
+    start = "a warm start" if args.data else "random weights"
+    console.print(f"{args.out}: {ghost.name} with ghost modules, {start}", soft_wrap=True)
+    file = shlex.quote(f"model={args.out}")
+    console.print(
+        f"Next: ghostnet train --recipe fine_tuning --set {file} --data SOURCE --run-dir DIR",
+        soft_wrap=True,
+    )
+
+
+def _calibration(args, reference, model):
+    """Training images as the model takes them, prepared as in evaluation."""
+    from keras_ghostnet.export.images import from_source
+    from keras_ghostnet.model_input import resolve_input
+
+    _, *size, channels = model.input_shape if len(model.inputs) == 1 else (None, None)
+    if len(size) != 2 or None in size or channels != 3:
+        raise ValueError(
+            f"{model.name} takes {model.input_shape}, not RGB images of a fixed size, which --data "
+            "gives. Say --image-size if its size is open; else warm start it in Python: "
+            "keras_ghostnet.ghostify(model, calibration=...)."
+        )
+    images = from_source(
+        args.data, "train", size, crop=reference.crop, seed=reference.seed, count=args.images
+    )
+    return images.prepared(resolve_input(model, args.input))
+
+
+def _table(costs):
+    """Each convolution, the other layers, and the whole."""
+    from keras_ghostnet.cli.tables import new_table
+
+    figures = ("parameters", "now", "MACs (M)", "now")
+    table = new_table(names=("convolution",), texts=("becomes",), figures=figures)
+    for row in costs:
+        cells = [f"{count:,}" for count in row.parameters]
+        table.add_row(row.layer, row.note, *cells, *(f"{macs / 1e6:,.2f}" for macs in row.macs))
+    return table
