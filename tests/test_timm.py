@@ -116,3 +116,30 @@ def test_features_of_every_stage_are_timms(torch, network, checkpoint, size):
 def test_parameters_are_as_many_as_timms(network):
     expected = sum(parameter.numel() for parameter in network.parameters())
     assert keras_ghostnet.count_parameters(keras_ghostnet.GhostNet()) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("ghostnet_130", 161),
+        ("ghostnetv2_100", 139),
+        ("ghostnetv3_050", 97),
+        ("repghostnet_058", 64),
+    ],
+)
+def test_pyramids_are_timms(torch, timm, name, size, tmp_path):
+    torch.manual_seed(0)
+    network = timm.create_model(name, pretrained=False)
+    torch_libraries.randomise_batch_norms(network)
+    torch.save(network.state_dict(), tmp_path / "network.pth")
+    features = timm.create_model(name, features_only=True).eval()
+    # Their stages are called otherwise there.
+    state = {name.replace("blocks.", "blocks_", 1): x for name, x in network.state_dict().items()}
+    features.load_state_dict({name: state[name] for name in features.state_dict()})
+    with torch.no_grad():
+        expected = features(torch_images(torch, size))
+    pyramid = keras_ghostnet.feature_pyramid(
+        name, ("P1", "P2", "P3", "P4", "P5"), weights=tmp_path / "network.pth"
+    )
+    for maps, theirs in zip(pyramid(images(size)).values(), expected, strict=True):
+        assert_close(maps, theirs.numpy().transpose(0, 2, 3, 1))
