@@ -8,8 +8,12 @@ import pytest
 
 import keras_ghostnet
 from keras_ghostnet import features, layers, model_file, specs
+from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
+from keras_ghostnet.export import export
 from keras_ghostnet.export.graph.flatten import flatten
 from keras_ghostnet.layers import GroupedConv2D
+from keras_ghostnet.preprocessing import normalize
+from tests.export.conftest import patches
 from tests.golden.checkpoints import FOLDER, Golden
 from tests.keras_state import dtype_policy
 
@@ -232,3 +236,18 @@ def test_values_are_the_same_at_the_strided_network_s_places(networks):
         for stride in (8, 16):
             step = max(1, own // stride)
             assert_same(found[stride][level][:, ::step, ::step], found[32][level])
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["ghostnet_050", "g_ghost_regnetx_002", "repghostnet_050"])
+def test_dilated_networks_are_deployed(name, tmp_path):
+    """As a whole to XNNPACK in TFLite; `export/test_maps.py` has the other formats."""
+    pyramid = keras_ghostnet.feature_pyramid(
+        name, ["P5"], output_stride=8, input_shape=(64, 96, 3), deepest=True
+    )
+    pixels = patches(40, 96)[:, :64]
+    settle_batch_norms(pyramid, normalize(pixels[:16]), momentum=0.004)
+    maps = keras.Model(pyramid.input, pyramid.output["P5"], name=name)
+    results = export(maps, tmp_path, ("tflite_fp32", "onnx_fp32"), calibration=pixels)
+    assert [result.outcome for result in results] == ["passed", "passed"]
+    assert maps.output_shape[1:3] == (8, 12)
