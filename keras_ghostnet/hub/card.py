@@ -2,15 +2,17 @@
 
 import importlib.resources
 import json
-import string
 
 from keras_ghostnet import files
 from keras_ghostnet.version import __version__
+from keras_ghostnet.weights import hub
 from keras_ghostnet.weights.hub_client import PREFIX
 
 SHOWN = 20  # classes
-SETTINGS = ("name", "epochs", "batch_size", "image_size", "learning_rate", "schedule", "weights")
-_PUNCTUATION = str.maketrans({c: f"\\{c}" for c in string.punctuation if c not in ",'&<"})
+_HTML = {"&": "&amp;", "<": "&lt;"}
+SETTINGS = ("name", "epochs", "batch_size", "image_size", "learning_rate", "schedule")  # no paths
+# What means something in Markdown within a line, and in links that are recognized by themselves.
+_PUNCTUATION = str.maketrans({c: f"\\{c}" for c in r"\`*_{}[]()#!|~>@$:."} | _HTML)
 
 
 def render(
@@ -43,16 +45,18 @@ def render(
         keep_trailing_newline=True,
     )
     environment.filters["yaml"] = lambda text: Markup(json.dumps(files.printable(text)))
+    base = recipe.get("weights")
     template = importlib.resources.files(__package__) / "templates" / "model_card.md"
     return environment.from_string(
         template.read_text("utf-8")
     ).render(
-        repository=repository,
-        repository_id=Markup(repository),  # letters, digits and . _ - alone
+        repository=Markup(repository),  # letters, digits and . _ - alone
         reference=Markup(PREFIX + repository),
         published=published,
         parameters=parameters,
-        version=__version__,
+        version=Markup(__version__),
+        mean=Markup(", ".join(map(str, published.mean))),
+        std=Markup(", ".join(map(str, published.std))),
         labels=", ".join(published.labels[:SHOWN]),
         shown=SHOWN,
         takes=takes,
@@ -63,6 +67,7 @@ def render(
         weights=has_weights,
         in_timm=in_timm,
         license=license,
+        base=hub.split(base)[0] if hub.is_reference(base) else None,
     )
 
 
@@ -70,8 +75,7 @@ def markdown(value: object) -> object:
     """A value of the card: text becomes one line in which nothing is Markdown or HTML."""
     if type(value) is not str:  # markup is our own
         return value
-    text = files.printable(value).translate(_PUNCTUATION)
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+    return files.printable(value).translate(_PUNCTUATION)
 
 
 def _figures(metrics):
@@ -81,7 +85,7 @@ def _figures(metrics):
     if not all(isinstance(value, int | float) for value in values):
         return None
     loss, accuracy, top5 = values
-    return {"loss": f"{loss:.4f}", "accuracy": f"{accuracy:.2%}", "top5": f"{top5:.2%}"}
+    return {"loss": f"{loss:.4f}", "accuracy": f"{100 * accuracy:.2f}", "top5": f"{100 * top5:.2f}"}
 
 
 def _row(name, content):

@@ -199,8 +199,8 @@ def open_repository(text: str) -> Repository:
         folder = _cached(name, asked)
         if folder is None:
             raise UnreachableError(
-                f"{error} It is not in the hub's cache either. Or download its file elsewhere and "
-                "give the path."
+                f"{error} It is not in the hub's cache either. A file that was downloaded "
+                "elsewhere can be given by its path."
             ) from error
         commit, files = folder.name, None
     if not _COMMIT.fullmatch(str(commit)):

@@ -19,6 +19,7 @@ RUN = {
     "data": "/home/me/photos",
     "crop": 0.9,
     "epochs": 2,
+    "weights": "hf://timm/ghostnet_050@main",
 }
 
 

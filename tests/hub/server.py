@@ -226,8 +226,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def batch(self, name):
         objects = []
         for each in json.loads(self.body)["objects"]:
-            actions = {"upload": {"href": f"{self.state.url}/objects/{each['oid']}", "header": {}}}
-            objects.append({**each, "actions": actions})
+            if each["oid"] not in self.state.objects:
+                href = f"{self.state.url}/objects/{each['oid']}"
+                each["actions"] = {"upload": {"href": href, "header": {}}}
+            objects.append(each)
         self._json(200, {"transfer": "basic", "objects": objects})
 
     def upload(self, oid):
