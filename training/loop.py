@@ -18,6 +18,9 @@ from keras_ghostnet.training import optimization
 from keras_ghostnet.training.heads import require_exclusive_classes
 from keras_ghostnet.training.logits import correct, logits
 
+# Bytes of gradients that are summed in one reduction: those of the last layers are sent while the
+# gradients of the first ones are computed.
+PACK = 4 << 20
 # What Keras numbers over a whole process, so that a resumed run of the same process differs.
 NUMBERED = re.compile(r"\b(seed_generator|loss_scale_optimizer)_\d+(?=/)")
 
@@ -133,16 +136,17 @@ class Loop:
         return (1 - share) * losses + share * temperature**2 * distance
 
     def _regularize(self, gradients, variables):
-        """Adds the L2 term and clips; both on the gradient of the whole global batch."""
-        recipe, replicas = self.recipe, self.strategy.num_replicas_in_sync
+        """Sums gradients over the replicas; clips them, and adds the L2 term."""
+        recipe = self.recipe
         scale = getattr(self.optimizer, "dynamic_scale", 1.0)  # of float16's loss
+        options = tf.distribute.experimental.CommunicationOptions(bytes_per_pack=PACK)
+        context = tf.distribute.get_replica_context()
+        gradients = context.all_reduce("SUM", gradients, options)
         if recipe.clip_norm:
-            gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
             gradients, _ = tf.clip_by_global_norm(gradients, recipe.clip_norm * scale)
-            gradients = [gradient / replicas for gradient in gradients]  # they are summed again
         if recipe.l2:
             gradients = [
-                gradient + variable.value * (recipe.l2 * scale / replicas)
+                gradient + variable.value * (recipe.l2 * scale)
                 if id(variable) in self.decayed
                 else gradient
                 for gradient, variable in zip(gradients, variables, strict=True)

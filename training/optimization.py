@@ -118,6 +118,7 @@ def optimizer(recipe, steps_per_epoch, model):
         )
     else:
         made.weight_decay = None  # which AdamW does not take
+    made._all_reduce_sum_gradients = list  # the loop sums them, in packs
     if recipe.precision == "mixed_float16":
         made = keras.optimizers.LossScaleOptimizer(made)
     made.build(model.trainable_weights)

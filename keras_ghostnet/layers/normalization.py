@@ -16,9 +16,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     `keras.layers.BatchNormalization` computes the moments and the output of a batch by a dozen
     plain ops, half of the time of a GhostNet's training step on a CPU. This layer takes one op for
-    them. Everything else, the weights, the moving statistics and inference included, is
-    `keras.layers.BatchNormalization`, and so is training on other backends, in float64, with
-    synchronized statistics, under a mask, and of inputs without height and width.
+    them. Statistics that are synchronized take one reduction over the replicas, and one for their
+    gradient, instead of five; every replica must have as many values. Everything else, the weights,
+    the moving statistics and inference included, is `keras.layers.BatchNormalization`, and so is
+    training on other backends, in float64, under a mask, and of inputs without height and width.
 
     Args:
         **kwargs: All arguments of `keras.layers.BatchNormalization`.
@@ -51,6 +52,24 @@ class BatchNormalization(keras.layers.BatchNormalization):
         for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + new * (1.0 - self.momentum))
         return outputs
+
+    def _moments(self, inputs, mask):
+        """Mean and variance of a batch; synchronized by one reduction, where Keras takes three."""
+        if not self.synchronized or mask is not None or keras.backend.backend() != "tensorflow":
+            return super()._moments(inputs, mask)
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return super()._moments(inputs, mask)
+        x = tf.cast(inputs, self.variable_dtype)
+        axes = [axis for axis in range(len(x.shape)) if axis != self.axis % len(x.shape)]
+        sums = tf.stack([tf.reduce_sum(x, axes), tf.reduce_sum(tf.square(x), axes)])
+        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+        # The trainer gives every replica as many images.
+        values = context.num_replicas_in_sync * tf.size(x) // x.shape[self.axis]
+        mean, squares = tf.unstack(sums / tf.cast(values, x.dtype))
+        return mean, tf.maximum(squares - tf.square(mean), 0)
 
     def _is_fusible(self, inputs):
         return (

@@ -75,6 +75,15 @@ def test_as_one_process_when_batch_norm_is_synchronized(strategy, count, results
 
 
 @pytest.mark.parametrize("count", COUNTS)
+def test_reductions_of_a_step(count, results):
+    """One of all gradients, which are small, one of the metrics; two of each batch norm."""
+    found = results("multi_worker", count, "synchronized")[0]
+    norms = sum(name.endswith("moving_mean") for name in found if name.startswith("saved/"))
+    assert norms > 10
+    assert found["collectives"] == 2 + 2 * norms
+
+
+@pytest.mark.parametrize("count", COUNTS)
 def test_workers_as_mirrored_when_batch_norm_is_each_replica_s_own(count, results):
     (one,) = results("one_device", 1, "local")
     (mirrored,) = results("mirrored", count, "local")

@@ -44,6 +44,7 @@ def train(strategy, photos, synchronized):
         float(loop.train_step(batch)[0]) for batch in distribution.distribute(strategy, batches)
     ]
     results = {"losses": losses, "trained": loop.optimizer.iterations.numpy()}
+    results["collectives"] = collectives(loop._train)
     state = loop.state()
     for name, value in state.items():  # this worker's own view of what all share
         results[name] = value
@@ -60,6 +61,14 @@ def train(strategy, photos, synchronized):
     for name, value in loop.state().items():
         np.testing.assert_array_equal(value, state[name], err_msg=name)
     return results
+
+
+def collectives(function):
+    """How many reductions over the workers a step has, by the operators of its graph."""
+    (traced,) = function._list_all_concrete_functions()
+    graph = traced.graph.as_graph_def()
+    nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
+    return sum(node.op.startswith("CollectiveReduce") for node in nodes)
 
 
 def network(synchronized):
