@@ -1,16 +1,30 @@
 """`ghostify`: the papers' counts, what is replaced and what stays, and what is refused."""
 
+import pathlib
+import re
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 
 import keras_ghostnet
-from keras_ghostnet import GhostResNet56, GhostVGG16, ghost_costs, ghostify, model_file
+from keras_ghostnet import (
+    GhostResNet56,
+    GhostVGG16,
+    ghost_costs,
+    ghostify,
+    model_file,
+    preprocess_input,
+)
+from keras_ghostnet.export import export
 from keras_ghostnet.layers import GhostBottleneck, GhostModule, GroupedConv2D
 from tests.plain_networks import resnet56, vgg16
 
 RNG = np.random.default_rng(0)
 LAYERS = keras.layers
+PAGE = pathlib.Path(__file__).parents[1] / "docs" / "ghostify.md"
 
 
 def everything(layer):
@@ -244,6 +258,36 @@ def test_it_is_saved_and_loaded(tmp_path):
     loaded = model_file.load_model(tmp_path / "ghost.keras")
     pictures = images(model)[0]
     np.testing.assert_array_equal(loaded(pictures), ghost(pictures))
+
+
+def test_the_page_s_code_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for block in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL):
+        exec(block, {})
+    assert "ghost module (" in capsys.readouterr().out
+    assert (tmp_path / "ghost.keras").exists()
+
+
+@pytest.mark.thorough
+def test_it_is_exported_and_verified(tmp_path):
+    layers = [conv(), LAYERS.BatchNormalization(), LAYERS.ReLU(), LAYERS.GlobalAveragePooling2D()]
+    model = build(*layers, LAYERS.Dense(4, name="top"), shape=(16, 16, 3))
+    pixels = RNG.integers(0, 256, (64, 16, 16, 3)).astype("uint8")
+    ghost = ghostify(model, 3, select=["conv"], calibration=preprocess_input(pixels))
+    formats = ("tflite_fp32", "saved_model", "onnx_fp32")
+    results = export(ghost, tmp_path, formats, data=(pixels, RNG.integers(0, 4, 64)))
+    assert [result.path.exists() for result in results] == [True] * 3
+    assert max(result.verification.max_error for result in results) < 1e-4
+
+
+@pytest.mark.thorough
+def test_the_example_runs():
+    example = PAGE.parents[1] / "examples" / "ghostify_digits.py"
+    command = [sys.executable, str(example), "--epochs", "2", "--ratios", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert [row[:2] for row in rows[1:4]] == [["chain", "1"], ["chain", "2"], ["chain", "2"]]
+    assert float(rows[3][-2].rstrip("%")) > float(rows[2][-2].rstrip("%")) + 50
 
 
 # ------------------------------------------------------------------------------------ bad input
