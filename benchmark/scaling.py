@@ -8,6 +8,7 @@ that are printed and can be given: above all the images per second of one accele
 import argparse
 import dataclasses
 import functools
+import math
 import sys
 import time
 
@@ -67,10 +68,10 @@ def network(name, rate=None, replica_batch=REPLICA_BATCH):
         A `Workload`.
     """
     recipe = published_recipe(name)
-    gradients, norms = _size(name)
+    layers, norms = _size(name)
     return Workload(
         name=name,
-        gradients=gradients,
+        layers=layers,
         norms=norms,
         epochs=recipe.epochs,
         batch=recipe.batch_size,
@@ -84,18 +85,24 @@ def network(name, rate=None, replica_batch=REPLICA_BATCH):
 
 @functools.cache
 def _size(name):
-    """Trainable parameters of a model, and the channels of its batch norms."""
+    """Parameters and multiply-adds of a model's layers, and the channels of its batch norms."""
     import keras
 
     import keras_ghostnet
+    from keras_ghostnet.counting import count_layer_macs
 
     model = keras_ghostnet.create_model(name)
-    norms = tuple(
-        layer.gamma.shape[0]
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
+    macs = count_layer_macs(model)
+    leaves = [layer for layer in model._flatten_layers() if not layer._layers]
+    layers = tuple(
+        (sum(math.prod(weight.shape) for weight in leaf.trainable_weights), macs.get(id(leaf), 0))
+        for leaf in leaves
+        if leaf.trainable_weights
     )
-    return keras_ghostnet.count_parameters(model), norms
+    norms = tuple(
+        leaf.gamma.shape[0] for leaf in leaves if isinstance(leaf, keras.layers.BatchNormalization)
+    )
+    return layers, norms
 
 
 def published_recipe(name):

@@ -5,9 +5,9 @@ import math
 
 # Of arXiv 1706.02677: up to such a batch the linear rule for the rate holds, with such a warm-up.
 LARGEST_BATCH, WARMUP_EPOCHS = 8192, 5
-# Keras' synchronized batch norm reduces sum, sum of squares and count one after the other, and
-# the gradients of the first two.
-SYNC_REDUCTIONS = 5
+# Of synchronized batch norm, per layer: its sums, and their gradient. tests/training/
+# test_distribution.py counts them in the graph of a step.
+SYNC_REDUCTIONS = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class Workload:
 
     Attributes:
         name: The model.
-        gradients: Trainable parameters.
+        layers: Trainable parameters and multiply-adds of every layer, from the first to the last.
         norms: Channels of every batch norm.
         epochs, batch, learning_rate, warmup_epochs: Of the recipe.
         rate: Images per second that one accelerator trains.
@@ -25,7 +25,7 @@ class Workload:
     """
 
     name: str
-    gradients: int
+    layers: tuple
     norms: tuple
     epochs: int
     batch: int
@@ -34,6 +34,11 @@ class Workload:
     rate: float
     largest: int
     least: int
+
+    @property
+    def gradients(self):
+        """Trainable parameters."""
+        return sum(parameters for parameters, _ in self.layers)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +52,8 @@ class Cluster:
         outer_bandwidth: Bytes per second between hosts, one way, for all accelerators of a host.
         outer_latency: Seconds for a message between hosts.
         gradient_bytes: Of one parameter's gradient when it is sent: 4 for float32.
-        overlap: The fraction of the computing during which gradients are sent too, in [0, 1].
+        pack_bytes: Gradients are sent in packs of more bytes than this, as soon as they are there.
+        backward: The fraction of the computing in which gradients are computed, in [0, 1].
         least_step: Seconds of a step however small its batch, in which kernels are started.
         cores: Of a host, which prepare images.
         input_rate: Images per second that one core prepares.
@@ -59,7 +65,8 @@ class Cluster:
     outer_bandwidth: float = 12.5e9
     outer_latency: float = 20e-6
     gradient_bytes: int = 4
-    overlap: float = 0.0
+    pack_bytes: int = 4 << 20
+    backward: float = 2 / 3
     least_step: float = 15e-3
     cores: int = 64
     input_rate: float = 800.0
@@ -147,6 +154,31 @@ def hierarchical_all_reduce(size, accelerators, cluster):
     return seconds + all_reduce(size, hosts, cluster.outer_bandwidth, cluster.outer_latency)
 
 
+def exposed_reduction(network, cluster, accelerators, compute):
+    """Seconds that the sums of gradients go on after the last gradient was computed.
+
+    The last layer's gradient comes first. A layer takes the backward pass's time in proportion to
+    its multiply-adds; a pack is sent when all of it is there and the one before it has arrived.
+
+    Args:
+        network: A `Workload`.
+        cluster: A `Cluster`.
+        accelerators: The number of accelerators.
+        compute: Seconds of a step's computing.
+    """
+    backward = cluster.backward * compute
+    total = sum(macs for _, macs in network.layers)
+    computed = sent = 0.0
+    pack = 0
+    for number, (parameters, macs) in enumerate(reversed(network.layers), start=1):
+        computed += backward * macs / total
+        pack += parameters * cluster.gradient_bytes
+        if pack > cluster.pack_bytes or number == len(network.layers):
+            sent = max(sent, computed) + hierarchical_all_reduce(pack, accelerators, cluster)
+            pack = 0
+    return sent - computed
+
+
 def hosts_for(accelerators, cluster):
     """The number of hosts of that many accelerators."""
     return -(-accelerators // cluster.per_host)
@@ -171,9 +203,7 @@ def step(network, cluster, accelerators, largest_batch=LARGEST_BATCH):
     replica_batch = max(1, min(network.largest, largest_batch // accelerators))
     synchronized = accelerators > 1 and replica_batch < network.least
     compute = max(replica_batch / network.rate, cluster.least_step)
-    size = network.gradients * cluster.gradient_bytes
-    reduction = hierarchical_all_reduce(size, accelerators, cluster)
-    communication = max(0.0, reduction - cluster.overlap * compute)
+    communication = exposed_reduction(network, cluster, accelerators, compute)
     if synchronized:
         communication += SYNC_REDUCTIONS * sum(
             hierarchical_all_reduce(4 * channels, accelerators, cluster)

@@ -13,7 +13,7 @@ from keras_ghostnet.training import recipes
 
 NETWORK = Workload(
     name="toy",
-    gradients=1_000_000,
+    layers=((1_000_000, 1),),  # one, whose gradient is there when all is computed
     norms=(100, 300),
     epochs=10,
     batch=256,
@@ -77,11 +77,15 @@ def test_a_step_computes_and_then_sums():
     assert step.efficiency == pytest.approx(0.1 / 0.104)
 
 
-def test_what_overlaps_is_hidden():
-    cluster = dataclasses.replace(IDEAL, overlap=0.03)
-    assert scaling_model.step(NETWORK, cluster, 2).communication == pytest.approx(4e-3 - 3e-3)
-    cluster = dataclasses.replace(IDEAL, overlap=0.5)
-    assert scaling_model.step(NETWORK, cluster, 2).communication == 0
+def test_packs_are_sent_while_the_layers_before_them_are_computed():
+    """Two layers of equal time: the last one's 3 MB arrive while the first is computed."""
+    network = dataclasses.replace(NETWORK, layers=((250_000, 1), (750_000, 1)))
+    cluster = dataclasses.replace(IDEAL, backward=0.5, pack_bytes=1 << 20)
+    assert scaling_model.step(network, cluster, 2).communication == pytest.approx(1e-3)
+    slow = dataclasses.replace(cluster, inner_bandwidth=1e8)  # 30 ms for the first, 25 to hide it
+    assert scaling_model.step(network, slow, 2).communication == pytest.approx(15e-3)
+    whole = dataclasses.replace(cluster, pack_bytes=1 << 30)
+    assert scaling_model.step(network, whole, 2).communication == pytest.approx(4e-3)
 
 
 def test_half_of_the_bytes_take_half_of_the_time():
@@ -119,7 +123,7 @@ def test_batch_norm_is_synchronized_where_replicas_get_little():
     step = scaling_model.step(NETWORK, cluster, 512)
     assert step.synchronized
     gradients, norms = 2 * 7 / 8 * 4e6 / 1e9, 2 * 7 / 8 * 4 * 400 / 1e9
-    assert step.communication == pytest.approx(gradients + 5 * norms)
+    assert step.communication == pytest.approx(gradients + 2 * norms)
 
 
 def test_the_least_step():
@@ -155,6 +159,9 @@ def test_a_rate_needs_its_model(capsys):
 def test_a_network_is_what_its_model_and_recipe_are():
     network = scaling.network("g_ghost_regnetx_032")
     assert network.gradients == 10_511_000
+    assert sum(macs for _, macs in network.layers) == pytest.approx(1.80e9, rel=0.005)
+    assert network.layers[0][0] == 27 * 32  # the stem
+    assert network.layers[-1][0] == 1009 * 1000
     assert (network.epochs, network.batch, network.learning_rate) == (100, 256, 0.1)
     model = keras_ghostnet.create_model("g_ghost_regnetx_032")
     moving = [w for w in model.non_trainable_weights if w.name == "moving_mean"]
