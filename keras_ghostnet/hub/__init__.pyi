@@ -1,3 +1,3 @@
-from .push import PushResult, push
+from .pushing import PushResult, push
 
 __all__ = ["PushResult", "push"]

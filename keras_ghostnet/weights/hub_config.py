@@ -102,6 +102,7 @@ def _published(config, path):
     channels, *sides = _numbers(config, "input_size", (3, 224, 224), 1, MAX_SIZE, int)
     if sides[0] != sides[1]:
         raise ValueError(f"`input_size` is {sides[0]} x {sides[1]}, where squares are expected")
+    colors = config if channels == 3 else {}  # of others no figures are known
     (crop,) = _numbers(config, "crop_pct", (Transform().crop,), 1e-3, 1)
     (classes,) = _numbers(config, "num_classes", (0,), 0, MAX_CLASSES, int)
     return Published(
@@ -111,8 +112,8 @@ def _published(config, path):
         labels=_labels(config.get("label_names", config.get("labels")), classes),
         size=sides[0],
         crop=crop,
-        mean=_numbers(config, "mean", MEAN, -1e3, 1e3),
-        std=_numbers(config, "std", STD, 1e-6, 1e3),
+        mean=_numbers(colors, "mean", MEAN, -1e3, 1e3),
+        std=_numbers(colors, "std", STD, 1e-6, 1e3),
         channels=channels,
     )
 

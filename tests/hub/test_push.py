@@ -12,7 +12,7 @@ import pytest
 import keras_ghostnet
 from keras_ghostnet.hub import contents, push
 from keras_ghostnet.hub.card import markdown
-from keras_ghostnet.hub.push import MARK
+from keras_ghostnet.hub.pushing import MARK
 from keras_ghostnet.model_reference import resolve_model
 from tests.export.command import ghostnet
 from tests.hub.conftest import LABELS, hub_on_loopback
