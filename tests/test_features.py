@@ -238,6 +238,26 @@ def test_values_are_the_same_at_the_strided_network_s_places(networks):
             assert_same(found[stride][level][:, ::step, ::step], found[32][level])
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        (layers.GhostBottleneck, (8, 8), "GhostBottleneck: behind a stride .* Use dilate=True"),
+        (layers.RepGhostBottleneck, (8, 8), "RepGhostBottleneck: behind a stride"),
+        (layers.RegNetBlock, (8, 4), "RegNetBlock: behind a stride"),
+        (layers.GGhostStage, (16, 3, 4), "behind a stride"),
+        (layers.GhostModule, (8,), "cannot both be above 1"),
+    ],
+)
+def test_no_stride_is_left_behind_a_dilation(kind, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        kind(*arguments, strides=2, input_dilation=2)
+
+
+def test_attention_needs_pixels_of_the_strided_network():
+    with pytest.raises(ValueError, match=r"at least 5. Received: input_shape=\(None, 4, 9, 8\)"):
+        layers.DFCAttention(8, input_dilation=4).build((None, 4, 9, 8))
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", ["ghostnet_050", "g_ghost_regnetx_002", "repghostnet_050"])
 def test_dilated_networks_are_deployed(name, tmp_path):
