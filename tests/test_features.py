@@ -1,5 +1,6 @@
 """Feature pyramids: timm's maps, and dilation against networks without strides."""
 
+import contextlib
 import json
 
 import keras
@@ -16,17 +17,21 @@ from keras_ghostnet.preprocessing import normalize
 from tests.export.conftest import patches
 from tests.golden.checkpoints import FOLDER, Golden
 from tests.keras_state import dtype_policy
+from tests.short_networks import short_networks
 
 RECORDED = json.loads((FOLDER / "features" / "timm.json").read_text())
-# `test_successors_blocks` holds the others' blocks.
-DILATED = (
-    "ghostnet_050",
-    "g_ghost_regnetx_002",
+# Short networks, of each kind of stage; the whole ones, and all families, are thorough.
+DILATED = [
+    ("ghostnet_050", short_networks),
+    ("g_ghost_regnetx_002", short_networks),
     *(
-        pytest.param(name, marks=pytest.mark.thorough)
-        for name in ("ghostnetv2_100", "ghostnetv3_050", "repghostnet_050")
+        pytest.param((name, contextlib.nullcontext), marks=pytest.mark.thorough)
+        for name in (
+            *("ghostnet_050", "g_ghost_regnetx_002", "ghostnetv2_100", "ghostnetv3_050"),
+            "repghostnet_050",
+        )
     ),
-)
+]
 
 
 @pytest.mark.parametrize(
@@ -71,13 +76,15 @@ def test_networks_for_cifar_have_levels(name):
 
 
 def test_what_is_behind_the_last_level_is_left_out():
-    pyramid = keras_ghostnet.feature_pyramid("ghostnet_050", "P3")
+    with short_networks():
+        pyramid = keras_ghostnet.feature_pyramid("ghostnet_050", "P3")
     assert list(pyramid.output) == ["P3"]
     assert pyramid.layers[-1].name == "stage3_block1"
 
 
 def test_a_saved_pyramid_is_one_again(tmp_path):
-    pyramid = keras_ghostnet.feature_pyramid("ghostnet_050", ("P4", "P5"), output_stride=16)
+    with short_networks():
+        pyramid = keras_ghostnet.feature_pyramid("ghostnet_050", ("P4", "P5"), output_stride=16)
     randomize(pyramid)
     pyramid.save(tmp_path / "pyramid.keras")
     loaded = model_file.load_model(tmp_path / "pyramid.keras")
@@ -158,13 +165,14 @@ def stride_free(model, kept):
     return graph.to_model("float64")
 
 
-@pytest.fixture(scope="module", params=DILATED)
+@pytest.fixture(scope="module", params=DILATED, ids=lambda param: f"{param[0]}-{param[1].__name__}")
 def networks(request):
     """Pyramids of one network by output stride, all with the same random weights."""
-    with dtype_policy("float64"):
+    name, context = request.param
+    with dtype_policy("float64"), context():
         made = {
             stride: keras_ghostnet.feature_pyramid(
-                request.param, output_stride=stride, deepest=True, input_shape=(None, None, 3)
+                name, output_stride=stride, deepest=True, input_shape=(None, None, 3)
             )
             for stride in specs.OUTPUT_STRIDES
         }
