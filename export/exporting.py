@@ -74,10 +74,10 @@ def export(
 
     Args:
         model: A Keras classifier of RGB images of a fixed size; or a run's folder (its best model),
-            a `.keras` file, or a name of `keras_ghostnet.list_models()`, taken with its ImageNet
-            weights. A classifier of every pixel, whose output is `(height, width, classes)`, is
-            taken too. Of any precision: its exports are those of, and are compared with, the model
-            in float32.
+            a `.keras` file, a name of `keras_ghostnet.list_models()`, taken with its ImageNet
+            weights, or `hf://ORG/NAME` of the Hugging Face hub. A classifier of every pixel,
+            whose output is `(height, width, classes)`, is taken too. Of any precision: its exports
+            are those of, and are compared with, the model in float32.
         directory: The folder for the artifacts; made if it is not there.
         formats: The formats' names, `keras_ghostnet.export.formats.FORMATS`; `["all"]` for every
             one whose packages are installed; None for those of `device`, or `"tflite_int8"`.

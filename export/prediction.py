@@ -73,9 +73,10 @@ def predict(
 
     Args:
         model: A Keras classifier of normalized RGB images of a fixed size that ends in logits or
-            a softmax; a run's folder (its best model), a `.keras` file, or a name of
-            `keras_ghostnet.list_models()`, taken with its ImageNet weights; or an artifact of
-            `keras_ghostnet.export.export`, which runs in its own runtime.
+            a softmax; a run's folder (its best model), a `.keras` file, a name of
+            `keras_ghostnet.list_models()`, taken with its ImageNet weights, or `hf://ORG/NAME` of
+            the Hugging Face hub; or an artifact of `keras_ghostnet.export.export`, which runs in
+            its own runtime.
         images: An image file, a folder of them (of any depth), or a sequence of such; or pixels,
             uint8 `(height, width, 3)` or `(n, height, width, 3)` of any size, RGB.
         top: The number of classes to name for each image, at least 1; all if there are fewer.

@@ -107,7 +107,8 @@ def evaluate(
 
     Args:
         model: A Keras classifier, which ends in logits, a softmax or sigmoids; a run's folder (its
-            best model); a `.keras` file; or a name of `list_models()`, with its ImageNet weights.
+            best model); a `.keras` file; a name of `list_models()`, with its ImageNet weights; or
+            `hf://ORG/NAME` of the Hugging Face hub.
             It is evaluated in float32, as it is exported, also if it was trained in mixed
             precision.
         data: As `keras_ghostnet.training.data.open_source`.

@@ -1,8 +1,9 @@
 """Export a model for devices and servers, each artifact verified against it.
 
-MODEL is a run's folder (its best model), a .keras file, or a name of `ghostnet models`, which is
-taken with its ImageNet weights. SOURCE is as for `ghostnet train`: calibration takes images of
-its training split, verification those held out. Beside every artifact a JSON file says what it is.
+MODEL is a run's folder (its best model), a .keras file, a name of `ghostnet models`, which is taken
+with its ImageNet weights, or hf://ORG/NAME of the Hugging Face hub. SOURCE is as for `ghostnet
+train`: calibration takes images of its training split, verification those held out. Beside every
+artifact a JSON file says what it is.
 """
 
 import shlex

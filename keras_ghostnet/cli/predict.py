@@ -1,8 +1,9 @@
 """Classify images: the most probable classes of each, by a model or an exported artifact.
 
-MODEL is a run's folder (its best model), a .keras file, a name of `ghostnet models`, which is
-taken with its ImageNet weights, or what `ghostnet export` wrote: a .tflite or .onnx file or the
-folder of a SavedModel's version, run in its own runtime. IMAGE is a file, or a folder of any depth.
+MODEL is a run's folder (its best model), a .keras file, a name of `ghostnet models`, which is taken
+with its ImageNet weights, hf://ORG/NAME of the Hugging Face hub, or what `ghostnet export` wrote: a
+.tflite or .onnx file or the folder of a SavedModel's version, run in its own runtime. IMAGE is a
+file, or a folder of any depth.
 """
 
 import os

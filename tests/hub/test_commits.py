@@ -2,8 +2,11 @@
 
 import json
 
-from keras_ghostnet.training import hub_commits, recipes
+import pytest
+
+from keras_ghostnet.training import classifiers, hub_commits, recipes, train
 from keras_ghostnet.training.run_folder import RunFolder
+from tests.training.runs import small_classifier, write_photos
 
 NAMED = ["weights=hf://org/bees", "teacher=hf://org/bees@v1"]
 
@@ -33,3 +36,26 @@ def test_other_recipes_ask_nobody(hub_server, tmp_path):
     recipe = recipes.get_recipe("smoke")
     assert hub_commits.pin(recipe, tmp_path, print) == (recipe, {})
     assert not hub_server.requests
+
+
+@pytest.mark.thorough
+def test_a_run_resumes_with_its_commit(hub_server, tmp_path, monkeypatch):
+    """Also where the branch has moved on; the command's words stay the run's."""
+    built = []
+
+    def build(recipe, classes):
+        built.append(recipe.weights)
+        return small_classifier(recipe, classes)
+
+    monkeypatch.setattr(classifiers, "build_classifier", build)
+    first = hub_server.add("org/bees", {"config.json": b"{}"})
+    photos = write_photos(tmp_path / "photos")
+    settings = ["weights=hf://org/bees", "epochs=1", "batch_size=8", "image_size=32"]
+    train("smoke", photos, tmp_path / "run", settings=settings)
+    hub_server.add("org/bees", {"config.json": b"{}", "more": b""})
+    settings[1] = "epochs=2"
+    train("smoke", photos, tmp_path / "run", settings=settings)
+    assert built == [f"hf://org/bees@{first}"] * 2
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["run"]["weights"] == "hf://org/bees"
+    assert config[hub_commits.COMMITS] == {"hf://org/bees": built[0]}

@@ -184,6 +184,13 @@ def test_a_public_repository_does_not_become_private(hub_server, pushed, run_dir
     assert hub_server.repositories["me/secret"].private
 
 
+def test_a_classifier_of_pixels(hub_server, tmp_path):
+    inputs = keras.Input((32, 32, 3))
+    keras.Model(inputs, keras.layers.Conv2D(3, 1)(inputs)).save(tmp_path / "pixels.keras")
+    with pytest.raises(ValueError, match="needs a classifier of RGB images"):
+        push(tmp_path / "pixels.keras", TEXT, dry_run=True)
+
+
 def test_what_is_not_one_s_own(hub_server, token):
     with pytest.raises(ValueError, match="ghostnet_100 is published already"):
         push("ghostnet_100", TEXT)
