@@ -31,7 +31,7 @@ from keras_ghostnet.training.data import (
     open_source,
     require_same_classes,
 )
-from keras_ghostnet.training.heads import output_activation
+from keras_ghostnet.training.heads import is_of_pixels, output_activation
 from keras_ghostnet.training.settings import (
     Count,
     Fraction,
@@ -125,6 +125,12 @@ def quantize_run(
         path = pathlib.Path(out) if out else _folder(run) / FILE
         files.require_place(path)
         model = reference.load(image_size)
+        if is_of_pixels(model):
+            raise ValueError(
+                f"{model.name} classifies every pixel, and {data} has one class an image. Train it "
+                "in Python, on batches of images and maps: "
+                "`keras_ghostnet.export.quantization.quantize_aware`."
+            )
         class_names.require_classifier(model)
         model = in_float32(model)
         kind = model_input.resolve_input(model, input)

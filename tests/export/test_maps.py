@@ -8,6 +8,7 @@ from keras_ghostnet import layers
 from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
 from keras_ghostnet.export import ArtifactError, export, predict, sidecar, verify
 from keras_ghostnet.export.formats import get_format
+from keras_ghostnet.export.quantization.run import quantize_run
 from keras_ghostnet.export.verification import VerificationError, compare, verify_outputs
 from keras_ghostnet.preprocessing import normalize
 from tests.export.command import ghostnet
@@ -143,6 +144,12 @@ def test_one_output_of_several_is_to_be_chosen(segmenter, labeled, tmp_path):
     several = keras.Model(segmenter.input, {"a": segmenter.output, "b": segmenter.output})
     with pytest.raises(ValueError, match=r"Of several outputs, export one: `keras.Model\("):
         export(several, tmp_path, "tflite_fp32", data=labeled)
+
+
+def test_a_source_of_classes_trains_no_maps(segmenter, tmp_path):
+    segmenter.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match=r"has one class an image. Train it in Python"):
+        quantize_run(tmp_path / "model.keras", "digits")
 
 
 def test_no_class_is_predicted_for_a_picture(exported, segmenter, tmp_path):
