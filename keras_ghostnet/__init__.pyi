@@ -56,6 +56,7 @@ __all__ = [
     "decode_predictions",
     "export",
     "feature_pyramid",
+    "features",
     "freeze_batch_norm",
     "ghost_costs",
     "ghostify",
