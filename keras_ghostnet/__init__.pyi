@@ -1,4 +1,4 @@
-from . import benchmark, export, hub, layers, training, weights
+from . import benchmark, export, features, hub, layers, training, weights
 from .cifar import GhostResNet56, GhostVGG16
 from .conversion import convert_weights
 from .counting import count_macs, count_parameters
