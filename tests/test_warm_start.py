@@ -115,6 +115,22 @@ def test_patches_are_what_a_convolution_sees(size, padding, strides, dilation):
     np.testing.assert_allclose(seen @ kernel.reshape(-1, 4), expected.reshape(-1, 4), atol=1e-4)
 
 
+@pytest.mark.parametrize("places", [10, 40])  # fewer and more than inputs
+def test_the_refit_is_ridge_regression(places):
+    seen, wanted = RNG.normal(size=(places, 20)), RNG.normal(size=(places, 3))
+    kernel = RNG.normal(size=(20, 3))
+    found = fitting.refit(seen, wanted, kernel)
+    held = fitting.RIDGE * np.square(seen - seen.mean(axis=0)).mean()
+
+    def loss(kernel_now):
+        missing = wanted - seen @ kernel_now
+        missing = missing - missing.mean(axis=0)
+        return np.square(missing).sum() / places + held * np.square(kernel_now - kernel).sum()
+
+    for _ in range(20):
+        assert loss(found + RNG.normal(size=found.shape) * 1e-2) > loss(found)
+
+
 @pytest.mark.parametrize(("filters", "ratio"), [(7, 2), (8, 2), (11, 3), (11, 4), (13, 5), (5, 5)])
 def test_every_filter_has_its_place(filters, ratio):
     intrinsic = -(-filters // ratio)

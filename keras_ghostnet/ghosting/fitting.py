@@ -129,7 +129,12 @@ def _regress(seen, wanted, ridge):
     """Ridge regression: weights, and a constant that is not held to 0."""
     means = seen.mean(axis=0), wanted.mean(axis=0)
     seen, wanted = seen - means[0], wanted - means[1]
-    power = seen.T @ seen / len(seen)
-    power = power + (ridge * np.trace(power) / len(power) + TINY) * np.eye(len(power))
-    weights = np.linalg.solve(power, (seen.T @ wanted / len(seen)).astype("float64"))
+    places, size = seen.shape
+    held = ridge * np.square(seen).mean() + TINY
+    if places < size:  # the same weights, by a smaller system
+        power = seen @ seen.T / places + held * np.eye(places)
+        weights = seen.T @ np.linalg.solve(power, wanted.astype("float64")) / places
+    else:
+        power = seen.T @ seen / places + held * np.eye(size)
+        weights = np.linalg.solve(power, (seen.T @ wanted / places).astype("float64"))
     return weights, means[1] - means[0] @ weights
