@@ -13,6 +13,9 @@ from keras_ghostnet.cli.options import add_input, add_trust_model, names
 from keras_ghostnet.command import path, start_backend
 from keras_ghostnet.model_reference import is_path, resolve_model
 
+IMAGES, PIXELS = 200, 4_000_000  # of the warm start, at most, unless the user says otherwise
+LEAST = 16
+
 
 def arguments(parser):
     parser.add_argument("model", type=path, metavar="MODEL", help="the network, see above")
@@ -25,9 +28,8 @@ def arguments(parser):
     parser.add_argument(
         "--images",
         type=int,
-        default=200,
         metavar="N",
-        help="how many of SOURCE's training images to take (default: 200)",
+        help="how many of SOURCE's training images to take (default: 200, or fewer large ones)",
     )
     parser.add_argument(
         "--ratio",
@@ -70,6 +72,8 @@ def run(args):
             f"{args.model} is made of ghost modules or stages already. Name a .keras file, or a "
             "run's folder, of a network with plain convolutions."
         )
+    if args.images is not None and args.images < 1:
+        raise ValueError(f"--images must be 1 or more. Received: {args.images}")
     files.require_place(args.out)
     start_backend()
     from keras_ghostnet import ghost_costs, ghostify
@@ -108,8 +112,9 @@ def _calibration(args, reference, model):
             "gives. Say --image-size if its size is open; else warm start it in Python: "
             "keras_ghostnet.ghostify(model, calibration=...)."
         )
+    count = args.images or max(LEAST, min(IMAGES, PIXELS // (size[0] * size[1])))
     images = from_source(
-        args.data, "train", size, crop=reference.crop, seed=reference.seed, count=args.images
+        args.data, "train", size, crop=reference.crop, seed=reference.seed, count=count
     )
     return images.prepared(resolve_input(model, args.input))
 

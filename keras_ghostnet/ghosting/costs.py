@@ -62,7 +62,7 @@ def ghost_costs(
         new = after[each.path]
         is_ghost = isinstance(new, GhostModule)
         layers = [each.layer, *(each.absorbed if is_ghost else ())]
-        note = "ghost module" if is_ghost else each.obstacle or each.doubt or "not selected"
+        note = "ghost module" if is_ghost else each.reason
         parameters = sum(map(count_parameters, layers)), count_parameters(new)
         cost = macs[id(each.layer)], ghost_macs[id(new)]
         rows.append(LayerCost(each.path, note, parameters, cost))

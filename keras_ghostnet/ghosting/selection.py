@@ -41,6 +41,11 @@ class Candidate:
     doubt: str = ""
 
     @property
+    def reason(self):
+        """Why it stays a convolution, if it does."""
+        return self.obstacle or self.doubt or "not selected"
+
+    @property
     def batch_norm(self):
         """The batch norm among what is absorbed, or None."""
         found = [x for x in self.absorbed if isinstance(x, keras.layers.BatchNormalization)]
@@ -100,7 +105,7 @@ def choose(found: list[Candidate], select: Select) -> list[Candidate]:
     else:
         chosen = _by_name(found, select)
     if not chosen:
-        reasons = [f"{each.path} ({each.obstacle or each.doubt})" for each in found[:10]]
+        reasons = [f"{each.path} ({each.reason})" for each in found[:10]]
         raise ValueError(
             "No convolution becomes a ghost module. "
             + (f"There are: {', '.join(reasons)}. " if reasons else "The model has none. ")
