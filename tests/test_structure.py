@@ -60,6 +60,7 @@ MODELS = (
     "keras_ghostnet.conversion",
     "keras_ghostnet.counting",
     "keras_ghostnet.g_ghostnet",
+    "keras_ghostnet.ghosting",
     "keras_ghostnet.ghostnet",
     "keras_ghostnet.ghostnetv2",
     "keras_ghostnet.ghostnetv3",

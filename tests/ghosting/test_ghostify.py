@@ -24,7 +24,7 @@ from tests.plain_networks import resnet56, vgg16
 
 RNG = np.random.default_rng(0)
 LAYERS = keras.layers
-PAGE = pathlib.Path(__file__).parents[1] / "docs" / "ghostify.md"
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "ghostify.md"
 
 
 def everything(layer):
