@@ -83,6 +83,17 @@ def test_the_weights_page_s_code_runs(weights):
     assert names["model"].output_shape == (None, 10)
 
 
+@pytest.mark.usefixtures("short_networks", "desk")
+@pytest.mark.filterwarnings("ignore:.*were folded:UserWarning")
+def test_the_models_page_s_code_runs():
+    names = {}
+    for block in python_blocks((ROOT / "docs" / "models.md").read_text()):
+        exec(block, names)
+    images = np.random.default_rng(0).normal(size=(1, 64, 64, 3)).astype("float32")
+    expected = np.asarray(names["model"](images))
+    np.testing.assert_allclose(names["deployed"](images), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("path", document_tables.DOCUMENTS, ids=lambda path: path.name)
 def test_tables(path):
     """Their figures are those of `ghostnet models`, which a test compares with built networks."""

@@ -8,6 +8,7 @@ import pytest
 
 import keras_ghostnet
 from tests import torch_libraries
+from tests.keras_state import dtype_policy
 
 pytestmark = pytest.mark.timm
 
@@ -143,3 +144,59 @@ def test_pyramids_are_timms(torch, timm, name, size, tmp_path):
     )
     for maps, theirs in zip(pyramid(images(size)).values(), expected, strict=True):
         assert_close(maps, theirs.numpy().transpose(0, 2, 3, 1))
+
+
+# ----------------------------------------------------------------------------- its successors
+
+
+def settled(torch, timm, name):
+    """timm's network with random weights, and batch norms whose statistics are a batch's.
+
+    Others leave GhostNetV2's gates at numbers in the thousands: rounding decides what it outputs.
+    """
+    torch.manual_seed(0)
+    network = timm.create_model(name, pretrained=False).eval()
+    torch_libraries.randomise_batch_norms(network)
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.kaiming_normal_(parameter, mode="fan_in")
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        network.train()(torch_images(torch, 96).repeat(2, 1, 1, 1))
+    return network.eval()
+
+
+@pytest.mark.parametrize(
+    "name", ["ghostnetv2_100", "ghostnetv2_130", "ghostnetv3_050", "repghostnet_058"]
+)
+def test_successors_are_timms_at_any_size(torch, timm, name, tmp_path):
+    network = settled(torch, timm, name)
+    path = tmp_path / f"{name}.pth"
+    torch.save(network.state_dict(), path)
+    with dtype_policy("float64"):
+        model = keras_ghostnet.create_model(
+            name, weights=path, classifier_activation=None, input_shape=(None, None, 3)
+        )
+    network = network.double()
+    for size in (97, 64, 47):
+        with torch.no_grad():
+            expected = network(torch_images(torch, size).double()).numpy()
+        assert_close(model(images(size).astype("float64")), expected)
+    assert keras_ghostnet.count_parameters(model) == sum(p.numel() for p in network.parameters())
+
+
+def test_weights_that_timm_folded(torch, timm, tmp_path):
+    network = settled(torch, timm, "ghostnetv3_050").double()
+    with torch.no_grad():
+        expected = network(torch_images(torch, 97).double()).numpy()
+    network.convert_to_deploy()
+    torch.save(network.state_dict(), tmp_path / "folded.pth")
+    options = dict(weights=tmp_path / "folded.pth", input_shape=(97, 97, 3))
+    for deployed in (True, False):
+        with dtype_policy("float64"), pytest.warns(UserWarning, match="folded"):
+            model = keras_ghostnet.GhostNetV3(
+                0.5, deployed=deployed, classifier_activation=None, **options
+            )
+        assert_close(model(images(97).astype("float64")), expected)
