@@ -72,6 +72,13 @@ MACS = {
     "ghost_vgg16": "158 M",
     "ghost_resnet56": "63 M",
 }
+# GhostNetV3's folded form: parameters, and millions of multiply-adds, which are GhostNetV2's.
+DEPLOYED = {
+    "ghostnetv3_050": (2_842_240, "49.64"),
+    "ghostnetv3_100": (6_125_716, "167.05"),
+    "ghostnetv3_130": (8_919_880, "269.32"),
+    "ghostnetv3_160": (12_342_762, "398.61"),
+}
 FEATURES = {
     "ghostnet_050": 480,
     "ghostnet_100": 960,
@@ -155,6 +162,19 @@ def test_multiply_adds_are_the_published_ones(name):
     decimals = len(figure.partition(".")[2])
     _, macs = COSTS[name]  # which are those that are counted
     assert f"{macs / {'M': 1e6, 'G': 1e9}[unit]:.{decimals}f}" == figure
+
+
+@pytest.mark.parametrize("name", DEPLOYED)
+def test_the_folded_form_is_as_large_as_published(name):
+    model = keras_ghostnet.create_model(name, deployed=True)
+    macs = f"{keras_ghostnet.count_macs(model) / 1e6:.2f}"
+    assert (keras_ghostnet.count_parameters(model), macs) == DEPLOYED[name]
+
+
+@pytest.mark.parametrize("constructor", [keras_ghostnet.GhostNetV2, keras_ghostnet.GhostNetV3])
+def test_attention_needs_two_pixels_of_the_last_maps(constructor):
+    with pytest.raises(ValueError, match=r"at least 33 x 33 .*two pixels.*\(32, 64, 3\)"):
+        constructor(input_shape=(32, 64, 3))
 
 
 def test_shapes_from_image_to_classes(model):
