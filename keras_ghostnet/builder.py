@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import keras
 
 from keras_ghostnet import specs
+from keras_ghostnet.copying import set_weights
 from keras_ghostnet.layers.block import run_chain
 from keras_ghostnet.layers.convolution import batch_norm, channel_axis, convolution
 from keras_ghostnet.layers.types import Activation, Shape, Tensor
@@ -353,7 +354,7 @@ def with_image_size(model: keras.Model, size: int) -> keras.Model:
         given = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
         inputs = keras.tree.map_structure(lambda x: keras.Input(resized, dtype=x.dtype), given)
         copy = keras.models.clone_model(model, inputs)
-        copy.set_weights(model.get_weights())
+        set_weights(copy, model.get_weights())
     except (ValueError, TypeError) as error:  # a Flatten, a subclass without a graph
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"{model.name} cannot take images of {size} pixels: {reason}") from error

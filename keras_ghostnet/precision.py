@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from keras_ghostnet.copying import set_weights
+
 REDUCED = ("float16", "bfloat16")  # types that are computed with
 
 
@@ -31,7 +33,7 @@ def in_float32(model: keras.Model) -> keras.Model:
     plain = keras.Model(given, outputs, name=model.name)  # without its loss and optimizer
     inputs = keras.tree.map_structure(_input, given)
     copy = keras.models.clone_model(plain, inputs, clone_function=_copy)
-    copy.set_weights([weight.astype("float32") if _is_reduced_type(weight.dtype.name) else weight
+    set_weights(copy, [weight.astype("float32") if _is_reduced_type(weight.dtype.name) else weight
                       for weight in model.get_weights()])  # fmt: skip
     return copy
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_ghostnet import layers
+from keras_ghostnet.builder import with_image_size
 from keras_ghostnet.precision import in_float32
 
 POLICIES = ("mixed_bfloat16", "mixed_float16", "bfloat16", "float16")
@@ -66,3 +67,19 @@ def test_a_compiled_sequential_model():
     assert converted.layers[-1].compute_dtype == "float32"
     np.testing.assert_array_equal(converted.get_weights()[0], model.get_weights()[0])
     assert model.layers[-1].compute_dtype == "bfloat16"
+
+
+def test_statistics_of_normalization_are_copied():
+    """Keras computes with copies of them, which its `set_weights` does not renew."""
+    inputs = keras.Input((8, 8, 3))
+    normalization = keras.layers.Normalization()
+    pixels = np.random.default_rng(0).uniform(0, 255, (16, 8, 8, 3)).astype("float32")
+    normalization.adapt(pixels)
+    x = keras.layers.Conv2D(4, 3, dtype="mixed_bfloat16")(normalization(inputs))
+    x = keras.layers.GlobalAveragePooling2D(dtype="float32")(x)
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    expected = model(pixels)
+    assert float(keras.ops.std(expected)) > 0.05
+    np.testing.assert_allclose(in_float32(model)(pixels), expected, atol=0.02)
+    larger = with_image_size(with_image_size(model, 12), 8)
+    np.testing.assert_array_equal(larger(pixels), expected)

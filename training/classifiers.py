@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_ghostnet import specs
+from keras_ghostnet.copying import set_weights
 from keras_ghostnet.layers.bottleneck import Bottleneck
 from keras_ghostnet.layers.normalization import batch_norms
 from keras_ghostnet.registry import from_spec
@@ -100,10 +101,7 @@ def copy_model(model: keras.Model, copy_layer=None) -> keras.Model:
         copy_layer: Function of a layer that makes its counterpart; None for Keras' own.
     """
     clone = keras.models.clone_model(model, clone_function=copy_layer)
-    clone.set_weights(model.get_weights())
-    for layer in clone._flatten_layers():
-        if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()  # it computes with copies of its weights
+    set_weights(clone, model.get_weights())
     return clone
 
 

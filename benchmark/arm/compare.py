@@ -87,16 +87,31 @@ def count_table(options, out, console):
     }
     exported = cpu.exports_of(options, found, console)
     missing = {export.sha256: export for export in exported if export.sha256 not in counted}
-    now = run.now()
+    now, failed = run.now(), {}
     with step(console) as done:
         with progress(console, "counting", len(missing)) as show:
             for number, (digest, export) in enumerate(missing.items()):
                 show(number, f"{export.model} {export.runtime} {export.format}")
                 facts = dict(run=now, versions=versions[export.runtime])
-                counted[digest] = _count(export, root, facts)
+                try:
+                    counted[digest] = _count(export, root, facts)
+                except tools.ToolError as error:  # a network that crashes a runtime
+                    failed[digest] = error
+                    continue
                 results.append_measurements(csv, [counted[digest]])
-        done(f"counted {len(missing)} files; {len(exported) - len(missing)} were in {csv}")
-    measured = [dataclasses.replace(counted[export.sha256], **export.fields) for export in exported]
+        done(
+            f"counted {len(missing) - len(failed)} files; {len(exported) - len(missing)} were in "
+            f"{csv}"
+        )
+    if failed and len(failed) == len(missing):
+        raise next(iter(failed.values()))
+    for reason in failed.values():
+        console.print(f"Not counted: {reason}", soft_wrap=True, markup=False)
+    measured = [
+        dataclasses.replace(counted[export.sha256], **export.fields)
+        for export in exported
+        if export.sha256 in counted
+    ]
     renamed = [measurement for measurement in measured if measurement not in counted.values()]
     results.append_measurements(csv, renamed)
     return measured

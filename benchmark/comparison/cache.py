@@ -40,6 +40,7 @@ class Cache:
         self.folder = files.cache("compare") if folder is None else pathlib.Path(folder)
         self.target, self.force = target, force
         self.made = self.found = 0
+        self.refused: list[str] = []
 
     def exports(self, subject, choices, size=None):
         """The files of a subject for some runtimes, a generator of `exports.Export`.
@@ -50,8 +51,10 @@ class Cache:
                 `.tflite` file has its own.
             size: Side of the image in pixels; None for that of the row or the model.
 
+        What a runtime does not take is left out, and `refused` says why.
+
         Raises:
-            ValueError: If the network cannot be exported; the message names it.
+            ValueError: If none of the runtimes takes the network; the message names it.
         """
         if subject.file is not None:
             yield exports.of_file(subject)
@@ -61,6 +64,7 @@ class Cache:
         network = network_hash(exporter.model)  # before anything changes the statistics
         side = exporter.model.input_shape[1]
         known = dict(model=subject.name, size=side, **subject.accuracy(side))
+        taken, error = 0, None
         for choice in choices:
             fmt, (runtime, precision) = runtimes.format_of(choice), choice
             rewrites = repr(lowering.get_lowering(self.target, fmt.dtype))
@@ -69,12 +73,20 @@ class Cache:
             stem, suffix = f"{files.file_name(exporter.model.name)}_{precision}", fmt.suffix
             path = self.folder / f"{stem}_{key}.{suffix.rpartition('.')[2]}"
             facts = None if self.force else _facts(path)
-            if facts is None:
-                facts = self._make(exporter, choice, path)
-                self.made += 1
-            else:
+            if facts is not None:
                 self.found += 1
+            else:
+                try:
+                    facts = self._make(exporter, choice, path)
+                except ValueError as refusal:
+                    error = error or refusal
+                    self.refused.append(str(refusal))
+                    continue
+                self.made += 1
+            taken += 1
             yield exports.Export(runtime=runtime, format=precision, path=path, **facts, **known)
+        if error and not taken:
+            raise error
 
     def _make(self, exporter, choice, path):
         fmt = runtimes.format_of(choice)

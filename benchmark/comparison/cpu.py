@@ -70,6 +70,8 @@ def exports_of(options, found, console):
                 show(number, subject.name)
                 result += cache.exports(subject, choose(options), options.size)
         done(f"exported {cache.made} files; {cache.found} were in {cache.folder}")
+    for reason in cache.refused:
+        console.print(f"Left out: {reason}", soft_wrap=True, markup=False)
     kept = [export.model for export in result if export.size != (options.size or export.size)]
     if kept:
         console.print(

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_ghostnet.copying import set_weights
 from keras_ghostnet.export.graph.nodes import Graph, Node
 from keras_ghostnet.export.graph.reader import OPAQUE, Reader
 from keras_ghostnet.export.graph.refusals import NotDeployableError, first_line, refusal
@@ -56,7 +57,7 @@ def _copy(model):
     """The same graph with layers of its own."""
     _refuse_opaque(model)
     copy = keras.models.clone_model(model, clone_function=_copy_layer)
-    copy.set_weights(model.get_weights())
+    set_weights(copy, model.get_weights())
     return copy
 
 

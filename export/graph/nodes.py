@@ -8,6 +8,7 @@ import dataclasses
 
 import keras
 
+from keras_ghostnet.copying import set_weights
 from keras_ghostnet.export.graph.refusals import first_line, refusal
 
 DTYPE = "float32"
@@ -147,9 +148,7 @@ def _apply(node, name, inputs, dtype):
         )
         output = layer(*args, **options)
     if node.weights:
-        layer.set_weights(node.weights)
-    if isinstance(layer, keras.layers.Normalization):
-        layer.finalize_state()  # it computes with copies of its weights
+        set_weights(layer, node.weights)
     return output
 
 

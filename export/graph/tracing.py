@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_ghostnet.copying import set_weights
 from keras_ghostnet.layers import GroupedConv2D
 from keras_ghostnet.layers.types import Tensor
 
@@ -26,7 +27,7 @@ def for_tracing(model: keras.Model) -> keras.Model:
     if not any(_kind(layer) is not type(layer) for layer in model.layers):
         return model
     copy = keras.models.clone_model(model, clone_function=_traceable)
-    copy.set_weights(model.get_weights())
+    set_weights(copy, model.get_weights())
     return copy
 
 

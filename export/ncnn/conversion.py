@@ -15,6 +15,7 @@ from keras_ghostnet.export.ncnn.network import Network
 # pnnx' own requirement, PyTorch, takes gigabytes; nothing but its Python module needs it.
 INSTALL = 'Install with: pip install "keras_ghostnet[ncnn]" && pip install --no-deps pnnx'
 PROGRAM = "pnnx"
+SIZES = ("-23300", "-23302")  # parameters of ncnn's Slice: how much, or where
 
 
 def export(model, path, dtype="float32", calibration=None):
@@ -81,8 +82,12 @@ def find_program() -> pathlib.Path:
 
 
 def _require_known(network):
-    """Refuses layers that ncnn has not: pnnx writes what it cannot convert as it is."""
+    """Refuses layers that ncnn has not, or crashes at: pnnx writes what it cannot convert."""
     import ncnn
+
+    cut = [layer.name for layer in network.layers if layer.kind == "Slice" and not layer.has(SIZES)]
+    if cut:  # of maps with a fourth dimension, as behind a shuffle of channels
+        raise UnsupportedOperatorError("pnnx writes slices without their sizes", cut)
 
     unknown = {
         layer.name: layer.kind for layer in network.layers if ncnn.layer_to_index(layer.kind) < 0

@@ -24,6 +24,10 @@ class Layer:
     outputs: list[str]
     parameters: dict[str, str]
 
+    def has(self, numbers: tuple[str, ...]) -> bool:
+        """Whether one of some parameters is there."""
+        return not self.parameters.keys().isdisjoint(numbers)
+
     def text(self) -> str:
         """The line."""
         parts = [self.kind, self.name, len(self.inputs), len(self.outputs), *self.inputs]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from keras_ghostnet.copying import set_weights
 from keras_ghostnet.ghosting import warm_start
 from keras_ghostnet.ghosting.graph import graph_of
 from keras_ghostnet.ghosting.selection import Select, candidates, choose
@@ -132,9 +133,7 @@ def _rebuild(model, chosen, ratio, cheap_kernel_size):
     ghost = rebuild(model)
     for layer, copy in copies:
         if graph_of(layer) is None and getattr(layer, "weights", None):
-            copy.set_weights(layer.get_weights())
-            if isinstance(copy, keras.layers.Normalization):
-                copy.finalize_state()  # it computes with copies of its weights
+            set_weights(copy, layer.get_weights())
     return ghost, made
 
 

@@ -185,9 +185,24 @@ def toy(operation=None, use_bias=True):
 
 
 def test_an_operator_that_ncnn_lacks_is_named(tmp_path):
-    model = toy(keras.layers.UpSampling2D(2, name="larger"))
+    model = toy(lambda x: keras.ops.tile(x, (1, 2, 2, 1)))
     with pytest.raises(ValueError, match=r"converted to ncnn: ncnn has no .*torch\.tile"):
         export_model(model, get_format("ncnn_fp32"), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_slices_that_crash_ncnn_are_refused(tmp_path):
+    """As ShuffleNetV2 has them: ncnn ends with a segmentation fault."""
+
+    def halves(x):
+        size, channels = x.shape[1:3], x.shape[-1]
+        x = keras.ops.reshape(x, (-1, *size, 2, channels // 2))
+        x = keras.ops.transpose(x, (0, 1, 2, 4, 3))
+        one, other = keras.ops.split(x, 2, axis=3)
+        return keras.ops.reshape(keras.ops.add(one, other), (-1, *size, channels // 2))
+
+    with pytest.raises(ValueError, match=r"converted to ncnn: pnnx writes slices without"):
+        export_model(toy(halves), get_format("ncnn_fp32"), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
