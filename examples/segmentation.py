@@ -23,7 +23,7 @@ SIZE = 96  # pixels of a scene's side
 CELL = SIZE // 2  # of four, each with a card or without
 CARDS, CARD_SIZES = 0.8, (32, 47)  # the fraction of cells with one; its side, from and below
 CLASSES = ("background", *"0123456789")
-HELD_OUT = 360  # digits that no training scene shows
+HELD_OUT = 360  # digits, chosen at random, that no training scene shows
 # A color for each class, in which the picture shows them.
 COLORS = np.array(
     [(0, 0, 0), (230, 25, 75), (60, 180, 75), (255, 225, 25), (0, 130, 200), (245, 130, 48)]
@@ -66,18 +66,18 @@ def build_segmenter(units: int = 64) -> keras.Model:
     """A network that outputs logits `(n, SIZE, SIZE, classes)` of normalized images."""
     layers = keras.layers
     pyramid = keras_ghostnet.feature_pyramid(
-        "ghostnet_050", ("P3", "P5"), output_stride=16, input_shape=(SIZE, SIZE, 3), deepest=True
+        "ghostnet_050", ("P2", "P5"), output_stride=16, input_shape=(SIZE, SIZE, 3), deepest=True
     )
-    low, high = pyramid.output["P3"], pyramid.output["P5"]
+    low, high = pyramid.output["P2"], pyramid.output["P5"]  # at strides of 4 and of 16
     x = layers.Conv2D(units, 1, use_bias=False, name="project")(high)
     x = layers.ReLU(name="project_relu")(layers.BatchNormalization(name="project_bn")(x))
     gate = layers.GlobalAveragePooling2D(keepdims=True, name="gate_pool")(high)
     gate = layers.Conv2D(units, 1, activation="sigmoid", name="gate")(gate)
     x = layers.Multiply(name="gated")([x, gate])
-    x = layers.UpSampling2D(2, interpolation="bilinear", name="to_stride_8")(x)
+    x = layers.UpSampling2D(4, interpolation="bilinear", name="to_stride_4")(x)
     x = layers.Conv2D(len(CLASSES), 1, name="high_logits")(x)
     x = layers.Add(name="logits")([x, layers.Conv2D(len(CLASSES), 1, name="low_logits")(low)])
-    x = layers.UpSampling2D(8, interpolation="bilinear", name="to_pixels")(x)
+    x = layers.UpSampling2D(4, interpolation="bilinear", name="to_pixels")(x)
     return keras.Model(pyramid.input, x, name="digit_segmenter")
 
 
@@ -109,7 +109,8 @@ def main(out: str, scenes: int = 2400, epochs: int = 12) -> dict[str, float]:
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(0)
     digits, labels = load_digits(return_X_y=True)
-    digits = digits.reshape(-1, 8, 8)
+    order = np.random.default_rng(0).permutation(len(labels))
+    digits, labels = digits.reshape(-1, 8, 8)[order], labels[order]
     pixels, classes = make_scenes(scenes, digits[HELD_OUT:], labels[HELD_OUT:], seed=0)
     held_out = make_scenes(400, digits[:HELD_OUT], labels[:HELD_OUT], seed=1)
     model = build_segmenter()
