@@ -21,7 +21,7 @@ THOROUGH = {
             f"test_artifacts_compute_the_same[ghostnetv2_100-{name}]": "[ghostnetv2_100-ncnn_fp32]"
             for name in ("mnn_fp32", "openvino_fp32", "onnx_fp32", "saved_model")
         },
-        "test_tensorrt_takes_the_onnx_files[ghostnetv2_100-onnx_fp16": "[ghostnetv2_100-onnx_int8",
+        "test_tensorrt_takes_the_onnx_files[ghostnetv2": "export/test_tensorrt.py",
     },
     "export/test_openvino.py": {
         "test_networks": "test_the_command_exports_and_verifies",
@@ -92,9 +92,8 @@ THOROUGH = {
         "export/test_mobile_runtimes.py, a device's script",
     },
     "export/graph/test_deploy.py": {
-        "test_successors_of_ghostnet[ghostnetv2": "[ghostnetv3",
-        "test_successors_of_ghostnet[repghostnet": "test_passes.py, branches",
-        "test_both_forms": "weights/test_folding.py, test_successors_of_ghostnet[ghostnetv3",
+        "test_successors_of_ghostnet[ghostnetv": "[repghostnet, test_passes.py, branches",
+        "test_both_forms": "weights/test_folding.py",
         "test_the_file_loads_without_this_package": "test_nothing_of_ours_and_nothing_of_training",
         "test_models_of_keras[EfficientNetB0]": "[MobileNetV3Large]",
         "test_models_of_keras[ResNet50]": "[MobileNet]",
@@ -194,7 +193,7 @@ THOROUGH = {
     "test_golden.py": {
         "test_float32[timm_ghostnet_100_192": "[timm_ghostnet_100_224",
         "test_float64[timm_ghostnet_100_192": "[timm_ghostnet_100_224",
-        "test_float64[timm_ghostnetv3": "test_folded_on_loading",
+        "[timm_ghostnetv3": "test_folded_on_loading",
         "test_float64[timm_repghostnet": "test_float32[timm_repghostnet",
         "test_float32[huawei_g_ghost_regnetx_016": "[huawei_g_ghost_regnetx_002",
         "test_float32[kecam_ghostnet_100": "[kecam_ghostnet_050",
@@ -289,6 +288,9 @@ THOROUGH = {
     },
     "weights/test_conversion.py": {
         "test_the_written_file_holds_the_same_network[.weights.h5]": "[.keras]",
+    },
+    "test_documents.py": {
+        "test_the_models_page": "weights/test_folding.py",
     },
     "weights/test_folding.py": {
         "test_there_and_back[.keras]": "[.weights.h5]",
