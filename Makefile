@@ -9,10 +9,9 @@ JOBS ?= 2
 # PyTorch's version for the comparisons with it.
 TORCH ?= torch==2.13.0
 
-.PHONY: test-thorough test-slurm help install quickstart check test test-all test-quickstart test-wheel test-timm test-backends \
-	test-browser test-mediapipe test-hub test-workers test-load test-accuracy test-arm test-hostile test-docs test-tutorials docs \
-	fault-test \
-	arm-check arm-compare \
+.PHONY: help install quickstart check test test-all test-thorough test-quickstart test-wheel test-timm \
+	test-backends test-browser test-mediapipe test-keras-hub test-workers test-slurm test-load test-accuracy \
+	test-arm test-hostile test-docs test-tutorials fault-test docs arm-check arm-compare \
 	bench-cpu bench-deployment bench-export bench-input bench-lowering bench-startup bench-training \
 	scaling tables lint format clean
 
@@ -40,7 +39,7 @@ test: install lint ## lint and the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-all: test test-thorough test-quickstart test-wheel test-timm test-backends test-workers test-load \
-	test-accuracy test-arm test-browser test-hub test-mediapipe test-hostile test-docs test-tutorials \
+	test-accuracy test-arm test-browser test-keras-hub test-mediapipe test-hostile test-docs test-tutorials \
 	fault-test ## everything that is tested
 
 test-thorough: install ## more networks and processes of what make test holds in small, minutes
@@ -72,9 +71,9 @@ test-backends: install ## logits on JAX and PyTorch, which are installed beside
 test-workers: install ## four workers; two that are stopped and resume; the training guide's commands
 	$(BIN)/python -m pytest -m workers
 
-test-hub: install ## the feature pyramid under KerasHub, which is installed beside
+test-keras-hub: install ## the feature pyramid under KerasHub, which is installed beside
 	$(PIP) install keras-hub
-	$(BIN)/python -m pytest -m hub
+	$(BIN)/python -m pytest -m keras_hub
 
 test-slurm: install ## runs that SLURM itself starts and restarts (as root; apt-get install slurm-wlm munge)
 	$(BIN)/python -m pytest -m slurm

@@ -35,10 +35,10 @@ def test_the_page_names_the_layers():
                 assert f"`{layer}`" in text
 
 
-@pytest.mark.hub
+@pytest.mark.keras_hub
 @pytest.mark.parametrize("network", ["detector", "segmenter"])
 def test_keras_hub_takes_pyramids(network, tmp_path):
-    pytest.importorskip("keras_hub", reason="KerasHub is not installed: make test-hub")
+    pytest.importorskip("keras_hub", reason="KerasHub is not installed: make test-keras-hub")
     model = run(*BLOCKS)[network]
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
