@@ -82,6 +82,7 @@ THOROUGH = {
         "test_random_networks": "export/graph/test_tracing.py",
     },
     "benchmark/comparison/test_compare_cli.py": {
+        "test_more_threads_than_cores": "test_rows_and_models_of_one_s_own",
         "test_gpu_suite_in_small": "test_throughput.py",
         "test_an_interrupted_run": "test_measure.py",
         "test_a_device_s_csv_comes_back": "test_kit.py",
@@ -92,6 +93,7 @@ THOROUGH = {
         "export/test_mobile_runtimes.py, a device's script",
     },
     "export/graph/test_deploy.py": {
+        "test_successors_of_ghostnet[repghostnet_050]": "graph/test_passes.py, branches",
         "test_successors_of_ghostnet[ghostnetv": "[repghostnet, test_passes.py, branches",
         "test_both_forms": "weights/test_folding.py",
         "test_the_file_loads_without_this_package": "test_nothing_of_ours_and_nothing_of_training",
@@ -108,6 +110,7 @@ THOROUGH = {
         "test_no_shape_is_computed_at_run_time[MobileNetV3Small]": "[g_ghost",
     },
     "export/graph/test_lowering.py": {
+        "test_files_of_every_target[ghostnet_050-amx]": "[ghostnet_050-arm]",
         "test_files_of_every_target[ghostnet_050-avx512]": "[ghostnet_050-amx]",
         "[g_ghost_regnetx_002": "[ghostnet_050",
         "test_files_of_every_target[ghostnet_050-avx2]": "[ghostnet_050-avx512]",
@@ -130,6 +133,7 @@ THOROUGH = {
         "test_whole_networks[g_ghost": "[ghostnet_050]",
     },
     "export/test_mobile_runtimes.py": {
+        "test_other_files_in_a_folder": "test_foreign_folders.py",
         "test_any_precision_in_float32[g_ghost": "[ghostnet_050",
         "test_half_of_the_weights_bytes[g_ghost": "[ghostnet_050",
         "test_artifacts_compute_the_same[g_ghost": "[ghostnet_050",
@@ -141,6 +145,8 @@ THOROUGH = {
         "test_every_layer[": "test_layers_that_a_format_takes, test_a_layer_that_is_refused",
     },
     "export/test_exporting.py": {
+        "test_images_without_classes": "test_verbs.py, calibration in memory",
+        "test_verify_from_another_folder": "test_verify_passes_what_was_exported",
         "test_verify_on_other_images": "test_verify_from_another_folder",
         "test_quantization_aware_training": "quantization/test_command.py",
         "test_another_run_replaces_nothing": "test_a_run_replaces_its_own_after_more_training",
@@ -155,6 +161,8 @@ THOROUGH = {
         "test_16_threads[quick]": "export/saved_model/test_clients.py",
     },
     "test_models.py": {
+        "test_model_bears_its_name[ghostnetv3_050]": "test_golden.py",
+        "test_the_folded_form_is_as_large_as_published[ghostnetv3_050]": "[ghostnetv3_100]",
         "test_model_bears_its_name[g_ghost_regnetx_320]": "[g_ghost_regnetx_032]",
         **{f"[g_ghost_regnetx_{size}]": "[g_ghost_regnetx_032]" for size in MIDDLE},
         **{f"[{name}]": "the other width of its family" for name in WIDTHS},
@@ -219,7 +227,8 @@ THOROUGH = {
         "test_convert_weights_prints_what_it_mapped": "weights/test_conversion.py",
     },
     "test_image_size.py": {
-        "test_verbs_take_a_size_under_any_settings_of_keras[float64]": "[float16]",
+        "test_verbs_take_a_size_under_any_settings_of_keras[float16]": "the others there",
+        "test_verbs_take_a_size_under_any_settings_of_keras[float64]": "the others there",
     },
     "weights/test_hostile_pickles.py": {
         "[wrap_torch_legacy]": "[wrap_torch_zip]",
@@ -260,6 +269,7 @@ THOROUGH = {
         "test_tensorflow_hears_of_it_and_is_quiet[ghostnet-0": "[ghostnet-None",
     },
     "test_finetuning.py": {
+        "test_mixed_precision_trains_in_bfloat16": "training/test_loop.py, the same policy",
         "test_clones_and_copied_weights_compute_the_same[ghostnet]": "[g_ghost]",
         "test_frozen_batch_norms_keep_everything_while_the_rest_learns[ghostnet]": "[g_ghost]",
         "test_saved_model_is_the_same_in_another_process": "export/graph/test_deploy.py",
@@ -268,7 +278,6 @@ THOROUGH = {
         "test_trained_model_survives_saving_with_its_optimizer[g_ghost]": "[ghostnet]",
         "test_frozen_backbone_stays_as_it_was_while_the_classifier_learns[ghostnet]": "[g_ghost]",
         "test_frozen_batch_norms_keep_everything_while_the_rest_learns[g_ghost]": "[ghostnet]",
-        "test_mixed_precision_trains_in_bfloat16_with_float32_weights[g_ghost]": "[ghostnet]",
     },
     "export/test_bad_input.py": {
         "test_missing_runtime_of_an_artifact[verify]": "[predict]",
@@ -342,5 +351,8 @@ THOROUGH = {
         "test_any_width_is_told_by_the_shapes[0.75]": "[1.7]",
         "test_only_what_the_table_knows_of_the_top_is_left_out[stem_conv": "[predictions/kernel]",
         "test_only_what_the_table_knows_of_the_top_is_left_out[head/head": "[predictions/kernel]",
+    },
+    "training/test_networks.py": {
+        "test_ghostified_trained_and_continued_by_the_command": "its parts, in the other tests",
     },
 }

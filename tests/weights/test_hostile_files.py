@@ -133,7 +133,7 @@ def test_truncated(path, writer):
 
 @pytest.mark.parametrize("writer", DAMAGED)
 def test_bits_flipped(path, writer, monkeypatch):
-    monkeypatch.setattr(hdf5_probe, "SECONDS", 4)  # one has an attribute without an end
+    monkeypatch.setattr(hdf5_probe, "SECONDS", 2)  # one has an attribute without an end
     DAMAGED[writer](path, SMALL)
     content, whole = path.read_bytes(), read_checkpoint(path).tensors
     for position in range(0, len(content), max(1, len(content) // 250)):
