@@ -7,6 +7,8 @@ import math
 
 import keras
 
+from keras_ghostnet.symbolic import symbolic_activations
+
 # Weights that training does not learn by gradients: the papers do not count them.
 STATISTICS = {"moving_mean", "moving_variance", "mean", "variance", "count"}
 
@@ -180,7 +182,8 @@ class _Counter:
         arguments, options = keras.tree.map_structure(_fresh, (arguments, options))
         given = keras.tree.flatten((arguments, options))
         inputs = [x for x in given if keras.utils.is_keras_tensor(x)]
-        outputs = layer.call(*arguments, **options)
+        with symbolic_activations(layer):
+            outputs = layer.call(*arguments, **options)
         inner = keras.Model(inputs, outputs)
         keras.models.clone_model(inner, clone_function=lambda part: part, call_function=self._visit)
 

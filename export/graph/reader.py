@@ -10,6 +10,7 @@ from keras_ghostnet.export.graph.nodes import Node, Pick, Slot
 from keras_ghostnet.export.graph.refusals import NotDeployableError, first_line, refusal
 from keras_ghostnet.export.graph.tracing import NearestResizing
 from keras_ghostnet.layers import BatchNormalization, GroupedConv2D
+from keras_ghostnet.symbolic import symbolic_activations
 
 # Layers of this package that are a stock layer with the same arguments and weights.
 SAME = {
@@ -174,7 +175,8 @@ class Reader:
         if "training" in inspect.signature(layer.call).parameters:
             options = {**options, "training": False}
         try:
-            nodes = self.read(layer.call, args, options, f"{path}{layer.name}_")
+            with symbolic_activations(layer):
+                nodes = self.read(layer.call, args, options, f"{path}{layer.name}_")
         except NotDeployableError:
             raise
         except Exception as error:  # whatever a layer of the user's raises
