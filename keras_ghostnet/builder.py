@@ -185,7 +185,7 @@ def at_output_stride(
     Raises:
         ValueError: If it is none of these.
     """
-    if output_stride not in specs.OUTPUT_STRIDES:
+    if not (_is_whole(output_stride) and output_stride in specs.OUTPUT_STRIDES):
         raise ValueError(
             f"`output_stride` must be one of {', '.join(map(str, specs.OUTPUT_STRIDES))}. "
             f"Received: output_stride={output_stride!r}."

@@ -69,7 +69,8 @@ def feature_pyramid(
             f"classifier, use `create_model({name!r}, ...)`."
         )
     layers = level_layers(name, deepest)
-    levels = [levels] if isinstance(levels, str) else list(levels)
+    several = isinstance(levels, Iterable) and not isinstance(levels, str)
+    levels = list(levels) if several else [str(levels)]
     if not levels or len(set(levels)) < len(levels) or not set(levels) <= set(layers):
         raise ValueError(
             f"`levels` must be names of the levels of {name}, each once: "

@@ -101,6 +101,8 @@ def test_a_saved_pyramid_is_one_again(tmp_path):
         (("ghost_resnet56",), "levels of ghost_resnet56, each once: P1, P2. Received"),
         (("ghostnet_050", []), "levels of ghostnet_050.*levels=()"),
         (("ghostnet_050", ["P3", "P3"]), "each once"),
+        (("ghostnet_050", 5), r"levels of ghostnet_050.*levels=\('5',\)"),
+        (("ghostnet_050", ["P3"], 16.0), "`output_stride` must be one of 8, 16, 32.*=16.0"),
         (("ghostnet_050", ["P3"], 4), "`output_stride` must be one of 8, 16, 32.*=4"),
         (("ghostnet_050", ["P3"], "16"), "`output_stride` must be one of 8, 16, 32.*='16'"),
         (("ghost_vgg16", ["P3"], 16), "no dilated form.*Leave `output_stride` out"),

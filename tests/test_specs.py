@@ -270,6 +270,7 @@ def test_specifications_are_found_by_name():
         ("GhostNet_130", "ghostnet_130"),
         ("g_ghost_regnet_032", "g_ghost_regnetx_032"),
         ("regnetx_320", "g_ghost_regnetx_320"),
+        ("ghostnetv3", "ghostnetv3_050"),
     ],
 )
 def test_unknown_name_is_refused_and_the_nearest_suggested(given, nearest):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_ghostnet import model_input, model_reference
+from keras_ghostnet import model_input, model_reference, specs
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.training.heads import output_activation, require_exclusive_classes
 from keras_ghostnet.training.recipes import Recipe
@@ -40,11 +40,18 @@ def load_network(recipe: Recipe, trust_model: bool = False) -> FileNetwork | Non
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be loaded, is no classifier of RGB images of classes that exclude
-            each other, cannot take images of the recipe's size, or the recipe asks for another
-            precision.
+        ValueError: If there is no such network, the file cannot be loaded, is no classifier of RGB
+            images of classes that exclude each other, cannot take images of the recipe's size, or
+            the recipe asks for another precision.
     """
     if not recipe.model.endswith(SUFFIX):
+        if model_reference.is_path(recipe.model):
+            raise ValueError(
+                f"A run trains the network of a {SUFFIX} file, or one of `ghostnet models`. "
+                f"Received: model={recipe.model}. Of a run's folder, name its "
+                f"{model_reference.BEST}."
+            )
+        specs.get_spec(recipe.model)
         return None
     if recipe.precision != "float32":
         raise ValueError(

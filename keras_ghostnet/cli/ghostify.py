@@ -6,6 +6,7 @@ without, random weights. The table shows what each convolution cost before and c
 is left as it is. Train FILE afterwards: ghostnet train --recipe fine_tuning --set model=FILE
 """
 
+import os
 import shlex
 
 from keras_ghostnet import files
@@ -75,11 +76,18 @@ def run(args):
     if args.images is not None and args.images < 1:
         raise ValueError(f"--images must be 1 or more. Received: {args.images}")
     files.require_place(args.out)
+    if os.path.realpath(args.out) == os.path.realpath(reference.origin):
+        raise ValueError(f"--out would replace the network itself, {args.out}. Name another file.")
     start_backend()
     from keras_ghostnet import ghost_costs, ghostify
 
     console = new_console()
     model = reference.load(args.image_size)
+    if any(None in tensor.shape[1:] for tensor in model.inputs):
+        raise ValueError(
+            f"{model.name} takes images of any size, of which nothing can be counted. Say "
+            "--image-size."
+        )
     ghost = ghostify(
         model,
         args.ratio,
@@ -88,9 +96,13 @@ def run(args):
         _calibration(args, reference, model) if args.data else None,
         console=console,
     )
+    try:
+        table = _table(ghost_costs(model, ghost))
+    except ValueError as error:  # of layers that nothing is known of, it works nevertheless
+        table = f"No table: {error}"
     with files.replacing(args.out) as partial:
         ghost.save(partial)
-    console.print(_table(ghost_costs(model, ghost)))
+    console.print(table)
     start = "a warm start" if args.data else "random weights"
     console.print(f"{args.out}: {ghost.name} with ghost modules, {start}", soft_wrap=True)
     file = shlex.quote(f"model={args.out}")
@@ -109,8 +121,7 @@ def _calibration(args, reference, model):
     if len(size) != 2 or None in size or channels != 3:
         raise ValueError(
             f"{model.name} takes {model.input_shape}, not RGB images of a fixed size, which --data "
-            "gives. Say --image-size if its size is open; else warm start it in Python: "
-            "keras_ghostnet.ghostify(model, calibration=...)."
+            "gives. Warm start it in Python: keras_ghostnet.ghostify(model, calibration=...)."
         )
     count = args.images or max(LEAST, min(IMAGES, PIXELS // (size[0] * size[1])))
     images = from_source(

@@ -97,8 +97,9 @@ def _check(model, ratio, cheap_kernel_size):
     for layer in model._flatten_layers():
         if isinstance(layer, GhostModule) and layer.ratio > 1:
             raise ValueError(
-                f"{model.name} has ghost modules already, such as {layer.path}. Ghostify the "
-                "network that it was made of, e.g. with another ratio."
+                f"{model.name} has ghost modules already, such as {layer.path}. If it was made by "
+                "`ghostify`, take the network that it was made of; a GhostNet gets smaller by its "
+                "`width`."
             )
 
 

@@ -107,9 +107,10 @@ def choose(found: list[Candidate], select: Select) -> list[Candidate]:
     if not chosen:
         reasons = [f"{each.path} ({each.reason})" for each in found[:10]]
         raise ValueError(
-            "No convolution becomes a ghost module. "
-            + (f"There are: {', '.join(reasons)}. " if reasons else "The model has none. ")
-            + "Choose others by name, select=['...'], or with another ratio."
+            f"No convolution becomes a ghost module. There are: {', '.join(reasons)}. Choose "
+            "others by name, select=['...'], or with another ratio."
+            if found
+            else "No convolution becomes a ghost module: the model has no 2D convolutions."
         )
     return chosen
 

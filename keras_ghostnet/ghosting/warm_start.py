@@ -34,7 +34,7 @@ def check_calibration(model, calibration):
     Raises:
         ValueError: If they are not images that the model takes, or too few.
     """
-    given = keras.tree.flatten(calibration)
+    given = keras.tree.flatten(_by_input(model, calibration))
     shapes = ", ".join(str(tuple(tensor.shape)) for tensor in model.inputs)
     if len(given) != len(model.inputs):
         raise ValueError(
@@ -65,6 +65,22 @@ def check_calibration(model, calibration):
             )
         images.append(keras.ops.convert_to_tensor(array, tensor.dtype))
     return images
+
+
+def _by_input(model, calibration):
+    """Calibration images in the order of the model's inputs, if they are given by name."""
+    if not isinstance(calibration, dict):
+        return calibration
+    given = {} if isinstance(model, keras.Sequential) else model.input
+    names = list(given) if isinstance(given, dict) else [tensor.name for tensor in model.inputs]
+    if set(calibration) != set(names):
+        raise ValueError(
+            f"`calibration` must hold an array for each input of {model.name}, by the names "
+            f"{', '.join(names)}. Received: {', '.join(map(str, calibration))}."
+        )
+    if isinstance(given, dict):  # which Keras flattens by its own rule
+        return {name: calibration[name] for name in given}
+    return [calibration[name] for name in names]
 
 
 def fit(model, chosen, made, images, console=None):

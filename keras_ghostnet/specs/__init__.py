@@ -133,10 +133,12 @@ def suggest(given: object, known: Iterable[str]) -> str:
     """The tail of an error message about an unknown name: the nearest name and all of them."""
     likeness = {name: difflib.SequenceMatcher(None, str(given), name).ratio() for name in known}
     for name in likeness:  # "lr" is nearer to "learning_rate" than to "l2"
+        if given and name.startswith(str(given)):
+            likeness[name] += 1
         last = name.rpartition(".")[2]
         words = last.split("_")
         if given in (last, words[-1], "".join(word[:1] for word in words)):
-            likeness[name] = 1.0
+            likeness[name] = max(likeness[name], 1.0)
     near = max(sorted(likeness), key=likeness.__getitem__, default="")
     hint = f" Did you mean {near!r}?" if likeness.get(near, 0) > 0.4 else ""
     return f"{hint} Known: {', '.join(sorted(likeness))}."

@@ -18,7 +18,7 @@ from keras_ghostnet import (
     model_file,
     preprocess_input,
 )
-from keras_ghostnet.export import export
+from keras_ghostnet.export import deploy, export
 from keras_ghostnet.layers import GhostBottleneck, GhostModule, GroupedConv2D
 from tests.plain_networks import resnet56, vgg16
 
@@ -214,6 +214,28 @@ def test_shared_nested_and_several_inputs():
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_calibration_by_name_goes_to_the_inputs_of_these_names():
+    inputs = [keras.Input((8, 8, channels), name=name) for channels, name in ((3, "b"), (4, "a"))]
+    maps = [conv(f"{x.name}_first")(x) for x in inputs]
+    model = keras.Model(inputs, conv()(LAYERS.Concatenate()(maps)))
+    pictures = dict(zip("ba", images(model), strict=True))
+    ours = ghostify(model, select=["conv"], calibration={name: pictures[name] for name in "ab"})
+    theirs = ghostify(model, select=["conv"], calibration=list(pictures.values()))
+    for weight, expected in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+@pytest.mark.parametrize("activation", ["hard_silu", "mish"])  # which take no symbolic tensors
+def test_any_activation_is_counted_and_deployed(activation):
+    model = build(conv(activation=activation))
+    ghost = ghostify(model, select=["conv"])
+    same = ghostify(build(conv(activation="relu")), select=["conv"])
+    assert keras_ghostnet.count_macs(ghost) == keras_ghostnet.count_macs(same)
+    pictures = images(model)[0]
+    np.testing.assert_allclose(deploy(ghost)(pictures), ghost(pictures), atol=1e-5)
+    assert ghost.get_layer("conv").activation is keras.activations.get(activation)
+
+
 def test_what_is_worth_it():
     x = inputs = keras.Input((16, 16, 3))
     x = conv("first", 16)(x)
@@ -329,6 +351,9 @@ def bottleneck():
         (plain, dict(calibration=np.full((9, 6, 6, 3), np.nan)), r"not finite"),
         (plain, dict(calibration=np.zeros((7, 6, 6, 3))), r"needs 8 images at least"),
         (plain, dict(calibration=[np.zeros((9, 6, 6, 3))] * 2), r"Received 2 arrays"),
+        (plain, dict(calibration={"x": np.zeros((9, 6, 6, 3))}), r"by the names .*Received: x"),
+        (lambda: build(LAYERS.Softmax(), shape=(1, 1, 3)), {}, r"becomes a ghost module. There"),
+        (lambda: keras.Sequential([keras.Input((3,)), LAYERS.Dense(1)]), {}, r"has no 2D conv"),
     ],
 )  # fmt: skip
 def test_bad_input_says_what_to_do(model, options, message):

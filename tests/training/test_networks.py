@@ -140,6 +140,18 @@ def test_there_is_no_such_file(tmp_path):
         networks.load_network(recipe(tmp_path / "missing.keras"))
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("runs/photos", r"of a \.keras file.*Of a run's folder, name its model\.keras"),
+        ("ghostnet_10", r"Did you mean 'ghostnet_100'"),
+    ],
+)
+def test_neither_a_file_nor_a_network(name, message):
+    with pytest.raises(ValueError, match=message):
+        networks.load_network(recipe(name))
+
+
 # ------------------------------------------------------------------------ the command's refusals
 
 
@@ -155,3 +167,35 @@ def test_the_command_says_what_is_wrong(words, message, capsys):
     code, _, errors = command(capsys, "ghostify", *words)
     assert code == 1
     assert message in errors
+
+
+@pytest.mark.parametrize(
+    ("inputs", "out", "message"),
+    [
+        ((SIZE, SIZE, 3), "small.keras", "--out would replace the network itself"),
+        ((None, None, 3), "ghost.keras", "Say --image-size"),
+    ],
+)
+def test_nothing_is_written_then(inputs, out, message, tmp_path, capsys):
+    file, out = tmp_path / "small.keras", tmp_path / out
+    small(LAYERS.Dense(2), inputs=inputs).save(file)
+    before = file.read_bytes()
+    code, _, errors = command(capsys, "ghostify", file, "--out", out)
+    assert code == 1
+    assert message in errors
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_cannot_be_counted_is_told(tmp_path, capsys):
+    x = inputs = keras.Input((SIZE, SIZE, 3))
+    for _ in range(2):
+        x = LAYERS.Conv2D(8, 3)(x)
+    x = LAYERS.GlobalAveragePooling2D()(x)
+    keras.Model(inputs, LAYERS.Dot(1)([x, x])).save(tmp_path / "dot.keras")
+    words = ("ghostify", tmp_path / "dot.keras", "--out", tmp_path / "ghost.keras")
+    code, output, errors = command(capsys, *words)
+    assert (code, errors) == (0, "")
+    assert "No table: " in output
+    assert "layer Dot" in " ".join(output.split())
+    assert (tmp_path / "ghost.keras").exists()
