@@ -10,11 +10,14 @@ from keras_ghostnet.export.graph.nodes import Node, Pick, Slot
 from keras_ghostnet.export.graph.refusals import NotDeployableError, first_line, refusal
 from keras_ghostnet.export.graph.tracing import NearestResizing
 from keras_ghostnet.layers import BatchNormalization, GroupedConv2D
+from keras_ghostnet.layers.convolution import ChannelsFirstConv2D, ChannelsFirstDepthwiseConv2D
 from keras_ghostnet.symbolic import symbolic_activations
 
 # Layers of this package that are a stock layer with the same arguments and weights.
 SAME = {
     GroupedConv2D: keras.layers.Conv2D,
+    ChannelsFirstConv2D: keras.layers.Conv2D,
+    ChannelsFirstDepthwiseConv2D: keras.layers.DepthwiseConv2D,
     BatchNormalization: keras.layers.BatchNormalization,
     NearestResizing: keras.layers.UpSampling2D,
 }

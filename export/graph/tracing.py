@@ -4,6 +4,7 @@ import keras
 
 from keras_ghostnet.copying import set_weights
 from keras_ghostnet.layers import GroupedConv2D
+from keras_ghostnet.layers.convolution import BIASED
 from keras_ghostnet.layers.types import Tensor
 
 
@@ -13,7 +14,8 @@ def for_tracing(model: keras.Model) -> keras.Model:
     On the TensorFlow backend Keras' own grouped `Conv2D` is a function compiled by XLA: slow on
     a CPU, and nothing that ONNX, TFLite or an interpreter knows. Upsampling to the nearest pixel is
     repetition, which few runtimes know, instead of resizing. A saved deployment model has both
-    nevertheless, for it must load without this package. So an exporter, or whoever runs such a
+    nevertheless, for it must load without this package; and of channels first, convolutions whose
+    bias Keras may add to the wrong axis. So an exporter, or whoever runs such a
     model on a CPU, takes `for_tracing(model)`: the same layers, names and weights, with
     `keras_ghostnet.layers.GroupedConv2D`, one plain op, instead of grouped `Conv2D`, and
     `NearestResizing` instead of `UpSampling2D`.
@@ -49,6 +51,8 @@ class NearestResizing(keras.layers.UpSampling2D):
 
 def _kind(layer):
     """The class that a layer has for tracing."""
+    if type(layer) in BIASED and layer.use_bias and layer.data_format == "channels_first":
+        return BIASED[type(layer)]
     if type(layer) is keras.layers.Conv2D and layer.groups > 1:
         return GroupedConv2D
     nearest = ("nearest", "channels_last")

@@ -47,6 +47,53 @@ class GroupedConv2D(keras.layers.Conv2D):
         return _tensorflow_convolution(inputs, kernel, self.groups, axis, options)
 
 
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class ChannelsFirstConv2D(GroupedConv2D):
+    """2D convolution of channels first whose bias is added to the channels always.
+
+    On the TensorFlow backend Keras' own layers (3.15) add it to the columns of maps that are as
+    wide as they have channels.
+
+    Args:
+        **kwargs: All arguments of `keras.layers.Conv2D`, with a bias.
+    """
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return _add_bias(self, self.convolution_op(inputs, self.kernel))
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class ChannelsFirstDepthwiseConv2D(keras.layers.DepthwiseConv2D):
+    """Depthwise convolution as `ChannelsFirstConv2D`.
+
+    Args:
+        **kwargs: All arguments of `keras.layers.DepthwiseConv2D`, with a bias.
+    """
+
+    def call(self, inputs: Tensor) -> Tensor:
+        options = dict(
+            strides=self.strides,
+            padding=self.padding,
+            dilation_rate=self.dilation_rate,
+            data_format=self.data_format,
+        )
+        return _add_bias(self, keras.ops.depthwise_conv(inputs, self.kernel, **options))
+
+
+def _add_bias(layer, maps):
+    bias = keras.ops.reshape(layer.bias, (1, -1, 1, 1))
+    # In this order Keras does not look for a bias, whose axis it would guess from the sizes.
+    return layer.activation(keras.ops.add(bias, maps))
+
+
+# The classes that compute what these should, with a bias and channels first.
+BIASED: dict[type[keras.layers.Layer], type[keras.layers.Layer]] = {
+    keras.layers.Conv2D: ChannelsFirstConv2D,
+    keras.layers.DepthwiseConv2D: ChannelsFirstDepthwiseConv2D,
+    GroupedConv2D: ChannelsFirstConv2D,
+}
+
+
 def _tensorflow_convolution(inputs, kernel, groups, axis, options):
     """TensorFlow's convolution as one op, with a gradient wherever it runs."""
     import tensorflow as tf  # loaded by the backend already
@@ -183,16 +230,15 @@ def convolution(
         name=name,
         **part,
     )
+    kind: type[keras.layers.Layer]
     if filters is None:
-        layer = keras.layers.DepthwiseConv2D(
-            depth_multiplier=depth_multiplier,
-            depthwise_initializer=kernel_initializer(),
-            **options,
+        kind = keras.layers.DepthwiseConv2D
+        options |= dict(
+            depth_multiplier=depth_multiplier, depthwise_initializer=kernel_initializer()
         )
-    elif groups == 1:
-        layer = keras.layers.Conv2D(filters, kernel_initializer=kernel_initializer(), **options)
     else:
-        layer = GroupedConv2D(
-            filters, groups=groups, kernel_initializer=kernel_initializer(), **options
-        )
-    return [*layers, layer]
+        kind = keras.layers.Conv2D if groups == 1 else GroupedConv2D
+        options |= dict(filters=filters, groups=groups, kernel_initializer=kernel_initializer())
+    if use_bias and data_format == "channels_first":
+        kind = BIASED[kind]
+    return [*layers, kind(**options)]

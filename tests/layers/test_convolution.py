@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_ghostnet.export.graph import for_tracing
 from keras_ghostnet.layers import GroupedConv2D
 from keras_ghostnet.layers.convolution import batch_norm, convolution, kernel_initializer
 from tests.layers import grouped, reference
@@ -230,3 +231,24 @@ def test_grouped_convolution_in_a_graph_without_onednn():
     assert done.returncode == 0, done.stderr
     errors = [float(error) for error in done.stdout.split()]
     assert np.less(errors, TOLERANCES).all(), errors
+
+
+@pytest.mark.parametrize("filters", [8, None])
+def test_a_bias_is_added_to_the_channels_of_square_maps_too(filters):
+    # Keras' own layers take the last axis of 8 pixels for that of the 8 channels.
+    part = dict(kernel_size=3, name="conv", use_bias=True)
+    (first,) = convolution(filters, data_format="channels_first", **part)
+    (last,) = convolution(filters, data_format="channels_last", **part)
+    maps = np.random.default_rng(0).normal(size=(2, 8, 8, 8)).astype("float32")
+    last.build(maps.shape)
+    last.set_weights([*last.get_weights()[:1], np.arange(8)])
+    expected = np.moveaxis(keras.ops.convert_to_numpy(last(maps)), -1, 1)
+    first.build(maps.shape)
+    first.set_weights(last.get_weights())
+    np.testing.assert_allclose(first(np.moveaxis(maps, -1, 1)), expected, atol=1e-5)
+
+    inputs = keras.Input((8, 8, 8))
+    kind = keras.layers.DepthwiseConv2D if filters is None else keras.layers.Conv2D
+    stock = keras.Model(inputs, kind.from_config(first.get_config())(inputs))
+    stock.set_weights(first.get_weights())
+    np.testing.assert_allclose(for_tracing(stock)(np.moveaxis(maps, -1, 1)), expected, atol=1e-5)
