@@ -168,6 +168,11 @@ THOROUGH = {
         **{f"[{name}]": "the other width of its family" for name in WIDTHS},
     },
     "benchmark/networks/test_networks.py": {
+        "[condensenet_v2_a]": "test_condensenet_fe_net.py",
+        "[mobilenet_v2_075]": "the others",
+        "[starnet_s1]": "test_networks_since.py",
+        "[repvit_m0_9]": "test_networks_since.py",
+        "[fe_net_100]": "test_condensenet_fe_net.py",
         "[proxylessnas_mobile]": "the others",
         "[mobilenet_v2_100]": "the others",
         "[mobilenet_v3_large_100]": "the others",
@@ -354,5 +359,14 @@ THOROUGH = {
     },
     "training/test_networks.py": {
         "test_ghostified_trained_and_continued_by_the_command": "its parts, in the other tests",
+    },
+    "export/quantization/test_command.py": {
+        "test_a_run_is_quantized_and_compared": "test_quantize_aware.py, test_cli.py",
+    },
+    "layers/test_all_layers.py": {
+        "test_mixed_precision_computes_in_half_and_keeps_float32[mixed_float16": "[mixed_bfloat16",
+        "test_channels_first_has_the_same_weights_and_shapes[stage_spread]": "[stage]",
+        "test_channels_first_has_the_same_weights_and_shapes[bottleneck_spread]": "the others",
+        "test_channels_first_has_the_same_weights_and_shapes[bottleneck_branches]": "[branches]",
     },
 }
