@@ -97,6 +97,8 @@ def test_a_script_queues_again_what_another_start_continues(code, restarts, tmp_
     [
         ({"engine": "kubernets"}, "Did you mean 'kubernetes'"),
         ({"recipe": "ghostnet_100_imagnet"}, "Did you mean 'ghostnet_100_imagenet'"),
+        ({"engine": "slurm", "image": "mine"}, "slurm takes no `volumes` and no `image`"),
+        ({"hours": 2}, "kubernetes takes no `hours`"),
         ({"settings": ["epoch=3"]}, "Did you mean 'epochs'"),
         ({"gpus": 0}, "`gpus` must be from 1 to 4,096. Received: 0"),
         ({"gpus": 12, "settings": ["batch_size=960"]}, "do not fill nodes of 8"),

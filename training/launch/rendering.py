@@ -20,6 +20,7 @@ IMAGE = "keras-ghostnet:latest"
 PORT = 2222  # of the workers, each of which has an address of its own
 GRACE = 120  # seconds from SIGTERM to SIGKILL, in which a checkpoint is written
 LONGEST = 40  # characters of a name, of which hosts' names are made
+HOURS = 24
 LIMITS = {"gpus": 4096, "gpus_per_node": 64, "restarts": 1000, "hours": 10_000}
 
 
@@ -36,7 +37,7 @@ def render(
     restarts: int = 20,
     image: str = IMAGE,
     volumes: Mapping[str, str | os.PathLike[str]] | None = None,
-    hours: int = 24,
+    hours: int = HOURS,
 ) -> str:
     """What starts a run on several machines, and starts it again after it was stopped.
 
@@ -66,6 +67,15 @@ def render(
     for key, value in counts.items():
         if type(value) is not int or not 1 <= value <= LIMITS[key]:
             raise ValueError(f"`{key}` must be from 1 to {LIMITS[key]:,}. Received: {value!r}.")
+    for_others = {
+        "kubernetes": {"hours": hours != HOURS},
+        "slurm": {"volumes": bool(volumes), "image": image != IMAGE},
+    }
+    if unused := [name for name, is_given in for_others[engine].items() if is_given]:
+        raise ValueError(
+            f"{engine} takes no {' and no '.join(f'`{name}`' for name in unused)}: leave that out, "
+            "or name the other engine."
+        )
     _require_divisible(recipes.override(recipes.get_recipe(recipe), settings), gpus)
     name = _job_name(recipe if name is None else name, is_given=name is not None)
     gpus_per_node = min(gpus, gpus_per_node)
