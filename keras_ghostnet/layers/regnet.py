@@ -232,7 +232,8 @@ class GGhostStage(Block):
         means = [pool(maps) for pool, maps in zip(self.pools, outputs, strict=True)]
         means = keras.ops.concatenate(means, axis=self.axis)
         mix = run_chain(self.mix2, self.activation(run_chain(self.mix1, means)))
-        cheap = self.activation(keras.ops.add(run_chain(self.cheap, cheap), mix))
+        # In this order: of one image, channels first, Keras would take `mix` for a bias.
+        cheap = self.activation(keras.ops.add(mix, run_chain(self.cheap, cheap)))
         return self.end(keras.ops.concatenate([raw, cheap], axis=self.axis))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

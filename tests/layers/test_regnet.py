@@ -186,3 +186,10 @@ def test_block_refuses(options, message):
 def test_stage_refuses(options, message):
     with pytest.raises(ValueError, match=message):
         GGhostStage(**{"filters": 16, "depth": 3, "group_width": 4, **options})
+
+
+def test_one_image_of_as_many_columns_as_channels():
+    stage = GGhostStage(8, depth=3, group_width=4, strides=1, data_format="channels_first")
+    maps = images(2, 8, stage.cheap_width, stage.cheap_width).astype("float32")
+    both = np.array(stage(maps))
+    np.testing.assert_allclose(stage(maps[:1]), both[:1], atol=1e-5)
