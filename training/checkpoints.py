@@ -13,7 +13,7 @@ import re
 
 import numpy as np
 import safetensors
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from keras_ghostnet import files
 
@@ -80,13 +80,11 @@ class Checkpoints:
         # safetensors writes an array's memory as it lies: views and scalars need their own.
         variables = {key: np.ascontiguousarray(value) for key, value in state.variables.items()}
         try:
+            # Not by safetensors' own file, which it writes under a name that nobody clears up.
             with files.replacing(arrays) as partial:
-                partial.touch()
-                mode = partial.stat().st_mode
-                save_file(variables, partial)
-                partial.chmod(mode)  # of any new file, not for its owner alone
-        except safetensors.SafetensorError as error:  # its own, also for what the system says
-            raise OSError(f"{arrays} cannot be written: {error}") from error
+                partial.write_bytes(save(variables))
+        except OSError as error:
+            raise OSError(error.errno, f"{arrays} cannot be written: {error.strerror}") from error
         described = {
             "format": FORMAT,
             "step": state.step,
