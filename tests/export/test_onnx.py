@@ -12,30 +12,21 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from keras_ghostnet import extras
 from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.graph.refusals import layer_of
 from keras_ghostnet.export.onnx import export, graphs, half, load, quantize
 from keras_ghostnet.export.tensorrt import TensorRTError, check_for_tensorrt
 from keras_ghostnet.quiet import quiet
+from tests.export import stock
 from tests.export.networks import NAMES, SHAPE, short_network
-
-
-def randomize_biases(model):
-    """Gives every bias and shift a value: one that is lost would not show otherwise."""
-    random = np.random.default_rng(1)
-    for weight in model.weights:
-        if weight.path.rsplit("/", 1)[-1] in ("bias", "beta"):
-            weight.assign(0.1 * random.normal(size=weight.shape))
-    return model
 
 
 @pytest.fixture(scope="module", params=NAMES)
 def model(request, images):
     keras.utils.set_random_seed(0)
     with quiet():
-        model = randomize_biases(short_network(request.param))
+        model = stock.randomize_biases(short_network(request.param))
         return settle_batch_norms(model, images, momentum=0.004)
 
 
@@ -77,24 +68,12 @@ def int8(files, images):
 
 @pytest.fixture(scope="module")
 def small():
-    """A classifier of stock layers only, with softmax."""
-    keras.utils.set_random_seed(0)
-    inputs = keras.Input((16, 16, 3))
-    x = keras.layers.Rescaling(1 / 127.5, -1)(inputs)
-    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(x)
-    x = keras.layers.BatchNormalization()(x)
-    x = shortcut = keras.layers.ReLU()(x)
-    x = keras.layers.Conv2D(8, 3, padding="same", groups=2, name="residual")(x)
-    x = keras.layers.Add(name="sum")([x, shortcut])
-    x = keras.layers.MaxPooling2D()(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    x = keras.layers.Dense(4, activation="softmax", name="classes")(x)
-    return for_tracing(deploy(randomize_biases(keras.Model(inputs, x, name="small"))))
+    return stock.classifier()
 
 
 @pytest.fixture(scope="module")
 def pictures():
-    return np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)).astype("float32")
+    return stock.pictures()
 
 
 def operators(network):
@@ -327,69 +306,6 @@ def test_calibration_images_are_left_as_they_are(small, pictures, tmp_path):
     before = pictures.copy()
     export(small, tmp_path / "int8.onnx", "int8", pictures, "NCHW")
     assert np.array_equal(pictures, before)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"dtype": "bfloat16"}, "dtype must be one of float32, float16, int8.*'bfloat16'"),
-        ({"runtime": "openvino"}, "runtime must be one of onnxruntime, tensorrt.*'openvino'"),
-        ({"layout": "CHWN"}, "layout must be one of NHWC, NCHW.*'CHWN'"),
-        ({"dtype": "int8"}, "needs calibration images"),
-        ({"dtype": "int8", "calibration": np.zeros((0, 16, 16, 3))}, "needs calibration images"),
-        ({"float16_inputs": True}, "Only float16 files"),
-    ],
-)
-def test_arguments_that_do_not_fit(small, arguments, message, tmp_path):
-    with pytest.raises(ValueError, match=message):
-        export(small, tmp_path / "model.onnx", **arguments)
-    assert not list(tmp_path.iterdir())
-
-
-def test_an_open_image_size(tmp_path):
-    inputs = keras.Input((None, None, 3))
-    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
-    with pytest.raises(ValueError, match="for a fixed image size"):
-        export(model, tmp_path / "model.onnx")
-
-
-def changed(model, layer, factor):
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    kernel = copy.get_layer(layer).kernel
-    kernel.assign(kernel * factor)
-    return copy
-
-
-def test_weights_that_are_not_finite(small, tmp_path):
-    with pytest.raises(ValueError, match="classes/kernel is not finite"):
-        export(changed(small, "classes", np.nan), tmp_path / "model.onnx")
-
-
-def test_weights_too_large_for_float16(small, tmp_path):
-    with pytest.raises(ValueError, match="the weight 'classes/kernel' reaches"):
-        export(changed(small, "classes", 1e6), tmp_path / "model.onnx", "float16")
-
-
-def test_activations_too_large_for_float16(small, pictures, tmp_path):
-    large = changed(small, "residual", 2e5)
-    with pytest.raises(ValueError, match="the activation 'residual/convolution' reaches"):
-        export(large, tmp_path / "model.onnx", "float16", pictures)
-
-
-def test_sums_too_large_for_float16(tmp_path):
-    inputs = keras.Input((64, 64, 3))
-    x = keras.layers.Conv2D(1, 1, kernel_initializer="ones")(inputs)
-    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
-    images = np.full((1, *SHAPE), 20 / 3, "float32")
-    with pytest.raises(ValueError, match=r"the sum over the image in .* reaches 8\.19e"):
-        export(model, tmp_path / "model.onnx", "float16", images)
-
-
-def test_a_missing_library(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(extras, "missing", lambda *names: ["tf2onnx"])
-    with pytest.raises(ImportError, match=r"needs tf2onnx.*pip install \"keras_ghostnet\[onnx\]"):
-        export(small, tmp_path / "model.onnx")
 
 
 def test_the_page_s_code_runs(tmp_path, monkeypatch, capsys):

@@ -7,9 +7,7 @@ from keras import layers
 
 from keras_ghostnet.benchmark.networks.shuffle import channel_shuffle
 from keras_ghostnet.export.graph.deploy import deploy
-from keras_ghostnet.export.graph.flatten import flatten
 from keras_ghostnet.export.graph.passes.averages import convolve_averages
-from keras_ghostnet.export.graph.passes.branches import fold_branches
 from keras_ghostnet.export.graph.passes.fold_batch_norm import fold_batch_norms
 from keras_ghostnet.export.graph.passes.fold_gate import fold_gates
 from keras_ghostnet.export.graph.passes.identities import KINDS, remove_identities
@@ -18,35 +16,8 @@ from keras_ghostnet.export.graph.passes.pooling import split_pooling
 from keras_ghostnet.export.graph.passes.reshapes import remove_reshapes
 from keras_ghostnet.export.graph.passes.selections import merge_selections
 from keras_ghostnet.export.graph.passes.slices import remove_slices
-from keras_ghostnet.export.graph.tracing import for_tracing
-from keras_ghostnet.layers import RepConv2D
 from tests.export import keras_layers
-
-SHAPE = (8, 8, 4)
-DEPTHWISE = "DepthwiseConv2D"
-
-
-def network(function, shape=SHAPE):
-    """A model of a function of its input, with random weights everywhere."""
-    inputs = keras.Input(shape)
-    model = keras.Model(inputs, function(inputs))
-    random = np.random.default_rng(0)
-    for weight in model.weights:
-        positive = weight.name in ("gamma", "moving_variance")
-        low, high = (0.5, 1.5) if positive else (-1, 1)
-        weight.assign(random.uniform(low, high, weight.shape))
-    return model
-
-
-def after(step, model, tolerance=1e-9):
-    """Kinds of the layers that a step leaves of a model, its result being the same function."""
-    found = for_tracing(step(flatten(model)).to_model("float64"))
-    x = np.random.default_rng(1).normal(size=(3, *model.input_shape[1:]))
-    exact = for_tracing(flatten(model).to_model("float64"))
-    expected = np.asarray(exact(x, training=False))
-    np.testing.assert_allclose(found(x, training=False), expected, atol=tolerance * expected.std())
-    return [type(operation).__name__ for operation in found.operations[1:]]
-
+from tests.export.graph.passes import SHAPE, after, network
 
 GIVEN = dict(mean=[1.0, 2.0, 3.0, 4.0], variance=[1.0, 4.0, 0.0, 9.0])
 
@@ -314,99 +285,3 @@ def test_averages(size, strides):
 def test_averages_that_stay(options):
     model = network(lambda x: layers.AveragePooling2D(**options)(x))
     assert after(convolve_averages, model) == ["AveragePooling2D"]
-
-
-# --------------------------------------------------------------------------------- branches
-
-
-def conv_bn(x, *arguments, kind=layers.Conv2D, **options):
-    return layers.BatchNormalization()(kind(*arguments, padding="same", **options)(x))
-
-
-def depthwise_bn(x, *arguments, **options):
-    return conv_bn(x, *arguments, kind=layers.DepthwiseConv2D, **options)
-
-
-def symmetric(x, size, strides):
-    padded = layers.ZeroPadding2D(size // 2)(x)
-    maps = layers.DepthwiseConv2D(size, strides, use_bias=False)(padded)
-    return layers.BatchNormalization()(maps)
-
-
-BRANCHES = {
-    "RepVGG": (
-        lambda x: conv_bn(x, 4, 3) + conv_bn(x, 4, 1) + layers.BatchNormalization()(x),
-        ["Conv2D"],
-    ),
-    "skip first": (lambda x: layers.BatchNormalization()(x) + depthwise_bn(x, 3), [DEPTHWISE]),
-    "GhostNetV3": (
-        lambda x: symmetric(x, 5, 2) + depthwise_bn(x, 1, strides=2) + symmetric(x, 3, 2),
-        ["ZeroPadding2D", DEPTHWISE],
-    ),
-    "one layer": (
-        lambda x: layers.Add()(
-            [layers.BatchNormalization()(x), conv_bn(x, 4, 1), conv_bn(x, 4, 3)]
-        ),
-        ["Conv2D"],
-    ),
-    "ACNet": (
-        lambda x: conv_bn(x, 6, (1, 3)) + conv_bn(x, 6, 3) + conv_bn(x, 6, (3, 1)),
-        ["Conv2D"],
-    ),
-    "groups": (
-        lambda x: conv_bn(x, 4, 3, groups=2) + layers.BatchNormalization()(x),
-        ["GroupedConv2D"],
-    ),
-    "dilated": (
-        lambda x: conv_bn(x, 4, 3, dilation_rate=2) + conv_bn(x, 4, 1) + conv_bn(x, 4, 5),
-        ["Conv2D", "Conv2D", "Add"],  # its pixels are none of a dilated kernel's
-    ),
-    "Keras' padding": (
-        lambda x: depthwise_bn(x, 3, strides=2) + depthwise_bn(x, 1, strides=2),
-        [DEPTHWISE],
-    ),
-    "normalized": (
-        lambda x: layers.BatchNormalization()(layers.Conv2D(4, 1)(x) + layers.Conv2D(4, 1)(x)),
-        ["Conv2D"],
-    ),
-    "activated": (
-        lambda x: layers.ReLU()(conv_bn(x, 4, 3)) + conv_bn(x, 4, 1),
-        ["Conv2D", "ReLU", "Conv2D", "Add"],
-    ),
-    "other input": (
-        lambda x: conv_bn(layers.ReLU()(x), 4, 3) + conv_bn(x, 4, 1),
-        ["ReLU", "Conv2D", "Conv2D", "Add"],
-    ),
-    "by row": (
-        lambda x: conv_bn(x, 4, 3) + layers.BatchNormalization(axis=1)(x),
-        ["Conv2D", "BatchNormalization", "Add"],
-    ),
-    "not within": (
-        lambda x: (
-            layers.DepthwiseConv2D(1, strides=2)(x[:, :-1, :-1])
-            + layers.DepthwiseConv2D(2, strides=2)(x)
-        ),
-        None,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BRANCHES)
-def test_branches_become_one_convolution(name):
-    function, expected = BRANCHES[name]
-    found = after(lambda graph: fold_branches(fold_batch_norms(graph)), network(function))
-    assert expected is None or sorted(found) == sorted(expected)
-
-
-def test_a_branch_that_is_used_elsewhere_stays():
-    def function(x):
-        branch = conv_bn(x, 4, 3)
-        return (branch + conv_bn(x, 4, 1)) * branch
-
-    found = after(fold_branches, network(function))
-    assert found.count("Conv2D") == 2
-
-
-def test_a_sum_is_named_by_what_its_branches_are_parts_of():
-    model = network(RepConv2D(4, 3, branches=3, pointwise=True, skip=True, name="cheap_conv"))
-    assert [layer.name for layer in deploy(model).layers[1:]] == ["cheap_conv"]

@@ -1,0 +1,32 @@
+"""Networks for one pass, and what it makes of them."""
+
+import keras
+import numpy as np
+
+from keras_ghostnet.export.graph.flatten import flatten
+from keras_ghostnet.export.graph.tracing import for_tracing
+
+SHAPE = (8, 8, 4)
+DEPTHWISE = "DepthwiseConv2D"
+
+
+def network(function, shape=SHAPE):
+    """A model of a function of its input, with random weights everywhere."""
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, function(inputs))
+    random = np.random.default_rng(0)
+    for weight in model.weights:
+        positive = weight.name in ("gamma", "moving_variance")
+        low, high = (0.5, 1.5) if positive else (-1, 1)
+        weight.assign(random.uniform(low, high, weight.shape))
+    return model
+
+
+def after(step, model, tolerance=1e-9):
+    """Kinds of the layers that a step leaves of a model, its result being the same function."""
+    found = for_tracing(step(flatten(model)).to_model("float64"))
+    x = np.random.default_rng(1).normal(size=(3, *model.input_shape[1:]))
+    exact = for_tracing(flatten(model).to_model("float64"))
+    expected = np.asarray(exact(x, training=False))
+    np.testing.assert_allclose(found(x, training=False), expected, atol=tolerance * expected.std())
+    return [type(operation).__name__ for operation in found.operations[1:]]
