@@ -137,8 +137,7 @@ def color_jitter(image, seed, strength):
     """Changes brightness, contrast and saturation, each by a factor in [1 - s, 1 + s].
 
     As torchvision's `ColorJitter` and Pillow's `ImageEnhance` define them, in this order. One
-    matrix product makes the saturation, in a third of the time that TensorFlow's colors take, by
-    way of hue.
+    matrix product makes the saturation, which TensorFlow makes by way of hue.
 
     Args:
         image: See above, of known shape.

@@ -126,7 +126,7 @@ class RecordReader:
     def fetch(self, indices):
         """The records as they are; empty ones for those that cannot be read.
 
-        For each by itself, TensorFlow would begin a dataset, which takes ten times as long.
+        For each by itself, TensorFlow would begin a dataset, which takes longer than the reading.
         """
         records = tf.numpy_function(self._records, [indices], tf.string, stateful=False)
         return tf.ensure_shape(records, indices.shape)

@@ -57,7 +57,6 @@ def require_sound(file):
         reader.kill()
 
     timer = threading.Timer(SECONDS, stop)
-    timer.start()
     try:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
@@ -65,6 +64,7 @@ def require_sound(file):
             reader.stdin.write(size.to_bytes(HEADER, "big"))
             shutil.copyfileobj(file, reader.stdin)
             reader.stdin.flush()
+        timer.start()  # not before: a large file on a slow disk takes its time to get there
         answer = reader.stdout.readline()
     except BaseException:  # what is left in the pipes belongs to no other file
         _end()
@@ -127,8 +127,8 @@ def serve():
     _limit("RLIMIT_DATA", MEMORY)
     _limit("RLIMIT_CORE", 0)
     while header := sys.stdin.buffer.read(HEADER):
-        _limit("RLIMIT_CPU", int(time.process_time()) + SECONDS + 1)  # if nobody is left to end it
         content, reason = sys.stdin.buffer.read(int.from_bytes(header, "big")), None
+        _limit("RLIMIT_CPU", int(time.process_time()) + SECONDS + 1)  # if nobody is left to end it
         try:
             read_all(io.BytesIO(content))
         except Exception as error:  # whatever h5py raises
