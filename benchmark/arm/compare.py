@@ -25,7 +25,7 @@ from keras_ghostnet.benchmark.comparison.compare import (
     write_report,
 )
 from keras_ghostnet.console import new_console, progress, step
-from keras_ghostnet.export.device import run
+from keras_ghostnet.export.device import conditions
 from keras_ghostnet.quiet import quiet
 
 OUT = "runs/arm-compare"
@@ -87,7 +87,7 @@ def count_table(options, out, console):
     }
     exported = cpu.exports_of(options, found, console)
     missing = {export.sha256: export for export in exported if export.sha256 not in counted}
-    now, failed = run.now(), {}
+    now, failed = conditions.now(), {}
     with step(console) as done:
         with progress(console, "counting", len(missing)) as show:
             for number, (digest, export) in enumerate(missing.items()):

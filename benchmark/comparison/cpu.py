@@ -14,7 +14,7 @@ from keras_ghostnet.benchmark.comparison.measure import (
 from keras_ghostnet.benchmark.networks import random_weights
 from keras_ghostnet.console import progress, step
 from keras_ghostnet.export import formats
-from keras_ghostnet.export.device import run
+from keras_ghostnet.export.device.conditions import Conditions
 from keras_ghostnet.export.graph import lowering
 
 LITERT = "litert"
@@ -97,7 +97,7 @@ def measure(options, found, out, console):
     Returns:
         A list of `keras_ghostnet.benchmark.comparison.results.Measurement`.
     """
-    machine, name = run.Conditions(), "-".join(options.runtimes)
+    machine, name = Conditions(), "-".join(options.runtimes)
     results.read_existing(out / results.file_name(machine.device, name))  # of this schema?
     for threads in options.threads:
         warn_of_threads(threads, len(machine.cores), console)

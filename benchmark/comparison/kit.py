@@ -7,7 +7,7 @@ import shutil
 from keras_ghostnet import files
 from keras_ghostnet.benchmark.comparison import results
 from keras_ghostnet.benchmark.comparison.measure import describe_versions
-from keras_ghostnet.export.device import mnn_model, ncnn_model, run, table
+from keras_ghostnet.export.device import conditions, mnn_model, ncnn_model, run, table
 
 TABLE = "models.json"
 SCRIPT = "run.py"
@@ -62,5 +62,10 @@ def write_kit(folder, exported, target):
         }
         (partial / TABLE).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
         used = {export.runtime for export in exported}
-        for module in (run, table, *(MODULES[name] for name in sorted(used & MODULES.keys()))):
+        for module in (
+            run,
+            table,
+            conditions,
+            *(MODULES[name] for name in sorted(used & MODULES.keys())),
+        ):
             shutil.copy(module.__file__, partial)

@@ -10,6 +10,13 @@ from keras_ghostnet.benchmark.comparison import results
 from keras_ghostnet.benchmark.comparison.runtimes import RUNTIMES
 from keras_ghostnet.console import progress
 from keras_ghostnet.export.device import run
+from keras_ghostnet.export.device.conditions import (
+    MAX_OTHERS,
+    MAX_SPREAD,
+    Conditions,
+    now,
+    summary,
+)
 
 BURST, WARMUP = 10, 10
 LEAD = 1  # calls in front of a burst, which find the caches as the other models left them
@@ -57,7 +64,7 @@ class MeasurementRun:
             self.kept.unlink(missing_ok=True)
         state = _read(self.kept)
         self.resumed = state is not None
-        self.start, self.times, self.others = state or (run.now(), {}, {})
+        self.start, self.times, self.others = state or (now(), {}, {})
         self.saved = time.monotonic()
         if self.resumed:
             console.print(f"Resuming the run of {self.start}", soft_wrap=True)
@@ -80,7 +87,7 @@ class MeasurementRun:
         others, described = self.others[group]
         measured = []
         for name, fields in networks.items():
-            figures = run.summary(times[name], others)
+            figures = summary(times[name], others)
             figures["noisy"] = bool(figures["noisy"])
             facts = dict(run=self.start, unit="ms", conditions=described, **self.facts)
             measured.append(results.Measurement(**{**facts, **fields}, **figures))
@@ -95,7 +102,7 @@ class MeasurementRun:
         self.kept.unlink(missing_ok=True)
 
     def _time(self, group, functions, times):
-        conditions = run.Conditions()
+        conditions = Conditions()
         try:
             doing = f"measuring {len(functions)} models, {group}"
             with progress(self.console, doing, self.calls) as show:
@@ -144,7 +151,7 @@ def explain_noise(measurements, console):
     if console is not None and noisy:
         console.print(
             f"Noisy: {len(noisy)} of {len(measurements)} measurements. Others used more than "
-            f"{run.MAX_OTHERS} of a core, or a tenth of a model's calls took {run.MAX_SPREAD} "
+            f"{MAX_OTHERS} of a core, or a tenth of a model's calls took {MAX_SPREAD} "
             "times as long as its fastest tenth. Close other programs, or choose cores with "
             "taskset.",
             style="yellow",

@@ -13,7 +13,7 @@ import numpy as np
 from keras_ghostnet import count_macs, count_parameters, specs
 from keras_ghostnet.benchmark.comparison.measure import MeasurementRun, describe_versions
 from keras_ghostnet.console import step
-from keras_ghostnet.export.device.run import Conditions
+from keras_ghostnet.export.device.conditions import Conditions
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 WEIGHT_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}

@@ -2,10 +2,10 @@
 
 It needs NumPy and LiteRT (`pip install numpy ai-edge-litert`; the older `tflite_runtime` will do),
 no TensorFlow and no Keras. For `.ncnn` folders copy `ncnn_model.py` beside it (`pip install ncnn`),
-for `.mnn` files `mnn_model.py` (`pip install MNN`).
+for `.mnn` files `mnn_model.py` (`pip install MNN`), for photographs `images.py` (Pillow).
 
     python run.py model.tflite --inputs images.npz --outputs logits.npz
-    python run.py model.tflite --inputs photos --outputs logits.npz    # with Pillow
+    python run.py model.tflite --inputs photos --outputs logits.npz    # with images.py
     python run.py model.tflite model_fp16.ncnn model_fp16.mnn --time --threads 4
     python run.py models.json --csv device.csv    # of `ghostnet compare --export-only`
 """
@@ -14,7 +14,6 @@ import argparse
 import contextlib
 import ctypes
 import importlib.util
-import json
 import os
 import platform
 import signal
@@ -25,11 +24,8 @@ import warnings
 
 import numpy as np
 
-# What disturbs a run: a model's 90 % quantile over its 10 % quantile, cores that others use.
-MAX_SPREAD, MAX_OTHERS = 1.25, 0.1
 # Of a guarded process: seconds that a runtime may take to load a file or to run it once, and bytes.
 SECONDS, MEMORY = 30, 2 << 30
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none that starts programs
 guarded, UNGUARDED = False, "RUN_UNGUARDED"  # whether this is one; environment that forbids it
 # What runs artifacts other than `.tflite` files, by the end of their names: files beside this one.
 MODULES = {".ncnn": "ncnn_model", ".mnn": "mnn_model"}
@@ -111,7 +107,7 @@ class Model(ImageModel):
         self.invoke = self.interpreter.invoke
         package = interpreter_class.__module__.partition(".")[0]
         version = getattr(sys.modules[package], "__version__", "of unknown version")
-        self.version = f"{package.replace('_', '-')} {version}"
+        self.version = f"{package} {version}".replace("_", "-")
 
     def resize(self, batch):
         """Makes `invoke` run so many images at a time, to be timed."""
@@ -231,76 +227,8 @@ def rounds(functions, calls=100, burst=10, warmup=10, lead=0, times=None):
 
 def measure(models, calls=100, burst=10, warmup=10):
     """Times a dict of names and `Model`s as `rounds` does; names and arrays of milliseconds."""
-    invokes = {name: model.invoke for name, model in models.items()}
-    *_, times = rounds(invokes, calls, burst, warmup)
+    *_, times = rounds({name: each.invoke for name, each in models.items()}, calls, burst, warmup)
     return {name: np.array(values) for name, values in times.items()}
-
-
-class Conditions:
-    """The device (`device`, a name), the cores that may be used, and what else it does from now."""
-
-    def __init__(self):
-        names = [*_fields("/proc/cpuinfo", "model name"), _text("/proc/device-tree/model")]
-        self.device = next(filter(None, names), platform.processor() or platform.machine())
-        has_affinity = hasattr(os, "sched_getaffinity")
-        self.cores = sorted(os.sched_getaffinity(0) if has_affinity else range(os.cpu_count()))
-        self.start = self._clocks()
-
-    def others(self):
-        """Cores that other processes kept busy on average; None where that is not known."""
-        busy, own, passed = np.subtract(self._clocks(), self.start)
-        return max(0.0, float(busy - own) / passed) if self.start[0] else None
-
-    def describe(self, others):
-        """Cores, frequency, governor and load, as text."""
-        fields = _text("/proc/self/stat").rpartition(")")[2].split()
-        core = int(fields[36]) if fields else self.cores[0]
-        folder = f"/sys/devices/system/cpu/cpu{core}/cpufreq"
-        hertz = _text(f"{folder}/scaling_cur_freq")
-        speeds = dict(enumerate(_fields("/proc/cpuinfo", "cpu MHz")))
-        facts = {
-            "cores": f"{','.join(map(str, self.cores))} (in the end {core})",
-            "MHz": f"{int(hertz) / 1000:.0f}" if hertz else speeds.get(core),
-            "governor": _text(f"{folder}/scaling_governor"),
-            "load": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else None,
-            "others": None if others is None else f"{others:.2f} cores",
-        }
-        return "; ".join(f"{name} {value or 'unknown'}" for name, value in facts.items())
-
-    def _clocks(self):
-        """Seconds that all cores were busy, that this process was, and that passed."""
-        ticks = [int(number) for number in _text("/proc/stat").partition("\n")[0].split()[1:9]]
-        busy = sum(ticks) - sum(ticks[3:5])  # without idling and waiting for disks
-        return busy / 100, time.process_time(), time.perf_counter()
-
-
-def summary(times, others):
-    """The CSV's figures for a model's calls in milliseconds and `Conditions.others`' result.
-
-    A run was disturbed if others kept cores busy, or if a model's times spread.
-    """
-    p10, median, p90 = map(float, np.percentile(times, (10, 50, 90)))
-    noisy = p90 > MAX_SPREAD * p10 or (others or 0) > MAX_OTHERS
-    return dict(median=median, p10=p10, p90=p90, calls=len(times), noisy=int(noisy))
-
-
-def now():
-    """The time as the CSV has it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-
-
-def _text(path):
-    """The text of a file of the system; nothing where there is none."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().strip("\0\n")
-    except OSError:
-        return ""
-
-
-def _fields(path, name):
-    lines = (line.partition(":") for line in _text(path).splitlines())
-    return [value.strip() for key, _, value in lines if key.strip() == name]
 
 
 def _require_sound(path):
@@ -337,16 +265,10 @@ def _require_sound(path):
 
 
 def _interpreter_class():
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        try:
-            from tflite_runtime.interpreter import Interpreter
-        except ImportError as error:
-            raise ImportError(
-                "LiteRT is missing. Install it with: pip install ai-edge-litert"
-            ) from error
-    return Interpreter
+    for package in ("ai_edge_litert", "tflite_runtime"):
+        with contextlib.suppress(ModuleNotFoundError):
+            return importlib.import_module(f"{package}.interpreter").Interpreter
+    raise ImportError("LiteRT is missing. Install it with: pip install ai-edge-litert")
 
 
 def _only(details, kind, path):
@@ -355,62 +277,22 @@ def _only(details, kind, path):
     return details[0]
 
 
-def _read(path, model):
+def read_inputs(path, model):
     """What the network takes, of an array in a file, or of image files."""
     if os.path.isdir(path):
-        names = [os.path.join(path, name) for name in sorted(os.listdir(path))]
-        names = [name for name in names if not os.path.basename(name).startswith(".")]
-        return _read_images([name for name in names if os.path.isfile(name)], path, model)
+        names = sorted(name for name in os.listdir(path) if not name.startswith("."))
+        paths = [os.path.join(path, name) for name in names]
+        return beside("images").read([each for each in paths if os.path.isfile(each)], path, model)
     try:
         content = np.load(path, allow_pickle=False)
     except (ValueError, EOFError):  # what it says of other files is how to load them unsafely
-        return _read_images([path], path, model)
+        return beside("images").read([path], path, model)
     if isinstance(content, np.ndarray):
         return content
     with content as arrays:
         if len(arrays.files) != 1:
             raise ValueError(f"{path} holds {len(arrays.files)} arrays, expected one: the images.")
         return arrays[arrays.files[0]]
-
-
-def _read_images(paths, given, model):
-    """Image files as evaluation sees them; the JSON file beside the model says how.
-
-    Pillow's bicubic resizing rounds to whole gray levels, TensorFlow's does not.
-    """
-    try:
-        from PIL import Image, ImageOps
-    except ImportError as error:
-        raise ImportError(
-            f"{given} is no array of images; image files take Pillow: pip install pillow"
-        ) from error
-    if not os.path.isfile(f"{model.path}.json"):
-        raise FileNotFoundError(
-            f"{model.path}.json, which says how images are prepared, is missing. Copy it, too."
-        )
-    with open(f"{model.path}.json", encoding="utf-8") as file:
-        preparation = json.load(file)["preprocessing"]
-    size, crop, images = np.array(preparation["size"]), preparation["crop"], []
-    for path in paths:
-        try:
-            with Image.open(path, formats=FORMATS) as image:
-                picture = ImageOps.exif_transpose(image).convert("RGB")
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise ValueError(f"{path} is no image that Pillow can read: {error}") from error
-        # The whole image is resized so that `size / crop` fits; the window in its middle is seen.
-        sides = np.array(picture.size[::-1])
-        resized = np.round(sides * np.max(np.round(size / crop) / sides))
-        corner = np.floor((resized - size) / 2)
-        (top, left), (bottom, right) = (x * sides / resized for x in (corner, corner + size))
-        box, (height, width) = (left, top, right, bottom), map(int, size)
-        images.append(np.asarray(picture.resize((width, height), Image.BICUBIC, box)))
-    if not images:
-        raise ValueError(f"{given} holds no images.")
-    pixels = np.stack(images).astype("float32")
-    if preparation["normalization_in_artifact"]:
-        return pixels
-    mean, std = (np.array(preparation[name], "float32") for name in ("mean", "std"))
-    return (pixels / 255 - mean) / std
 
 
 @contextlib.contextmanager
@@ -479,7 +361,7 @@ def main(argv=None):
             _print_times(measure(models, args.calls, args.burst, args.warmup), args.threads)
         else:
             model = open_model(args.models[0], args.threads)
-            outputs = model(_read(args.inputs, model))
+            outputs = model(read_inputs(args.inputs, model))
             with replacing(args.outputs, "wb") as file:
                 np.savez(file, outputs=outputs, step=np.float32(model.step))
     except (ImportError, OSError, ValueError, RuntimeError) as error:

@@ -47,12 +47,12 @@ def test_image_files_are_seen_as_in_evaluation(photos, model):
         expected = np.stack(
             [images.read_file(path, (64, 64), crop) for path in sorted(photos.glob("?.*"))]
         ).astype("float32")
-        found = run._read(str(photos), model(True, crop))
+        found = run.read_inputs(str(photos), model(True, crop))
         assert found.dtype == np.float32
         # Pillow rounds to gray levels after either axis.
         np.testing.assert_allclose(found, expected, atol=2)
         assert np.abs(found - expected).mean() < 0.3
-    found = run._read(str(photos / "b.png"), model(False, 1.0))
+    found = run.read_inputs(str(photos / "b.png"), model(False, 1.0))
     np.testing.assert_allclose(found, normalize(expected[1:2]), atol=2 / 255 / 0.224)
 
 
@@ -61,25 +61,25 @@ def test_arrays_are_taken_as_they_are(tmp_path, model):
     np.save(tmp_path / "images.npy", array)
     np.savez(tmp_path / "images.npz", array)
     for name in ("images.npy", "images.npz"):
-        np.testing.assert_array_equal(run._read(str(tmp_path / name), model(False)), array)
+        np.testing.assert_array_equal(run.read_inputs(str(tmp_path / name), model(False)), array)
 
 
 def test_what_is_no_image_is_named(tmp_path, photos, model):
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(ValueError, match=r"notes\.txt is no image that Pillow can read"):
-        run._read(str(tmp_path / "notes.txt"), model(False))
+        run.read_inputs(str(tmp_path / "notes.txt"), model(False))
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="empty holds no images"):
-        run._read(str(tmp_path / "empty"), model(False))
+        run.read_inputs(str(tmp_path / "empty"), model(False))
     with pytest.raises(FileNotFoundError, match=r"alone\.tflite\.json.*Copy it, too"):
-        run._read(str(photos), Model(tmp_path / "alone.tflite"))
+        run.read_inputs(str(photos), Model(tmp_path / "alone.tflite"))
 
 
 def test_no_program_is_started_for_an_image(tmp_path, model):
     """Pillow would start Ghostscript for PostScript, whatever the file is called."""
     (tmp_path / "x.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EOF\n")
     with pytest.raises(ValueError, match="is no image that Pillow can read: cannot identify"):
-        run._read(str(tmp_path / "x.png"), model(False))
+        run.read_inputs(str(tmp_path / "x.png"), model(False))
 
 
 def test_a_damaged_table_is_told_in_a_line(tmp_path, capsys):

@@ -11,6 +11,7 @@ from keras_ghostnet.benchmark.comparison import compare as comparing
 from keras_ghostnet.benchmark.comparison import cpu, kit, results, throughput
 from keras_ghostnet.export import formats
 from keras_ghostnet.export.device import run
+from keras_ghostnet.export.device.conditions import Conditions
 from tests.benchmark.comparison.samples import measurements
 from tests.export.command import ghostnet
 
@@ -38,7 +39,7 @@ def compare(cache, tmp_path):
 def measured(tmp_path, runtime="litert"):
     """What is in the device's CSV."""
     return results.read_measurements(
-        tmp_path / "out" / results.file_name(run.Conditions().device, runtime)
+        tmp_path / "out" / results.file_name(Conditions().device, runtime)
     )
 
 
@@ -59,7 +60,7 @@ def test_rows_and_models_of_one_s_own(compare, run_dir, cache, tmp_path, capfd):
     assert first.sha256 in {json.loads(p.read_text())["sha256"] for p in cache.glob("*.json")}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "compare.html",
-        results.file_name(run.Conditions().device, "litert"),
+        results.file_name(Conditions().device, "litert"),
     }
 
     mine = next(cache.glob("small_int8_*.tflite"))
@@ -87,7 +88,7 @@ def test_runs_of_one_s_own_alone(run_dir, cache, tmp_path, monkeypatch, capfd):
         pathlib.Path("runs", name, "metrics.json").write_text(json.dumps(metrics))
     options = ("--calls", 10, "--cache", cache, "--target", "none")
     measuring = ("compare", "--models", "runs/a,runs/b/", "--formats", "fp32", *options)
-    csv = results.file_name(run.Conditions().device, "litert")
+    csv = results.file_name(Conditions().device, "litert")
 
     assert ghostnet(*measuring, "--out", "own") == 0
     out = capfd.readouterr().out
@@ -175,7 +176,7 @@ def test_gpu_suite_in_small(compare, tmp_path, capfd):
 
 
 def test_more_threads_than_cores(compare, capfd):
-    cores = len(run.Conditions().cores)
+    cores = len(Conditions().cores)
     assert compare("--formats", "fp32", "--threads", cores + 1) == 0
     assert f"{cores + 1} threads on {cores} core" in capfd.readouterr().out
 
@@ -219,7 +220,7 @@ def test_bad_arguments(case, compare, capfd):
 
 def test_an_older_csv_is_told_before_the_export(compare, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(cpu, "exports_of", lambda *_: 1 / 0)
-    path = tmp_path / "out" / results.file_name(run.Conditions().device, "litert")
+    path = tmp_path / "out" / results.file_name(Conditions().device, "litert")
     path.parent.mkdir()
     path.write_text("schema,run\n0,1\n")
     assert compare() == 1

@@ -16,7 +16,7 @@ import pytest
 from keras_ghostnet.benchmark.comparison import cache, kit, results
 from keras_ghostnet.benchmark.comparison.compared_networks import ComparedNetwork
 from keras_ghostnet.export import tflite
-from keras_ghostnet.export.device import run
+from keras_ghostnet.export.device.conditions import Conditions
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_its_csv_is_one_of_ours(folder, exported, tmp_path):
             assert getattr(measurement, name) == value, name
         assert 0 < measurement.p10 <= measurement.median <= measurement.p90 < 100
         assert (measurement.calls, measurement.batch, measurement.threads) == (20, 1, 1)
-        assert measurement.device == run.Conditions().device
+        assert measurement.device == Conditions().device
         assert "(arm)" in measurement.versions
         assert "ai-edge-litert 2" in measurement.versions
     results.append_measurements(

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from keras_ghostnet.benchmark.comparison import measure, results
 from keras_ghostnet.export.device import run
+from keras_ghostnet.export.device.conditions import Conditions, summary
 
 FIELDS = dict(format="fp32", threads=1, size=32, batch=1, bytes=1, parameters=2, macs=3, sha256="")
 
@@ -120,19 +121,19 @@ def test_a_csv_of_another_schema(tmp_path):
     ],
 )
 def test_what_is_noisy(times, others, noisy):
-    summary = run.summary(times, others)
-    assert summary["noisy"] == noisy
-    assert (summary["median"], summary["calls"]) == (1.0, 100)
+    figures = summary(times, others)
+    assert figures["noisy"] == noisy
+    assert (figures["median"], figures["calls"]) == (1.0, 100)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_load_of_others_and_not_one_s_own():
     """A process that is busy, in all of what else the machine does, and then this one."""
     busy = "import time; end = time.time() + 1\nwhile time.time() < end: pass"
-    before = run.Conditions()
+    before = Conditions()
     subprocess.run([sys.executable, "-c", busy], check=True)
     assert before.others() > 0.3
-    watched, start = run.Conditions(), time.process_time()
+    watched, start = Conditions(), time.process_time()
     while time.process_time() < start + 0.5:
         pass
     others, cores = watched.others(), len(watched.cores)
@@ -143,10 +144,10 @@ def test_load_of_others_and_not_one_s_own():
 def test_cores_are_those_that_the_process_may_use():
     code = (
         "import os; os.sched_setaffinity(0, {0})\n"
-        "import run\n"
-        "here = run.Conditions(); print(here.cores, here.describe(0.0))"
+        "import conditions\n"
+        "here = conditions.Conditions(); print(here.cores, here.describe(0.0))"
     )
-    folder = pathlib.Path(run.__file__).parent  # as on a device, where the file stands alone
+    folder = pathlib.Path(run.__file__).parent  # as on a device
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
     )

@@ -10,7 +10,7 @@ from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.comparison import entries, pictures, report, results, runtimes
 from keras_ghostnet.benchmark.comparison.terminal import table
 from keras_ghostnet.console import new_console
-from keras_ghostnet.export.device import run
+from keras_ghostnet.export.device.conditions import Conditions
 from tests.benchmark.comparison.samples import measurement
 from tests.export.command import ghostnet
 
@@ -105,7 +105,7 @@ def test_measured_in_turn(run_dir, tmp_path, capfd):
     where = ("--cache", tmp_path / "cache", "--out", tmp_path / "out", "--calls", 10)
     assert ghostnet(*words, "--formats", "fp32", *where) == 0
     assert "LiteRT, ONNX Runtime, OpenVINO, 1 thread" in " ".join(capfd.readouterr().out.split())
-    name = results.file_name(run.Conditions().device, "litert-onnxruntime-openvino")
+    name = results.file_name(Conditions().device, "litert-onnxruntime-openvino")
     found = results.read_measurements(tmp_path / "out" / name)
     assert [one.runtime for one in found] == ["litert", "onnxruntime", "openvino"]
     assert len({one.run for one in found}) == 1
