@@ -1,6 +1,7 @@
 """Shows how far training is: a bar on a terminal, now and then a line elsewhere."""
 
 import collections
+import math
 import shlex
 import time
 
@@ -42,7 +43,10 @@ class TrainingProgress:
         self.console, self.batch_size = console, batch_size
         self.steps_per_epoch, self.epochs = steps_per_epoch, epochs
         self.recent = collections.deque(maxlen=RECENT)
-        self.first = None  # time and number of the first step; before it the graph is built
+        # Of steps that followed another one; and the shortest time that an epoch's end takes:
+        # whatever is done for the first time builds a graph, and takes longer.
+        self.seconds, self.counted = 0.0, 0
+        self.pause, self.paused = math.inf, None
         self.bar = None
         if console.is_terminal:
             self.bar = Progress(
@@ -77,7 +81,10 @@ class TrainingProgress:
             loss, accuracy: Of the step.
         """
         now = time.monotonic()
-        self.first = self.first or (now, number)
+        if self.recent:
+            self.seconds, self.counted = self.seconds + now - self.recent[-1], self.counted + 1
+        elif self.paused is not None:
+            self.pause = min(self.pause, max(0.0, now - self.paused - self._step_seconds()))
         self.recent.append(now)
         if self.bar is None and now - self.spoken < LINE_SECONDS:
             return
@@ -94,6 +101,7 @@ class TrainingProgress:
     def evaluating(self):
         """Before the held-out images are gone through."""
         self.recent.clear()  # the rate is of training steps alone
+        self.paused = time.monotonic()
         if self.bar:
             self.bar.update(self.task, description="evaluating the held-out images")
 
@@ -114,7 +122,7 @@ class TrainingProgress:
         if row["images_per_second"]:
             text += f"  {row['images_per_second']:.0f} images/s"
         if row["epoch"] < self.epochs:
-            text += self._left(row["step"])
+            text += self._left(row["step"], time.monotonic() - self.paused)
         self.say(text)
 
     def results(self, metrics, folder):
@@ -146,13 +154,24 @@ class TrainingProgress:
         seconds = (self.recent[-1] - self.recent[0]) / (len(self.recent) - 1)
         return f"  {self.batch_size / seconds:.0f} images/s{self._left(number)}"
 
-    def _left(self, number):
-        """The time left, by the time that all steps took until now, evaluations too."""
-        since, first = self.first or (0.0, number)
-        if number == first:
+    def _step_seconds(self):
+        return self.seconds / max(self.counted, 1)
+
+    def _left(self, number, pause=math.inf):
+        """The time left, of the steps after this one and of what stands between epochs.
+
+        Args:
+            number: Steps that were taken.
+            pause: Seconds since the last of them, after an epoch.
+        """
+        pause = min(self.pause, pause)
+        if not self.counted and pause == math.inf:
             return ""
-        seconds = (time.monotonic() - since) / (number - first)
-        return f"  {duration(seconds * (self.epochs * self.steps_per_epoch - number))} left"
+        steps = self.epochs * self.steps_per_epoch - number
+        seconds = self._step_seconds() * steps
+        if pause < math.inf:  # there has been an epoch
+            seconds += pause * math.ceil(steps / self.steps_per_epoch)
+        return f"  {duration(seconds)} left"
 
 
 def duration(seconds):

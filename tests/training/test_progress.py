@@ -57,6 +57,25 @@ def test_a_line_for_every_epoch(clock):
     assert second == ("epoch 2/3  loss 0.500 60.00%  held out 1.500 50.00%  80 images/s  8 s left")
 
 
+def test_the_time_left_takes_what_is_done_for_the_first_time_for_no_rule(clock):
+    """Building the graph of the evaluation took 60 s of the first pause, and is done once."""
+    file = io.StringIO()
+    console = Console(file=file, width=200, highlight=False)
+    with TrainingProgress(console, batch_size=8, steps_per_epoch=4, epochs=10) as bar:
+        for epoch in (1, 2, 3):
+            for step in range(1, 5):
+                clock[0] += 2 + 30 * (epoch == step == 1)
+                bar.step(4 * (epoch - 1) + step, loss=2.0, accuracy=0.25)
+            bar.evaluating()
+            clock[0] += 5 + 60 * (epoch == 1)
+            bar.epoch(row(epoch))
+            clock[0] += 1  # the checkpoint
+    lines = [line for line in file.getvalue().splitlines() if "held out" in line]
+    assert [line.rpartition("images/s  ")[2] for line in lines] == [
+        f"{duration(36 * 2 + 9 * 65)} left", "2 min left", f"{duration(28 * 2 + 7 * 5)} left",
+    ]  # fmt: skip
+
+
 def test_lines_within_long_epochs(clock):
     lines = shown(clock, False, seconds_a_step=40).splitlines()
     assert lines[0] == "epoch 1/3 step 2/4  loss 2.000  accuracy 25.0%  0 images/s  7 min left"
