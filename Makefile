@@ -10,7 +10,7 @@ JOBS ?= 2
 TORCH ?= torch==2.13.0
 
 .PHONY: help install quickstart check test test-all test-thorough test-quickstart test-wheel test-timm \
-	test-backends test-browser test-mediapipe test-keras-hub test-workers test-slurm test-load test-accuracy \
+	test-backends test-browser test-mediapipe test-keras-hub test-workers test-slurm test-stores test-load test-accuracy \
 	test-arm test-hostile test-docs test-tutorials fault-test docs arm-check arm-compare \
 	bench-cpu bench-deployment bench-export bench-input bench-lowering bench-startup bench-training \
 	scaling tables lint format clean
@@ -38,7 +38,7 @@ check: install lint ## lint and the fast tests: a minute and a half
 test: install lint ## lint and the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-test-all: test test-thorough test-quickstart test-wheel test-timm test-backends test-workers test-load \
+test-all: test test-thorough test-quickstart test-wheel test-timm test-backends test-workers test-stores test-load \
 	test-accuracy test-arm test-browser test-keras-hub test-mediapipe test-hostile test-docs test-tutorials \
 	fault-test ## everything that is tested
 
@@ -77,6 +77,9 @@ test-keras-hub: install ## the feature pyramid under KerasHub, which is installe
 
 test-slurm: install ## runs that SLURM itself starts and restarts (as root; apt-get install slurm-wlm munge)
 	$(BIN)/python -m pytest -m slurm
+
+test-stores: install ## runs, exports and data on an S3 server on loopback that fails, minutes
+	$(BIN)/python -m pytest -m stores
 
 test-load: install ## 10,000 requests from 16 threads to the served model
 	$(BIN)/python -m pytest -m load

@@ -9,13 +9,20 @@ from keras_ghostnet.stores.access import (
     require_writable,
 )
 from keras_ghostnet.stores.errors import explain
+from keras_ghostnet.stores.folders import DamagedError, fetch
+from keras_ghostnet.stores.mirrors import Mirror, mirrored, writable_file
 
 __all__ = [
+    "DamagedError",
+    "Mirror",
     "StoreError",
     "explain",
     "explained",
+    "fetch",
     "filesystem",
     "is_remote",
     "join",
+    "mirrored",
     "require_writable",
+    "writable_file",
 ]

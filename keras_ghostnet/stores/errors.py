@@ -54,11 +54,19 @@ class StoreError(OSError):
     Attributes:
         is_temporary: Whether it may answer later: it is overloaded, or cannot be reached.
         is_conflict: Whether an object has changed under a conditional write.
+        is_denied: Whether the credentials have no right to it.
     """
 
-    def __init__(self, text: str, *, is_temporary: bool = False, is_conflict: bool = False):
+    def __init__(
+        self,
+        text: str,
+        *,
+        is_temporary: bool = False,
+        is_conflict: bool = False,
+        is_denied: bool = False,
+    ):
         super().__init__(text)
-        self.is_temporary, self.is_conflict = is_temporary, is_conflict
+        self.is_temporary, self.is_conflict, self.is_denied = is_temporary, is_conflict, is_denied
 
 
 def explain(error: BaseException, url: str, doing: str = "read") -> Exception:
@@ -101,7 +109,11 @@ def explain(error: BaseException, url: str, doing: str = "read") -> Exception:
     ]
     for kinds, text in texts:
         if marks & kinds:
-            return StoreError(f"{where} cannot be {doing}: {text}", is_conflict=kinds is CHANGED)
+            return StoreError(
+                f"{where} cannot be {doing}: {text}",
+                is_conflict=kinds is CHANGED,
+                is_denied=kinds is DENIED,
+            )
     if marks & MISSING:
         return FileNotFoundError(errno.ENOENT, f"There is no {where}")
     if marks & TEMPORARY or isinstance(error, TimeoutError | ConnectionError):

@@ -25,6 +25,7 @@ class Fault:
         cut: Whether the connection is closed within the answer's body, or before an empty one.
         delay: Seconds before anything is done.
         carried_out: Whether the server carries out what it then answers `status` to.
+        hides: Whether what is not there is denied, as S3 does without the permission to list.
     """
 
     status: int | None = None
@@ -32,6 +33,7 @@ class Fault:
     cut: bool = False
     delay: float = 0.0
     carried_out: bool = False
+    hides: bool = False
 
 
 class Store:
@@ -111,6 +113,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._answer(fault.status, {}, self._error(fault))
                 return
             status, headers, content = self._forward(body)
+            if fault.hides and status == 404:
+                fault = dataclasses.replace(fault, status=403, code="AccessDenied")
             if fault.status is not None:
                 status, headers, content = fault.status, {}, self._error(fault)
             self._answer(status, headers, content, cut=fault.cut)
