@@ -72,8 +72,8 @@ class Mirror:
             last = attempt == PULLS - 1
             if not damaged or last or folders.read_manifest(self.url)[1] == version:
                 break
-        for error in damaged.values():
-            self.log(f"{error} It is passed over.")
+        for problem in damaged.values():
+            self.log(f"{problem} It is passed over.")
         return found, version, set(damaged)
 
     def _listed(self, folder):
