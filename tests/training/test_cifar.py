@@ -57,7 +57,7 @@ def test_images_and_labels_are_those_of_the_files(split, tmp_path):
         assert read == label
         loaded = [
             value.numpy()
-            for value in source.reader.load(source.reader.fetch(tf.constant([index]))[0])
+            for value in source.reader.load(index, source.reader.fetch(tf.constant([index]))[0])
         ]
         assert loaded == [encoded, label]
         assert decoding.is_plain(encoded)

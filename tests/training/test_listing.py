@@ -276,7 +276,7 @@ def test_every_way_to_name_a_folder(tmp_path, monkeypatch, name):
     assert source.class_names == ("ant", "bee")
     for index in range(source.examples):
         encoded, _ = source.reader.read(index)
-        assert source.reader.load(source.reader.fetch(index))[0].numpy() == encoded
+        assert source.reader.load(index, source.reader.fetch(index))[0].numpy() == encoded
         assert pathlib.Path(source.key(index)).read_bytes() == encoded
 
 
@@ -288,7 +288,7 @@ def test_names_that_are_no_text(tmp_path):
     source = open_source(tmp_path, "val")
     assert source.key(0).endswith(r"caf\xe9.jpg")
     assert source.reader.read(0) == (JPEG, 0)
-    assert source.reader.load(source.reader.fetch(0))[0].numpy() == JPEG
+    assert source.reader.load(0, source.reader.fetch(0))[0].numpy() == JPEG
     os.rename(tmp_path / "train/cat", os.path.join(os.fsencode(tmp_path), b"train/c\xe9t"))
     with pytest.raises(ValueError, match=r"c\\xe9t is not UTF-8"):
         open_source(tmp_path, "train")

@@ -143,7 +143,7 @@ def test_a_damaged_record_is_told_from_a_strange_one(records):
     with pytest.raises(ValueError, match="CRC"):
         reader.read(0)
     with pytest.raises(tf.errors.OpError):
-        reader.load(reader.fetch(tf.constant([0]))[0])
+        reader.load(0, reader.fetch(tf.constant([0]))[0])
     assert reader.read(1)[0][:2] == b"\xff\xd8"
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(b"no example")

@@ -35,7 +35,7 @@ def contents(source):
         encoded, label = source.reader.read(index)
         loaded = [
             value.numpy()
-            for value in source.reader.load(source.reader.fetch(tf.constant([index]))[0])
+            for value in source.reader.load(index, source.reader.fetch(tf.constant([index]))[0])
         ]
         assert loaded == [encoded, label]
         found.append((source.key(index), encoded, label))

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ghostnet import files
+from keras_ghostnet.training.data.readers import Reader
 
 SIDE, CHANNELS = 32, 3
 PIXELS = CHANNELS * SIDE * SIDE  # bytes: all of red, then green, then blue, row by row
@@ -103,7 +104,7 @@ def read_class_names(folder, version):
     return tuple(line.strip() for line in files.read_text(path).splitlines() if line.strip())
 
 
-class CifarReader:
+class CifarReader(Reader):
     """The images of one split, in memory; a reader as `readers` describes them.
 
     Args:
@@ -140,7 +141,7 @@ class CifarReader:
     def fetch(self, indices):
         return indices
 
-    def load(self, index):
+    def load(self, index, fetched):
         return self._images[index], self._labels[index]
 
     def read(self, index):

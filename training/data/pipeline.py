@@ -90,10 +90,12 @@ class Pipeline:
         self.jpegs = self._mostly_jpegs()
         # One trace for all epochs and sizes of batches.
         signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, 2], tf.int64)]
+        fetched = [tf.TensorSpec([None], tf.string)] * bool(source.reader.groups_ahead)
         # Without AutoGraph, which takes as long as the tracing and converts nothing here.
-        traced = functools.partial(tf.function, input_signature=signature, autograph=False)
-        self._rest = traced(self._make_rest)
-        self._group = traced(self._make_group).get_concrete_function()
+        traced = functools.partial(tf.function, autograph=False)
+        self._rest = traced(self._make_rest, input_signature=signature)
+        group = traced(self._make_group, input_signature=[*signature, *fetched])
+        self._group = group.get_concrete_function()
 
     def steps_per_epoch(self, global_batch: int) -> int:
         """The number of batches of an epoch.
@@ -181,9 +183,11 @@ class Pipeline:
         group = max(size for size in range(unit, min(batch, GROUP) + 1, unit) if batch % size == 0)
         grouped = indices.reshape(steps, count, -1)[start_step:, part].reshape(-1, group)
         keys = self.keys(epoch)[grouped]
-        dataset = tf.data.Dataset.from_tensor_slices((grouped, keys)).map(
-            self._group, self.threads, deterministic=True
-        )
+        dataset = tf.data.Dataset.from_tensor_slices((grouped, keys))
+        ahead = self.source.reader.groups_ahead
+        if ahead:
+            dataset = dataset.map(self._fetch, ahead, deterministic=True)
+        dataset = dataset.map(self._group, self.threads, deterministic=True)
         leading = 1
         if group < batch:
             dataset, leading = dataset.batch(batch // group, drop_remainder=True), 2
@@ -196,6 +200,8 @@ class Pipeline:
         # There is nothing to tune, and the end of an epoch waits for the tuner, which sleeps for
         # longer and longer.
         options.autotune.enabled = False
+        if ahead:  # each call holds a thread while it waits, of which there is one per core
+            options.threading.private_threadpool_size = self.threads + ahead
         # The shards are made here: tf.distribute must not cut them once more.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         return dataset.prefetch(PREFETCHED).with_options(options)
@@ -210,6 +216,7 @@ class Pipeline:
 
         Raises:
             ValueError: If more examples are bad than `bad_limit` allows.
+            OSError: If nothing can be read any more.
         """
         try:
             yield
@@ -217,9 +224,15 @@ class Pipeline:
             traceback.clear_frames(error.__traceback__)
             if self.bad.too_many:
                 raise ValueError(self.bad.too_many) from None
+            if self.source.reader.failure:
+                raise OSError(self.source.reader.failure) from None
             raise
 
-    def _make_group(self, indices, keys):
+    @tf.autograph.experimental.do_not_convert
+    def _fetch(self, indices, keys):
+        return indices, keys, self.source.reader.fetch(indices)
+
+    def _make_group(self, indices, keys, fetched=None):
         """Some examples as `batches` describes them, stacked.
 
         Only a dataset can drop an element that fails. One of all examples costs next to nothing;
@@ -230,7 +243,8 @@ class Pipeline:
         def fast(place, index, fetched, key):
             return self._vary(attempt(index, fetched, key), key), place
 
-        fetched = self.source.reader.fetch(indices)
+        if fetched is None:
+            fetched = self.source.reader.fetch(indices)
         examples = tf.range(tf.size(indices)), indices, fetched, keys
         whole = tf.data.Dataset.from_tensor_slices(examples).map(fast).ignore_errors().batch(GROUP)
         nothing = tf.nest.map_structure(
@@ -260,11 +274,12 @@ class Pipeline:
     def _make_rest(self, indices, keys):
         """What `_make_group` makes, of examples of any kind; a list in the order of its names."""
 
-        def careful(index, key):
-            return self._vary(self._careful(index, key), key)
+        def careful(index, fetched, key):
+            return self._vary(self._careful(index, fetched, key), key)
 
         with tf.device("CPU:0"):  # as all of tf.data; called from Python it would go to a GPU
-            examples = tf.data.Dataset.from_tensor_slices((indices, keys))
+            fetched = self.source.reader.fetch(indices)
+            examples = tf.data.Dataset.from_tensor_slices((indices, fetched, keys))
             rest = examples.map(careful).batch(GROUP).get_single_element()
         return [rest[name] for name in sorted(rest)]
 
@@ -273,7 +288,7 @@ class Pipeline:
 
         It asks once, and for everything: every condition takes time, here and at an epoch's start.
         """
-        encoded, label = self.source.reader.load(fetched)
+        encoded, label = self.source.reader.load(index, fetched)
         plain = (index >= 0) & self._known(label) & decoding.is_plain_jpeg(encoded)
         with tf.control_dependencies([tf.debugging.Assert(plain, ["not an ordinary JPEG"])]):
             return _taken(self._take(encoded, key), label, True, index)
@@ -285,7 +300,7 @@ class Pipeline:
             return _taken(tf.zeros((*self.size, 3)), 0, False, index)
 
         def example():
-            encoded, label = self.source.reader.load(fetched)
+            encoded, label = self.source.reader.load(index, fetched)
 
             def plain():
                 image = tf.cond(
@@ -300,9 +315,8 @@ class Pipeline:
 
         return tf.cond(index < 0, padding, example)
 
-    def _careful(self, index, key):
+    def _careful(self, index, fetched, key):
         """What is taken of an example; fails only if too many are bad."""
-        (fetched,) = tf.unstack(self.source.reader.fetch(index[None]), num=1)
         index = tf.data.Dataset.from_tensors(index)
         fast = index.map(lambda index: self._attempt(index, fetched, key)).ignore_errors()
         tolerant = index.map(lambda index: self._tolerant(index, key))

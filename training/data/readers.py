@@ -18,7 +18,16 @@ LABEL_KEYS = ("image/class/label", "label", "class", "target")
 
 
 class Reader(Protocol):
-    """Reads an example's encoded image and its label, which counts from 0."""
+    """Reads an example's encoded image and its label, which counts from 0.
+
+    Attributes:
+        groups_ahead: How many calls of `fetch` are worth making at once, beside the decoding: of
+            a reader that waits for answers; 0 for one that need not.
+        failure: Why nothing can be read any more, in a line; None as long as it can.
+    """
+
+    groups_ahead: int = 0
+    failure: str | None = None
 
     def __len__(self) -> int: ...
 
@@ -31,10 +40,11 @@ class Reader(Protocol):
     def fetch(self, indices: Any) -> Any:
         """In TensorFlow: what `load` takes of some examples `(n,)`, a tensor of as many.
 
-        What is faster for many at once; -1 stands for no example. It never fails.
+        What is faster for many at once; -1 stands for no example. It fails only if nothing can be
+        read any more: then `failure` says why.
         """
 
-    def load(self, fetched: Any) -> tuple[Any, Any]:
+    def load(self, index: Any, fetched: Any) -> tuple[Any, Any]:
         """In TensorFlow, of one: a scalar string and an int32, or an error if it cannot be read."""
 
     def read(self, index: int) -> tuple[bytes, int]:
@@ -45,7 +55,7 @@ class Reader(Protocol):
         """
 
 
-class FileReader:
+class FileReader(Reader):
     """Image files.
 
     Args:
@@ -75,7 +85,7 @@ class FileReader:
     def fetch(self, indices):
         return indices
 
-    def load(self, index):
+    def load(self, index, fetched):
         paths, labels = self._tensors
         return tf.io.read_file(paths[index]), labels[index]
 
@@ -92,7 +102,7 @@ class FileReader:
             raise ValueError(f"cannot be read: {error.strerror}") from error
 
 
-class RecordReader:
+class RecordReader(Reader):
     """TFRecords, read by position.
 
     Args:
@@ -131,7 +141,7 @@ class RecordReader:
         records = tf.numpy_function(self._records, [indices], tf.string, stateful=False)
         return tf.ensure_shape(records, indices.shape)
 
-    def load(self, record):
+    def load(self, index, record):
         features = {
             self.encoded: tf.io.FixedLenFeature([], tf.string),
             self.label: tf.io.FixedLenFeature([], tf.int64),
