@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from keras_ghostnet.defaults import set_keras_defaults
 from keras_ghostnet.quiet import quiet
+from keras_ghostnet.stores import is_remote
 
 NAMES = ("ghostnet", "ghostnet.exe")
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it when it is imported
@@ -29,6 +30,11 @@ def path(text: str) -> str:
             f"{text} is not a local path. Copy it here or mount it, and name that folder"
         )
     return os.path.expanduser(text)
+
+
+def location(text: str) -> str:
+    """The type of every argument that names images: a path, or a place in an object store."""
+    return text if is_remote(text) else path(text)
 
 
 def model(text: str) -> str:

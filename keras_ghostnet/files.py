@@ -8,6 +8,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Iterator
+from typing import Any
 
 Path = str | os.PathLike[str]
 PROBE = 4096  # bytes
@@ -242,6 +243,8 @@ def from_cell(text: str) -> str:
 def read_text(path: Path) -> str:
     """The text of a file that a person may have written, with whatever editor.
 
+    The file may also be one that only looks like a `pathlib.Path`, in a store.
+
     UTF-8 with or without a byte-order mark, UTF-16 with one, and anything else as Windows-1252, a
     superset of Latin-1.
 
@@ -249,15 +252,15 @@ def read_text(path: Path) -> str:
         OSError: If it cannot be read.
         ValueError: If it is no regular file of at most 64 MiB, or not text.
     """
-    path = pathlib.Path(path)
-    if path.exists() and not path.is_file():
+    file: Any = path if hasattr(path, "read_bytes") else pathlib.Path(path)
+    if file.exists() and not file.is_file():
         raise ValueError(f"{printable(path)} is no regular file; a text file is expected.")
-    if path.exists() and path.stat().st_size > MAX_TEXT:
+    if file.exists() and (count := file.stat().st_size) > MAX_TEXT:
         raise ValueError(
-            f"{printable(path)} has {path.stat().st_size} bytes; a text file of at most "
-            f"{MAX_TEXT >> 20} MiB is expected."
+            f"{printable(path)} has {count} bytes; a text file of at most {MAX_TEXT >> 20} MiB is "
+            "expected."
         )
-    content = path.read_bytes()
+    content = file.read_bytes()
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encodings = ["utf-16"]
     else:

@@ -146,7 +146,7 @@ def evaluate(
     placement = distribution.strategy(strategy)
     if split is None and reference and _is_same_source(reference.data, data):
         split = "val"
-    source = open_source(data, split, seed=seed or 0)
+    source = open_source(data, split, seed=seed or 0, console=console)
     if console is not None:
         console.print(source.description, soft_wrap=True, markup=False)
     with placement.scope():

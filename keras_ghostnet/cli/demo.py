@@ -10,7 +10,7 @@ import tempfile
 import threading
 
 from keras_ghostnet.cli.options import add_trust_model
-from keras_ghostnet.command import model, path, start_backend
+from keras_ghostnet.command import location, model, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
 
@@ -20,7 +20,10 @@ def arguments(parser):
         "--out", type=path, metavar="DIR", help="folder to keep the page in (default: none)"
     )
     parser.add_argument(
-        "--data", type=path, metavar="SOURCE", help="images to verify on (default: the run's own)"
+        "--data",
+        type=location,
+        metavar="SOURCE",
+        help="images to verify on (default: the run's own)",
     )
     parser.add_argument(
         "--vendor",

@@ -9,7 +9,7 @@ import json
 
 from keras_ghostnet import extras, files
 from keras_ghostnet.cli.options import add_input, add_trust_model
-from keras_ghostnet.command import model, path, start_backend
+from keras_ghostnet.command import location, model, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 from keras_ghostnet.quiet import quiet
 
@@ -17,7 +17,7 @@ from keras_ghostnet.quiet import quiet
 def arguments(parser):
     parser.add_argument("model", type=model, metavar="MODEL", help="what to evaluate, see above")
     parser.add_argument(
-        "--data", required=True, type=path, metavar="SOURCE", help="images, see above"
+        "--data", required=True, type=location, metavar="SOURCE", help="images, see above"
     )
     parser.add_argument(
         "--split",

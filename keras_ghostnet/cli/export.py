@@ -9,7 +9,7 @@ artifact a JSON file says what it is.
 import shlex
 
 from keras_ghostnet.cli.options import add_input, add_trust_model, names
-from keras_ghostnet.command import model, path, start_backend
+from keras_ghostnet.command import location, model, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
 
@@ -32,7 +32,7 @@ def arguments(parser):
         "--out", required=True, type=path, metavar="DIR", help="folder for the artifacts"
     )
     parser.add_argument(
-        "--data", type=path, metavar="SOURCE", help="images (default: the run's own)"
+        "--data", type=location, metavar="SOURCE", help="images (default: the run's own)"
     )
     parser.add_argument(
         "--calibration",

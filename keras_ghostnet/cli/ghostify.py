@@ -11,7 +11,7 @@ import shlex
 
 from keras_ghostnet import files
 from keras_ghostnet.cli.options import add_input, add_trust_model, names
-from keras_ghostnet.command import path, start_backend
+from keras_ghostnet.command import location, path, start_backend
 from keras_ghostnet.model_reference import is_path, resolve_model
 
 IMAGES, PIXELS = 200, 4_000_000  # of the warm start, at most, unless the user says otherwise
@@ -24,7 +24,7 @@ def arguments(parser):
         "--out", required=True, type=path, metavar="FILE", help=".keras file to write"
     )
     parser.add_argument(
-        "--data", type=path, metavar="SOURCE", help="images for the warm start, see above"
+        "--data", type=location, metavar="SOURCE", help="images for the warm start, see above"
     )
     parser.add_argument(
         "--images",

@@ -5,7 +5,7 @@ The manifest is for JobSet, the script for sbatch. Both are printed, or written 
 
 import argparse
 
-from keras_ghostnet.command import path
+from keras_ghostnet.command import location, path
 
 
 def volume(text):
@@ -22,7 +22,7 @@ def arguments(parser):
     parser.add_argument(
         "--data",
         required=True,
-        type=path,
+        type=location,
         metavar="SOURCE",
         help="images, as the workers see them",
     )

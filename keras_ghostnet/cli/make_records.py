@@ -5,13 +5,13 @@ IN holds train/CLASS/* and, maybe, val/CLASS/*; or CLASS/*; or ImageNet as Kaggl
 validation-*, classes.json and manifest.json.
 """
 
-from keras_ghostnet.command import path, start_backend
+from keras_ghostnet.command import location, start_backend
 from keras_ghostnet.quiet import quiet
 
 
 def arguments(parser):
-    parser.add_argument("input", type=path, metavar="IN", help="folder of images")
-    parser.add_argument("output", type=path, metavar="OUT", help="folder to write")
+    parser.add_argument("input", type=location, metavar="IN", help="folder of images")
+    parser.add_argument("output", type=location, metavar="OUT", help="folder to write")
     parser.add_argument("--shards", type=int, help="files for training (default: 128 MiB each)")
     parser.add_argument("--workers", type=int, help="files written at once (default: the cores)")
     parser.add_argument("--seed", type=int, default=0, help="of the order (default: 0)")

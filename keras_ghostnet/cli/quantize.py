@@ -6,14 +6,14 @@ quantization-aware training (QAT) are compared, as `ghostnet export` verifies th
 """
 
 from keras_ghostnet.cli.options import add_input, add_trust_model
-from keras_ghostnet.command import path, start_backend
+from keras_ghostnet.command import location, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
 
 def arguments(parser):
     parser.add_argument("run_dir", type=path, metavar="RUN", help="what to quantize, see above")
     parser.add_argument(
-        "--data", required=True, type=path, metavar="SOURCE", help="images, see above"
+        "--data", required=True, type=location, metavar="SOURCE", help="images, see above"
     )
     parser.add_argument(
         "--out",

@@ -8,7 +8,7 @@ import contextlib
 import pathlib
 
 from keras_ghostnet.cli.options import add_trust_model
-from keras_ghostnet.command import path, start_backend
+from keras_ghostnet.command import location, path, start_backend
 from keras_ghostnet.quiet import quiet
 
 STOPPED, LOST = 130, 75  # exit codes: as shells have it; EX_TEMPFAIL, for which engines start again
@@ -17,7 +17,7 @@ STOPPED, LOST = 130, 75  # exit codes: as shells have it; EX_TEMPFAIL, for which
 def arguments(parser):
     parser.add_argument("--recipe", required=True, metavar="NAME", help="see `ghostnet recipes`")
     parser.add_argument(
-        "--data", required=True, type=path, metavar="SOURCE", help="images, see above"
+        "--data", required=True, type=location, metavar="SOURCE", help="images, see above"
     )
     parser.add_argument(
         "--run-dir", required=True, type=path, metavar="DIR", help="folder for all results"

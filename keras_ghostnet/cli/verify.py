@@ -12,7 +12,7 @@ import pathlib
 
 from keras_ghostnet.cli.export import report
 from keras_ghostnet.cli.options import add_trust_model
-from keras_ghostnet.command import path, start_backend
+from keras_ghostnet.command import location, path, start_backend
 
 WORST = 20  # layers that are listed
 INT8 = ("tflite_int8", "onnx_int8")  # with what is trained
@@ -21,7 +21,7 @@ INT8 = ("tflite_int8", "onnx_int8")  # with what is trained
 def arguments(parser):
     parser.add_argument("folder", type=path, metavar="DIR", help="what to verify, see above")
     parser.add_argument(
-        "--data", type=path, metavar="SOURCE", help="images (default: the export's)"
+        "--data", type=location, metavar="SOURCE", help="images (default: the export's)"
     )
     parser.add_argument(
         "--layers",

@@ -24,6 +24,7 @@ BUCKETS = ("s3", "s3a", "gs", "gcs")  # whose first part has to be there
 BARE = {"400", "403"}  # answers to HEAD, which have no body
 ATTEMPTS = 5  # of a request, with growing pauses: half a minute at most
 CONNECT_SECONDS, READ_SECONDS = 10, 30  # without an answer, without a byte
+CONNECTIONS = 256  # at once, as training reads many small objects; the libraries' own limit is 10
 PROBE = b"Written by keras_ghostnet to see whether it can write here.\n"
 
 
@@ -88,6 +89,7 @@ def _options(scheme, configured):
         settings: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": READ_SECONDS,
+            "max_pool_connections": CONNECTIONS,
         }
         if not os.environ.keys() & {"AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"}:
             settings["retries"] = {"mode": "standard", "total_max_attempts": ATTEMPTS}

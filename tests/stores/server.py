@@ -24,6 +24,7 @@ class Fault:
         code: Of S3: `"AccessDenied"`, `"SlowDown"`.
         cut: Whether the connection is closed within the answer's body, or before an empty one.
         delay: Seconds before anything is done.
+        content: The answer's body; None takes an error of `code`.
         carried_out: Whether the server carries out what it then answers `status` to.
         hides: Whether what is not there is denied, as S3 does without the permission to list.
     """
@@ -32,6 +33,7 @@ class Fault:
     code: str = "InternalError"
     cut: bool = False
     delay: float = 0.0
+    content: bytes | None = None
     carried_out: bool = False
     hides: bool = False
 
@@ -137,6 +139,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _error(self, fault):
+        if fault.content is not None:
+            return fault.content
         return XML.format(code=fault.code, message=f"made up: {fault.code}").encode()
 
     def _forward(self, body):

@@ -173,8 +173,8 @@ def test_what_is_missing_is_said(folder, tmp_path):
         open_source(folder, "test")
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         open_source(tmp_path / "nowhere", "train")
-    with pytest.raises(ValueError, match="gs://bucket/photos is no local folder"):
-        open_source("gs://bucket/photos", "train")
+    with pytest.raises(ValueError, match="nostore:// is no store that fsspec knows"):
+        open_source("nostore://bucket/photos", "train")
     with pytest.raises(ValueError, match="held_out=1"):
         open_source(folder, "train", held_out=1)
 

@@ -154,7 +154,7 @@ def _read(path, version, classes):
         raise FileNotFoundError(
             f"{version.title} is incomplete: there is no file {path}. Unpack the archive again."
         )
-    content = np.fromfile(path, np.uint8)
+    content = np.frombuffer(path.read_bytes(), np.uint8)
     size = version.labels + PIXELS
     if not len(content) or len(content) % size:
         raise ValueError(

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from keras_ghostnet.training.data import image_formats
+from keras_ghostnet.training.data.stored_folder import StoredPath
 
 # What systems and tools leave beside images, in any case; hidden files are ignored as well.
 CLUTTER = frozenset(
@@ -30,6 +31,10 @@ PRODUCT = re.compile(
     re.DOTALL,
 )
 
+# Of a local disk, or of a store.
+Folder = pathlib.Path | StoredPath
+Entry = os.DirEntry[str] | StoredPath
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageFiles:
@@ -46,7 +51,7 @@ class ImageFiles:
     skipped: tuple[tuple[str, str], ...]
 
 
-def list_image_files(folder: str | os.PathLike[str]) -> ImageFiles:
+def list_image_files(folder: Folder) -> ImageFiles:
     """Lists the images below a folder, of any depth.
 
     Files with the usual suffix of an image are taken as they are; of all others the first bytes
@@ -65,8 +70,8 @@ def list_image_files(folder: str | os.PathLike[str]) -> ImageFiles:
     """
     formats: dict[str, str] = {}
     skipped: list[tuple[str, str]] = []
-    for path, entry in _walk(pathlib.Path(folder)):
-        format_name, reason = _examine(entry) if isinstance(entry, os.DirEntry) else (None, entry)
+    for path, entry in _walk(folder):
+        format_name, reason = (None, entry) if isinstance(entry, str) else _examine(entry)
         if format_name:
             formats[path] = format_name
         else:
@@ -74,21 +79,35 @@ def list_image_files(folder: str | os.PathLike[str]) -> ImageFiles:
     return ImageFiles(dict(sorted(formats.items())), tuple(skipped))
 
 
-def subfolders(folder: str | os.PathLike[str]) -> list[str]:
+def subfolders(folder: Folder) -> list[str]:
     """The names of a folder's folders, sorted, but for hidden ones and clutter."""
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not _is_ignored(entry))
+    return [entry.name for entry in _scan(folder) if entry.is_dir()]
 
 
-def _is_ignored(entry: os.DirEntry[str]) -> bool:
-    return entry.name.startswith(".") or entry.name.lower() in CLUTTER
+def _scan(folder: Folder | Entry) -> list[Entry]:
+    """What a folder holds, sorted by name, but for hidden files and clutter."""
+    entries: list[Entry]
+    if isinstance(folder, StoredPath):
+        entries = [*folder.iterdir()]
+    else:
+        with os.scandir(folder) as scan:
+            entries = [*scan]
+    return sorted(
+        (entry for entry in entries if not is_ignored(entry.name)), key=lambda entry: entry.name
+    )
 
 
-def _walk(folder: pathlib.Path) -> Iterator[tuple[str, os.DirEntry[str] | str]]:
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or clutter."""
+    return name.startswith(".") or name.lower() in CLUTTER
+
+
+def _walk(folder: Folder) -> Iterator[tuple[str, Entry | str]]:
     """Pairs of a relative path and a file's entry, or the reason why a folder is left out."""
-    folders: list[tuple[str, str]] = [("", str(folder))]
-    links: list[tuple[str, str]] = []
-    entered = {_identity(parent) for parent in folder.resolve().parents}
+    folders: list[tuple[str, Folder | Entry]] = [("", folder)]
+    links: list[tuple[str, Folder | Entry]] = []
+    above = [] if isinstance(folder, StoredPath) else folder.resolve().parents
+    entered = {_identity(parent) for parent in above}
     while folders or links:
         # Links last: where a folder is also linked to, its own place counts.
         path, location = folders.pop() if folders else links.pop(0)
@@ -96,52 +115,63 @@ def _walk(folder: pathlib.Path) -> Iterator[tuple[str, os.DirEntry[str] | str]]:
             yield path, "link to a folder that is read already"
             continue
         entered.add(identity)
-        with os.scandir(location) as scan:
-            entries = sorted(
-                (entry for entry in scan if not _is_ignored(entry)), key=lambda entry: entry.name
-            )
+        entries = _scan(location)
         if path and (product := _product(entries)):
             yield path, product
             continue
         for entry in entries:
             inner = f"{path}/{entry.name}" if path else entry.name
             if entry.is_dir():
-                (links if entry.is_symlink() else folders).append((inner, entry.path))
+                (links if entry.is_symlink() else folders).append((inner, entry))
             else:
                 yield inner, entry
 
 
-def _identity(path: str | pathlib.Path) -> tuple[int, int]:
+def _identity(path: Folder | Entry) -> object:
+    if isinstance(path, StoredPath):
+        return path.relative
     status = os.stat(path)
     return status.st_dev, status.st_ino
 
 
-def _product(entries: list[os.DirEntry[str]]) -> str | None:
+def _product(entries: list[Entry]) -> str | None:
     """What a folder of these entries is, if it is one that this package wrote."""
     marks = filter(None, (PRODUCT.fullmatch(entry.name) for entry in entries))
     return next((PRODUCTS[mark.lastgroup or ""] for mark in marks), None)
 
 
-def _examine(entry: os.DirEntry[str]) -> tuple[str | None, str]:
+def is_named(name: str) -> bool:
+    """Whether a file's name alone shows whether it is an image, and of which format."""
+    suffix = os.path.splitext(name)[1].lower()
+    return suffix in image_formats.SUFFIXES or bool(image_formats.CAMERA_RAW.fullmatch(suffix))
+
+
+def _examine(entry: Entry) -> tuple[str | None, str]:
     """The format of an image, or None and the reason why a file is none that can be read."""
     suffix = os.path.splitext(entry.name)[1].lower()
     called = suffix or "without suffix"
     if entry.is_file():
         if entry.stat().st_size > MAX_BYTES:
             return None, f"{called} (more than {MAX_BYTES >> 20} MiB)"
-    elif os.path.exists(entry.path) or not entry.is_symlink():
+    elif os.path.exists(entry) or not entry.is_symlink():
         return None, "no regular file"  # to read a pipe would wait for ever
     if suffix in image_formats.SUFFIXES:  # of a broken link, too: it is reported when it is read
         return image_formats.SUFFIXES[suffix], ""
     if image_formats.CAMERA_RAW.fullmatch(suffix):
         return None, f"{called} (camera raw)"
     try:
-        with open(entry.path, "rb") as file:
-            found = image_formats.recognize(file.read(image_formats.HEAD_BYTES))
+        found = image_formats.recognize(_head(entry))
     except OSError as error:
-        return None, f"{called} ({error.strerror})"
+        return None, f"{called} ({error.strerror or error})"
     if found is None:
         return None, called
     if found.name not in image_formats.readable_formats():
         return None, f"{called} (install {found.package})"
     return found.name, ""
+
+
+def _head(entry: Entry) -> bytes:
+    if isinstance(entry, StoredPath):
+        return entry.read_head()
+    with open(entry, "rb") as file:
+        return file.read(image_formats.HEAD_BYTES)

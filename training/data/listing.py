@@ -12,8 +12,10 @@ import unicodedata
 
 import numpy as np
 
+from keras_ghostnet import files
 from keras_ghostnet.files import printable
 from keras_ghostnet.training.data import image_files
+from keras_ghostnet.training.data.stored_folder import StoredPath
 
 # What the folders of splits are called, in any case, also as `train_set` or `test-images`.
 SPLITS = {
@@ -38,7 +40,7 @@ class Listing:
     """The images of a folder.
 
     Attributes:
-        root: The folder.
+        root: The folder, on a disk or in a store.
         class_names: The classes in the order of the labels, in Unicode's composed form (NFC).
         splits: From a split's name, `"train"`, `"val"` or `"test"`, to its images: a tuple of
             pairs `(path relative to root with slashes, label from 0)`, sorted.
@@ -47,7 +49,7 @@ class Listing:
         skipped: How many files and folders were left out, by suffix or another reason.
     """
 
-    root: pathlib.Path
+    root: image_files.Folder
     class_names: tuple[str, ...]
     splits: dict[str, Examples]
     is_held_out: bool
@@ -87,7 +89,7 @@ def list_images(
     `image_files.list_image_files`.
 
     Args:
-        directory: The folder.
+        directory: The folder, on a disk or a `StoredPath`.
         seed: Decides which images are held out.
         held_out: The fraction of every class that is held out, in (0, 1).
 
@@ -101,7 +103,7 @@ def list_images(
             another split that `train` lacks, folders that could be splits or classes, a class
             whose name is no text, or if `held_out` is out of range.
     """
-    root = pathlib.Path(directory)
+    root = directory if isinstance(directory, StoredPath) else pathlib.Path(directory)
     if not root.is_dir():
         if root.exists():
             raise NotADirectoryError(f"{root} is a file; a folder is expected. Unpack it first.")
@@ -155,7 +157,7 @@ class _Classes:
         reasons: Likewise, of every class.
     """
 
-    folder: pathlib.Path
+    folder: image_files.Folder
     images: dict[str, list[str]]
     formats: collections.Counter[str]
     skipped: collections.Counter[str]
@@ -180,7 +182,7 @@ class _Classes:
 def _classes(root, name=""):
     """The `_Classes` of `root/name`."""
     folder, prefix = root / name, f"{name}/" if name else ""
-    files = image_files.list_image_files(folder)
+    found = image_files.list_image_files(folder)
     names = {each: _class_name(folder, each) for each in image_files.subfolders(folder)}
     images = {class_name: [] for class_name in sorted(names.values())}
     if len(images) < len(names):
@@ -192,7 +194,7 @@ def _classes(root, name=""):
             "written in Unicode. Put their images in one."
         )
     formats, skipped = collections.Counter(), collections.Counter()
-    for path, format_name in files.formats.items():
+    for path, format_name in found.formats.items():
         subfolder, slash, _ = path.partition("/")
         if slash:
             images[names[subfolder]].append(prefix + path)
@@ -200,13 +202,13 @@ def _classes(root, name=""):
         else:
             skipped["image outside of the classes' folders"] += 1
     reasons = {class_name: collections.Counter() for class_name in images}
-    for path, reason in files.skipped:
+    for path, reason in found.skipped:
         skipped[reason] += 1
         subfolder = path.partition("/")[0]
         if subfolder in names:
             reasons[names[subfolder]][reason] += 1
-    for class_name, found in reasons.items():
-        if not images[class_name] and found.keys() & set(image_files.PRODUCTS.values()):
+    for class_name, counts in reasons.items():
+        if not images[class_name] and counts.keys() & set(image_files.PRODUCTS.values()):
             del images[class_name]  # no class, but what this package wrote
     return _Classes(folder, images, formats, skipped, reasons)
 
@@ -292,12 +294,12 @@ def _kaggle(root):
             raise FileNotFoundError(
                 f"{root} looks like ImageNet from Kaggle, but {name} is missing. Unpack it there."
             )
-    lines = (root / KAGGLE_CLASSES).read_text("utf-8-sig").splitlines()
+    lines = files.read_text(root / KAGGLE_CLASSES).splitlines()
     class_names = tuple(line.split()[0] for line in lines if line.strip())
     train = _classes(root, (KAGGLE_IMAGES / "train").as_posix())
     labels = {name: label for label, name in enumerate(class_names)}
-    with (root / KAGGLE_VALIDATION).open(newline="", encoding="utf-8-sig") as file:
-        answers = {row["ImageId"]: row["PredictionString"] for row in csv.DictReader(file)}
+    rows = csv.DictReader(files.read_text(root / KAGGLE_VALIDATION).splitlines())
+    answers = {row["ImageId"]: row["PredictionString"] for row in rows}
     folder = KAGGLE_IMAGES / "val"
     held_out = image_files.list_image_files(root / folder)
     val = []

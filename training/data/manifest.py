@@ -1,17 +1,18 @@
 """The manifest of a folder that is written file by file, and can be continued."""
 
 import json
-import os
 import pathlib
 import threading
 import zlib
 
 from keras_ghostnet import files
+from keras_ghostnet.training.data.objects import Objects
 
-NAME = "manifest.json"
+NAME, CLASSES = "manifest.json", "classes.json"
+INDEX = ".idx"  # behind a TFRecord file's name: that of its index
 CHUNK = 1 << 20  # bytes read at a time
 # Splits of more are compared by sizes and numbers of records alone: reading them all would take
-# minutes at every start, and every record has a checksum of its own.
+# minutes at every start, and every record has a checksum of its own. So are all in stores.
 CHECKED_BYTES = 1 << 30
 
 
@@ -19,19 +20,20 @@ def require_as_recorded(paths, examples):
     """Refuses files that are not those that the manifest beside them lists, if there is one.
 
     Args:
-        paths: The files of a split, all in one folder or each beside a manifest of its own.
+        paths: The files of a split, `pathlib.Path` or `StoredPath`, all in one folder or each
+            beside a manifest of its own.
         examples: How many records each of them holds.
 
     Raises:
         ValueError: If there are other files than listed, or one of another size, number of
             records or, of `CHECKED_BYTES` at most, CRC-32; says which.
     """
-    folder = pathlib.Path(paths[0]).parent
+    folder = paths[0].parent
     entries = _entries(folder / NAME)
     if not entries:
         return
     advice = "Copy the folder again, or make the records again: ghostnet make-records."
-    names = [os.path.basename(path) for path in paths]
+    names = [path.name for path in paths]
     kinds = {name.rpartition("-of-")[0].rpartition("-")[0] for name in names}
     listed = {name for name in entries if name.rpartition("-of-")[0].rpartition("-")[0] in kinds}
     if listed != set(names):
@@ -41,11 +43,12 @@ def require_as_recorded(paths, examples):
             f"{', '.join(different[:5])} {'is' if len(different) == 1 else 'are'} missing or not "
             f"among them. {advice}"
         )
-    is_checked = sum(map(os.path.getsize, paths)) <= CHECKED_BYTES
+    is_checked = sum(path.stat().st_size for path in paths) <= CHECKED_BYTES
+    is_checked = is_checked and isinstance(folder, pathlib.Path)
     for path, name, count in zip(paths, names, examples, strict=True):
-        found = {"examples": int(count), "bytes": os.path.getsize(path)}
+        found = {"examples": int(count), "bytes": path.stat().st_size}
         if is_checked:
-            found = Manifest.entry(pathlib.Path(path), int(count))
+            found = Manifest.entry(path, int(count))
         for what, value in found.items():
             if value != entries[name].get(what):
                 raise ValueError(
@@ -75,6 +78,26 @@ def _entries(path):
         str(name): entry if isinstance(entry, dict) else {}
         for name, entry in content["files"].items()
     }
+
+
+def stored_sizes(objects: Objects) -> dict[str, int]:
+    """Sizes in bytes of what a folder of TFRecords holds, for who may read it and not list it.
+
+    Args:
+        objects: What reads in the folder.
+
+    Returns:
+        By name; empty if there is no manifest of ours.
+    """
+    try:
+        content = json.loads(objects.read(NAME))
+        sizes = {str(name): int(entry["bytes"]) for name, entry in content["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    if any("/" in name or size < 0 for name, size in sizes.items()):
+        return {}
+    beside = (NAME, CLASSES, *(f"{name}{INDEX}" for name in sizes))
+    return {**dict.fromkeys(beside, 1), **sizes}  # of these the sizes do not matter
 
 
 class Manifest:

@@ -201,7 +201,7 @@ class Pipeline:
         # longer and longer.
         options.autotune.enabled = False
         if ahead:  # each call holds a thread while it waits, of which there is one per core
-            options.threading.private_threadpool_size = self.threads + ahead
+            options.threading.private_threadpool_size = (self.threads or 1) + ahead
         # The shards are made here: tf.distribute must not cut them once more.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         return dataset.prefetch(PREFETCHED).with_options(options)

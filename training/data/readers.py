@@ -115,13 +115,17 @@ class RecordReader(Reader):
     def __init__(self, paths, encoded=None, label=None, first_label=0):
         extras.require("google_crc32c", purpose="Reading TFRecords", extra="train")
         self.paths, self.first_label = tuple(paths), first_label
-        self._plain = tuple(map(shards.decompressed, self.paths))
-        self.shard, self.offset = shards.record_offsets(self._plain)
+        self.shard, self.offset = self._locate()
         # Numbers of records within their files: there is no record before a file's first.
         self.number = np.arange(len(self.shard)) - np.searchsorted(self.shard, self.shard)
         self.encoded, self.label = encoded, label
         if encoded is None or label is None:
             self.encoded, self.label = self._find_keys()
+
+    def _locate(self):
+        """The number of the file of every record, int32, and where it begins there, int64."""
+        self._plain = tuple(map(shards.decompressed, self.paths))
+        return shards.record_offsets(self._plain)
 
     def __len__(self):
         return len(self.offset)
@@ -153,12 +157,15 @@ class RecordReader(Reader):
         found = np.full(len(indices), b"", object)
         for place, index in enumerate(indices):
             if index >= 0:
-                with contextlib.suppress(ValueError, OSError):  # `read` says why
+                with contextlib.suppress(ValueError):  # `read` says why
                     found[place] = self._record(index)
         return found
 
     def _record(self, index):
-        return shards.read_record(self._plain[self.shard[index]], int(self.offset[index]))
+        try:
+            return shards.read_record(self._plain[self.shard[index]], int(self.offset[index]))
+        except OSError as error:
+            raise ValueError(f"cannot be read: {error.strerror}") from error
 
     def read(self, index):
         """Bytes and label of a record.
@@ -166,22 +173,19 @@ class RecordReader(Reader):
         Raises:
             ValueError: If the record is damaged, or holds no image or no label.
         """
+        record = self._record(index)
         try:
-            feature = self._features(index)
+            feature = _features(record)
             encoded, label = feature[self.encoded].bytes_list, feature[self.label].int64_list
             return encoded.value[0], label.value[0] - self.first_label
-        except shards.DamagedRecordError:
-            raise
         except Exception as error:  # what protobuf raises differs between its implementations
             raise ValueError(f"the record does not hold {self.encoded} and {self.label}") from error
-
-    def _features(self, index):
-        return tf.train.Example.FromString(self._record(index)).features.feature
 
     def _find_keys(self):
         """The keys of image and label; the standard ones if the first record cannot be read."""
         try:
-            kinds = {key: value.WhichOneof("kind") for key, value in self._features(0).items()}
+            features = _features(self._record(0))
+            kinds = {key: value.WhichOneof("kind") for key, value in features.items()}
         except Exception:  # it is reported when it is read
             return ENCODED_KEYS[0], LABEL_KEYS[0]
         found = [
@@ -195,3 +199,7 @@ class RecordReader(Reader):
                 f"{', '.join(f'{key}: {kind}' for key, kind in sorted(kinds.items())) or 'none'}."
             )
         return found
+
+
+def _features(record):
+    return tf.train.Example.FromString(record).features.feature

@@ -10,6 +10,8 @@ import re
 import struct
 import time
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +33,7 @@ RECORDS = re.compile(  # `-00000-of-00008`, or `.tfrecord`, or both
 GZIP, ZLIB = b"\x1f\x8b", (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 
 
-def find_records(directory: str | os.PathLike[str]) -> dict[str, tuple[str, ...]]:
+def find_records(directory: image_files.Folder) -> dict[str, tuple[image_files.Folder, ...]]:
     """The TFRecord files of a folder, by split.
 
     They are called `SPLIT-00000-of-00008`, `NAME-SPLIT.tfrecord-00000-of-00008`,
@@ -48,44 +50,46 @@ def find_records(directory: str | os.PathLike[str]) -> dict[str, tuple[str, ...]
         ValueError: If a file is of no split or of several, some of a set are missing, or two
             sets of one split lie side by side.
     """
-    directory = pathlib.Path(directory)
     if not directory.is_dir():
         return {}
-    folders = [directory, *(directory / name for name in image_files.subfolders(directory))]
-    folders = [each for each in folders if each == directory or _splits(each.name)]
-    found: dict[str, list[str]] = {}
+    folders: list[image_files.Folder] = [directory]
+    folders += [directory / name for name in image_files.subfolders(directory)]
+    folders = [each for each in folders if each == directory or named_splits(each.name)]
+    found: dict[str, list[image_files.Folder]] = {}
     for folder in folders:
-        for path in sorted(folder.iterdir()):
+        inner: list[image_files.Folder] = [*folder.iterdir()]
+        for path in sorted(inner, key=os.fspath):
             if RECORDS.fullmatch(path.name) and path.name[0] != "." and path.is_file():
-                splits = _splits(path.name) or _splits(folder.relative_to(directory).name)
+                splits = named_splits(path.name)
+                if not splits and folder != directory:
+                    splits = named_splits(folder.name)
                 if len(splits) != 1:
                     raise ValueError(
                         f"{printable(path)} must name its split by a word in its name or its "
                         f"folder's: train, val, test, as in train-00000-of-00008 or "
                         f"val.tfrecord. Found: {', '.join(sorted(splits)) or 'none'}."
                     )
-                found.setdefault(splits.pop(), []).append(str(path))
+                found.setdefault(splits.pop(), []).append(path)
     for split, paths in found.items():
         _require_whole_set(directory, split, paths)
     return {split: tuple(paths) for split, paths in found.items()}
 
 
-def _splits(name):
+def named_splits(name: str) -> set[str]:
     """The splits that the words of a name stand for."""
     words = re.findall(r"[a-z]+", name.lower())
     return {listing.WORDS[word] for word in words if word in listing.WORDS}
 
 
 def _require_whole_set(directory, split, paths):
-    matches = [NUMBERED.fullmatch(path) for path in paths]
+    matches = [NUMBERED.fullmatch(os.fspath(path)) for path in paths]
     sets = {match and (match[1], match[3], match[4]) for match in matches}
     count = matches[0] and int(matches[0][3])
     numbers = sorted(int(match[2]) for match in matches if match)
     if len(sets) > 1 or (count and numbers != [*range(count)]):
         raise ValueError(
             f"{printable(directory)} must hold every file of {split!r} exactly once, and no other "
-            f"set beside them; found {len(paths)}: {os.path.basename(paths[0])} to "
-            f"{os.path.basename(paths[-1])}."
+            f"set beside them; found {len(paths)}: {paths[0].name} to {paths[-1].name}."
         )
 
 
@@ -106,28 +110,50 @@ def decompressed(path: str | os.PathLike[str]) -> str:
     """
     with open(path, "rb") as file:
         head = file.read(HEADER.size)
-    is_plain = len(head) < HEADER.size or _has_length(head)
-    if is_plain or not head.startswith((GZIP, *ZLIB)):
+    if not is_compressed(head):
         return os.fspath(path)
     copy = files.cache("records") / _state(path)
+    make_copy(pathlib.Path(path).open, copy, path)
+    return str(copy)
+
+
+def is_compressed(head: bytes) -> bool:
+    """Whether a TFRecord file is compressed, by its first `HEADER.size` bytes or more."""
+    is_plain = len(head) < HEADER.size or _has_length(head[: HEADER.size])
+    return not is_plain and head.startswith((GZIP, *ZLIB))
+
+
+def make_copy(
+    open_file: Callable[[str], Any], copy: pathlib.Path, path: str | os.PathLike[str]
+) -> None:
+    """Decompresses a TFRecord file into the cache, unless it is there.
+
+    Args:
+        open_file: Opens the compressed file, for `"rb"`.
+        copy: Where to write.
+        path: What to call the file.
+
+    Raises:
+        ValueError: If the compression is damaged.
+        OSError: If there is no space for the copy.
+    """
     if copy.exists():
         os.utime(copy)
-    else:
-        try:
-            with (
-                files.replacing(copy) as partial,
-                open(path, "rb") as source,
-                open(partial, "wb") as target,
-            ):
-                _decompress(source, target)
-            _forget_copies(copy.parent)
-        except (zlib.error, EOFError) as error:
-            raise ValueError(f"{printable(path)} is compressed and damaged: {error}.") from error
-        except OSError as error:
-            raise OSError(
-                f"{printable(path)} is compressed, and cannot be decompressed to {copy}: {error}."
-            ) from error
-    return str(copy)
+        return
+    try:
+        with (
+            files.replacing(copy) as partial,
+            open_file("rb") as source,
+            open(partial, "wb") as target,
+        ):
+            _decompress(source, target)
+        _forget_copies(copy.parent)
+    except (zlib.error, EOFError) as error:
+        raise ValueError(f"{printable(path)} is compressed and damaged: {error}.") from error
+    except OSError as error:
+        raise OSError(
+            f"{printable(path)} is compressed, and cannot be decompressed to {copy}: {error}."
+        ) from error
 
 
 def _forget_copies(folder):
@@ -230,6 +256,23 @@ def read_record(path, offset):
         header = os.pread(file.fileno(), HEADER.size, offset)
         length = HEADER.unpack(header)[0] if _has_length(header) else 0
         content = os.pread(file.fileno(), length + CHECKSUM.size, offset + HEADER.size)
+    return _checked(content, length)
+
+
+def unframed(framed: bytes) -> bytes:
+    """A record's content, of all bytes that it takes in its file.
+
+    Raises:
+        DamagedRecordError: If they are not exactly those of a record.
+    """
+    length = len(framed) - AROUND
+    if not _has_length(framed[: HEADER.size]) or HEADER.unpack(framed[: HEADER.size])[0] != length:
+        raise DamagedRecordError("the record is damaged: its length is not where it should be")
+    return _checked(framed[HEADER.size :], length)
+
+
+def _checked(content, length):
+    """The content of a record of this length, of that and the checksum behind it."""
     record, checksum = content[:length], content[length:]
     if len(checksum) != CHECKSUM.size or CHECKSUM.unpack(checksum)[0] != _masked_crc(record):
         raise DamagedRecordError("the record is damaged: its CRC does not match")
@@ -238,20 +281,88 @@ def read_record(path, offset):
 
 def _scan(path):
     """Offsets of a file's records, int64."""
-    offsets, position, size = [], 0, os.path.getsize(path)
     with open(path, "rb") as file:
-        while position < size:
-            header = os.pread(file.fileno(), HEADER.size, position)
-            length, _ = HEADER.unpack(header) if len(header) == HEADER.size else (size, 0)
-            following = position + length + AROUND
-            if following > size or not _has_length(header):
-                raise ValueError(
-                    f"{path} is damaged at byte {position} of {size}: the records after it cannot "
-                    "be found. Copy the file again, or make the records again."
-                )
-            offsets.append(position)
-            position = following
+        return scan(
+            lambda start, end: os.pread(file.fileno(), end - start, start),
+            os.path.getsize(path),
+            path,
+            HEADER.size,
+        )
+
+
+def scan(
+    read: Callable[[int, int], bytes], size: int, path: str | os.PathLike[str], block: int
+) -> np.ndarray:
+    """Where every record of a file begins, by the lengths in front of the records.
+
+    Args:
+        read: What gives the bytes of the file from one position to another.
+        size: How many there are.
+        path: What to call the file.
+        block: How many to read at a time, at least `HEADER.size`: what lies between two lengths is
+            skipped if it is more.
+
+    Returns:
+        Offsets in bytes, int64 `(records,)`.
+
+    Raises:
+        ValueError: If the file ends within a record or a length is damaged.
+    """
+    offsets, position, start, found = [], 0, 0, b""
+    while position < size:
+        if position + HEADER.size > start + len(found):
+            start, found = position, read(position, min(position + block, size))
+        header = found[position - start : position - start + HEADER.size]
+        length, _ = HEADER.unpack(header) if len(header) == HEADER.size else (size, 0)
+        following = position + length + AROUND
+        if following > size or not _has_length(header):
+            raise ValueError(
+                f"{path} is damaged at byte {position} of {size}: the records after it cannot "
+                "be found. Copy the file again, or make the records again."
+            )
+        offsets.append(position)
+        position = following
     return np.array(offsets, np.int64)
+
+
+def write_index(offsets: np.ndarray, size: int) -> bytes:
+    """The index of a TFRecord file, as NVIDIA DALI's `tfrecord2idx` writes it.
+
+    Args:
+        offsets: Where its records begin, in bytes `(records,)`.
+        size: Bytes of the file.
+
+    Returns:
+        A line for every record: where it begins, and how many bytes it takes.
+    """
+    lengths = np.diff(offsets, append=size)
+    lines = (f"{offset} {length}\n" for offset, length in zip(offsets, lengths, strict=True))
+    return "".join(lines).encode()
+
+
+def read_index(content: bytes, size: int) -> np.ndarray | None:
+    """Where the records of a file begin, of its index, which anybody may have written.
+
+    The records' own checksums show whether they begin there.
+
+    Args:
+        content: What `write_index` returned.
+        size: Bytes of the file.
+
+    Returns:
+        Offsets in bytes, int64 `(records,)`; None if it is no index of a file of that size.
+    """
+    try:
+        numbers = np.array(content.split(), np.int64)
+        offsets, lengths = numbers.reshape(-1, 2).T
+    except (ValueError, OverflowError):
+        return None
+    if (lengths < AROUND).any() or (lengths > size).any():
+        return None
+    ends = np.cumsum(lengths)
+    is_whole = (ends > 0).all() and (offsets == ends - lengths).all()  # none beyond int64
+    is_whole = is_whole and (ends[-1] if len(ends) else 0) == size
+    return np.ascontiguousarray(offsets) if is_whole else None
 
 
 def _has_length(header):

@@ -7,19 +7,29 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 from collections.abc import Sequence
 
 import keras
 import numpy as np
+from rich.console import Console
 
-from keras_ghostnet import extras, files, model_reference
+from keras_ghostnet import extras, files, model_reference, stores
 from keras_ghostnet.files import printable
-from keras_ghostnet.training.data import cifar, digits, listing, manifest, readers, shards
+from keras_ghostnet.training.data import (
+    cifar,
+    digits,
+    image_files,
+    listing,
+    manifest,
+    readers,
+    shards,
+    stored_listing,
+    stored_readers,
+)
 from keras_ghostnet.training.data.readers import Reader
+from keras_ghostnet.training.data.stored_folder import StoredPath
 from keras_ghostnet.training.heads import count_classes
 
-CLASSES_FILE = "classes.json"
 TFDS_LABELS = "label.labels.txt"  # beside the TFRecords of tensorflow-datasets, one name a line
 EVERY = "all"  # the split of all examples
 TFDS_SPLITS = {"train": ("train",), "val": ("validation", "test"), "test": ("test",)}
@@ -63,7 +73,12 @@ class ImageSource:
 
 
 def open_source(
-    text: str | os.PathLike[str], split: str | None, *, seed: int = 0, held_out: float = 0.1
+    text: str | os.PathLike[str],
+    split: str | None,
+    *,
+    seed: int = 0,
+    held_out: float = 0.1,
+    console: Console | None = None,
 ) -> ImageSource:
     """Opens one split of a source.
 
@@ -71,22 +86,25 @@ def open_source(
         text: A folder of images (`train/CLASS/*`, `val/CLASS/*` and `test/CLASS/*`, or
             `CLASS/*`, or ImageNet as Kaggle lays it out); a folder of TFRecords, e.g. in
             TensorFlow's ImageNet layout (`train-00000-of-00008`), with `classes.json` beside
-            them; the folder of CIFAR-10 or CIFAR-100 in their binary version; `"tfds:NAME"`;
-            or `"digits"`, the handwritten digits that scikit-learn carries.
+            them; the folder of CIFAR-10 or CIFAR-100 in their binary version; any of these
+            folders in an object store, e.g. `"s3://BUCKET/photos"`; `"tfds:NAME"`; or
+            `"digits"`, the handwritten digits that scikit-learn carries.
         split: `"train"`, `"val"`, `"test"` or `"all"`. None takes `"val"` if the source has one of
             its own, else all.
         seed: Decides which images are held out, for a folder without a `val` of its own.
         held_out: The fraction of every class that is held out then, in (0, 1).
+        console: Where to show progress, if a folder in a store is listed; None prints nothing.
 
     Returns:
         A `ImageSource`.
 
     Raises:
         FileNotFoundError: If there is no such folder, or a file of CIFAR is missing.
-        ImportError: If `tfds:` or `digits` need a package that is missing.
+        ImportError: If `tfds:`, `digits` or a store need a package that is missing.
+        OSError: If a folder cannot be read, or a store refuses or does not answer.
         ValueError: If the split is unknown or missing, or the folder holds none of these.
     """
-    (source,) = open_sources(text, (split,), seed=seed, held_out=held_out)
+    (source,) = open_sources(text, (split,), seed=seed, held_out=held_out, console=console)
     return source
 
 
@@ -96,6 +114,7 @@ def open_sources(
     *,
     seed: int = 0,
     held_out: float = 0.1,
+    console: Console | None = None,
 ) -> list[ImageSource]:
     """Opens several splits of a source, whose files are listed once; else as `open_source`."""
     extras.require("PIL", purpose="Reading images", extra="train")
@@ -107,13 +126,15 @@ def open_sources(
     named = [split or "val" for split in splits]
     if text.startswith("tfds:"):
         return [_tfds(text.removeprefix("tfds:"), split) for split in named]
-    if re.match(r"\w+://", text):
-        raise ValueError(f"{text} is no local folder. Copy it or mount it, and name its folder.")
-    if text == "digits" and not pathlib.Path(text).is_dir():
-        text = digits.write_digits(files.cache("digits"))
-    folder = pathlib.Path(text).expanduser()
+    folder: image_files.Folder
+    if stores.is_remote(text):
+        folder = stored_listing.open_folder(text, console)
+    else:
+        if text == "digits" and not pathlib.Path(text).is_dir():
+            text = digits.write_digits(files.cache("digits"))
+        folder = pathlib.Path(text).expanduser()
     if found := shards.find_records(folder):
-        return [_records(folder, found, split) for split in named]
+        return [_records(folder, found, split, console) for split in named]
     if folder.is_dir() and (version := cifar.detect_version(folder)):
         return [_cifar(folder, version, split) for split in named]
     images = listing.list_images(folder, seed=seed, held_out=held_out)
@@ -124,9 +145,13 @@ def open_sources(
 
 
 def _folder(folder, images, split):
-    reader = readers.FileReader(images.root, _select(folder, images.splits, split))
-    name = f"{printable(folder)}/{split}"
-    return ImageSource(name, images.class_names, reader, images.describe(), images.is_held_out)
+    is_stored = isinstance(folder, StoredPath)
+    new_reader = stored_readers.StoredFileReader if is_stored else readers.FileReader
+    reader = new_reader(images.root, _select(folder, images.splits, split))
+    name, description = f"{printable(folder)}/{split}", images.describe()
+    if is_stored and folder.tree.note:
+        description += f"; {folder.tree.note}"
+    return ImageSource(name, images.class_names, reader, description, images.is_held_out)
 
 
 def _select(what, splits, split):
@@ -178,12 +203,15 @@ def write_class_list(directory, class_names, first_label):
         first_label: The first class's label in the records.
     """
     content = {"first_label": first_label, "class_names": list(class_names)}
-    path = pathlib.Path(directory) / CLASSES_FILE
+    path = pathlib.Path(directory) / manifest.CLASSES
     path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 def read_class_list(directory):
     """Reads the class list of a folder of TFRecords.
+
+    Args:
+        directory: A `pathlib.Path` or a `StoredPath`.
 
     Returns:
         The classes' names, a tuple, and the first class's label in the records.
@@ -191,8 +219,7 @@ def read_class_list(directory):
     Raises:
         ValueError: If there is none, or it cannot be understood.
     """
-    path = pathlib.Path(directory) / CLASSES_FILE
-    labels = path.with_name(TFDS_LABELS)
+    path, labels = directory / manifest.CLASSES, directory / TFDS_LABELS
     if labels.is_file() and not path.exists():
         return tuple(files.read_text(labels).splitlines()), 0
     try:
@@ -214,10 +241,13 @@ def _abridged(names):
     return f"{', '.join(names[:5])} ... ({len(names)})"
 
 
-def _records(folder, found, split):
+def _records(folder, found, split, console):
     class_names, first_label = read_class_list(folder)
     paths = _select(folder, found, split)
-    reader = readers.RecordReader(paths, first_label=first_label)
+    if isinstance(folder, StoredPath):
+        reader = stored_readers.StoredRecordReader(paths, console=console, first_label=first_label)
+    else:
+        reader = readers.RecordReader(paths, first_label=first_label)
     examples = dict(zip(paths, np.bincount(reader.shard, minlength=len(paths)), strict=True))
     for each in found.values():
         if chosen := [path for path in each if path in examples]:
