@@ -8,7 +8,7 @@ train`.
 import json
 
 from keras_ghostnet import extras, files
-from keras_ghostnet.cli.options import add_input, add_trust_model
+from keras_ghostnet.cli.options import add_image_options, add_trust_model
 from keras_ghostnet.command import location, model, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 from keras_ghostnet.quiet import quiet
@@ -31,13 +31,7 @@ def arguments(parser):
         metavar="FRACTION",
         help="fraction of the resized image's shorter side to keep (default: the run's, or 0.875)",
     )
-    parser.add_argument(
-        "--image-size",
-        type=int,
-        metavar="N",
-        help="side of the images in pixels (default: the model's, or the run's)",
-    )
-    add_input(parser)
+    add_image_options(parser)
     add_trust_model(parser)
     parser.add_argument("--seed", type=int, help="of the split (default: the run's, or 0)")
     parser.add_argument("--strategy", default="auto", help="as for `ghostnet train`")

@@ -8,7 +8,7 @@ artifact a JSON file says what it is.
 
 import shlex
 
-from keras_ghostnet.cli.options import add_input, add_trust_model, names
+from keras_ghostnet.cli.options import add_image_options, add_trust_model, names
 from keras_ghostnet.command import location, model, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
@@ -41,18 +41,12 @@ def arguments(parser):
         help="a folder of images without classes, or a .npy file of pixels, for the ranges of int8",
     )
     parser.add_argument(
-        "--image-size",
-        type=int,
-        metavar="N",
-        help="side of the images in pixels (default: the model's, or the run's)",
-    )
-    parser.add_argument(
         "--labels",
         type=path,
         metavar="FILE",
         help="the classes' names, one per line (default: the run's)",
     )
-    add_input(parser)
+    add_image_options(parser)
     add_trust_model(parser)
     parser.add_argument(
         "--io", choices=("int8", "uint8"), help="input and output of int8 TFLite (default: int8)"

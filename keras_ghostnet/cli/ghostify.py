@@ -10,7 +10,7 @@ import os
 import shlex
 
 from keras_ghostnet import files
-from keras_ghostnet.cli.options import add_input, add_trust_model, names
+from keras_ghostnet.cli.options import add_image_options, add_trust_model, names
 from keras_ghostnet.command import location, path, start_backend
 from keras_ghostnet.model_reference import is_path, resolve_model
 
@@ -52,13 +52,7 @@ def arguments(parser):
         metavar="A,B,...",
         help="names of the convolutions to replace (default: those that are worth it)",
     )
-    parser.add_argument(
-        "--image-size",
-        type=int,
-        metavar="N",
-        help="side of the images in pixels (default: the model's, or the run's)",
-    )
-    add_input(parser)
+    add_image_options(parser)
     add_trust_model(parser)
 
 

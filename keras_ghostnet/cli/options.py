@@ -5,8 +5,14 @@ import argparse
 from keras_ghostnet.command import path
 
 
-def add_input(parser):
-    """Adds `--input`, which says what a model takes."""
+def add_image_options(parser):
+    """Adds `--image-size` and `--input`, which say what a model takes."""
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        metavar="N",
+        help="side of the images in pixels (default: the model's, or the run's)",
+    )
     parser.add_argument(
         "--input",
         choices=("normalized", "pixels"),

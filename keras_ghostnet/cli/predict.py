@@ -8,7 +8,7 @@ file, or a folder of any depth.
 
 import os
 
-from keras_ghostnet.cli.options import add_input, add_trust_model
+from keras_ghostnet.cli.options import add_image_options, add_trust_model
 from keras_ghostnet.command import model, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
@@ -26,13 +26,7 @@ def arguments(parser):
     parser.add_argument(
         "--top", type=int, default=5, metavar="N", help="classes for each image (default: 5)"
     )
-    parser.add_argument(
-        "--image-size",
-        type=int,
-        metavar="N",
-        help="side of the images in pixels (default: the model's, or the run's)",
-    )
-    add_input(parser)
+    add_image_options(parser)
     add_trust_model(parser)
     parser.add_argument(
         "--out",

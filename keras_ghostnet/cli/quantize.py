@@ -5,7 +5,7 @@ RUN is a run's folder (its best model) or a .keras file, in one or anywhere. SOU
 quantization-aware training (QAT) are compared, as `ghostnet export` verifies them: on 400 at most.
 """
 
-from keras_ghostnet.cli.options import add_input, add_trust_model
+from keras_ghostnet.cli.options import add_image_options, add_trust_model
 from keras_ghostnet.command import location, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
@@ -40,13 +40,7 @@ def arguments(parser):
     parser.add_argument(
         "--io", choices=("int8", "uint8"), default="int8", help="input and output (default: int8)"
     )
-    parser.add_argument(
-        "--image-size",
-        type=int,
-        metavar="N",
-        help="side of the images in pixels (default: the model's, or the run's)",
-    )
-    add_input(parser)
+    add_image_options(parser)
     add_trust_model(parser)
     parser.add_argument("--seed", type=int, help="of the split (default: the run's, or 0)")
 
