@@ -10,10 +10,10 @@ import numpy as np
 
 if __package__:
     from keras_ghostnet.export.device import run
-    from keras_ghostnet.export.device.conditions import Conditions, now, summary
 else:  # copied to a device
     import run  # type: ignore[import-not-found,no-redef]
-    from conditions import Conditions, now, summary  # type: ignore[import-not-found,no-redef]
+
+device = run.beside("conditions")
 
 
 def run_table(args):
@@ -39,8 +39,8 @@ def run_table(args):
         name: model.single(np.zeros(model.input_shape, model.dtype))
         for name, model in models.items()
     }
-    conditions, times = Conditions(), {name: [] for name in invokes}
-    facts = dict(schema=table["schema"], run=now(), device=args.device or conditions.device)
+    conditions, times = device.Conditions(), {name: [] for name in invokes}
+    facts = dict(schema=table["schema"], run=device.now(), device=args.device or conditions.device)
     facts.update(threads=args.threads, batch=1, unit="ms")
     if args.threads > len(conditions.cores):
         print(f"warning: {args.threads} threads on {len(conditions.cores)} cores", file=sys.stderr)
@@ -55,7 +55,7 @@ def run_table(args):
     others = conditions.others()
     for entry in table["models"]:
         model, measured = models[entry["file"]], times[entry["file"]]
-        entry.update(facts, **summary(measured, others))
+        entry.update(facts, **device.summary(measured, others))
         entry.update(runtime=model.runtime, versions=f"{table['made_by']}; {model.version}")
         entry.update(conditions=conditions.describe(others))
     with run.replacing(args.csv, "w", newline="", encoding="utf-8") as file:
