@@ -21,11 +21,11 @@ help: ## list the targets
 install: $(VENV)/.installed ## create the environment and install the package into it
 
 $(VENV)/.installed: pyproject.toml setup.py
-	@echo "Installing into $(VENV) (TensorFlow is large: about a minute)"
+	@echo "Installing into $(VENV) (TensorFlow is large: one to three minutes)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install -e '.[test]'
+	@$(PIP) install -e '.[test]' & while kill -0 $$! 2> /dev/null; do printf .; sleep 3; done; echo; wait $$!
 	@$(PIP) install --no-deps pnnx # it asks for PyTorch, and does without
 	@touch $@
 
