@@ -80,6 +80,27 @@ def is_chief(strategy):
     )
 
 
+def chief_first(strategy, function):
+    """What a function returns, which the other workers call when the chief is through with it.
+
+    For what the chief leaves where they find it.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`.
+        function: A function without arguments.
+
+    Raises:
+        ConnectionError: If another worker is gone.
+    """
+    result = function() if is_chief(strategy) else None
+    try:  # each waits here for all
+        ready = strategy.run(lambda: tf.constant(1.0, "float64"))
+        strategy.reduce("SUM", ready, axis=None)
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        raise ConnectionError(f"Another worker is gone: {error.message}") from error
+    return result if is_chief(strategy) else function()
+
+
 def distribute(strategy, batches):
     """Batches of a pipeline for the replicas of every worker.
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -14,7 +15,7 @@ import keras
 import tensorflow as tf
 from rich.console import Console
 
-from keras_ghostnet import extras, files
+from keras_ghostnet import extras, files, stores
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.model_input import NORMALIZED
 from keras_ghostnet.preprocessing import normalize
@@ -160,7 +161,11 @@ class Run:
         self.checkpoints = Checkpoints(folder / run_folder.CHECKPOINTS, keep, self._say)
         self.folder = run_folder.RunFolder(folder, self.chief, self._say)
         self.network = load_network(recipe, trust_model)
-        sources = open_sources(data, SPLITS, seed=recipe.seed)
+        heard = self.console if self.chief else None
+        opened = functools.partial(open_sources, data, SPLITS, seed=recipe.seed, console=heard)
+        # What has to be listed or looked through in a store, one does for all.
+        is_stored = stores.is_remote(data)
+        sources = distribution.chief_first(self.strategy, opened) if is_stored else opened()
         self.train, self.held_out = map(self._pipeline, SPLITS, sources)
         self.images = self._images()
         self.seen = self.checkpoints.steps()

@@ -2,6 +2,12 @@
 
 import gzip
 import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 import urllib.parse
 
 import pytest
@@ -11,6 +17,7 @@ from keras_ghostnet import stores
 from keras_ghostnet.training.data import Pipeline, make_records, objects, open_source
 from keras_ghostnet.training.data import stored_listing as listing
 from tests.stores.server import Fault
+from tests.training import runs
 from tests.training.batches import assert_same, collect
 from tests.training.photographs import write_folder
 
@@ -196,3 +203,108 @@ def test_many_files_are_listed_once(store):
     assert not console.file.getvalue()
     size = store.files.size(f"{url}/{listing.NAME}")
     assert size < 10 * CLASSES * EACH
+
+
+# Records.
+
+KILLED = """
+import sys, time
+from keras_ghostnet.training.data import records
+def slowly(*args, make=records._record):
+    time.sleep(0.01)
+    return make(*args)
+records._record = slowly
+records.make_records(sys.argv[1], sys.argv[2], shards=8, workers=2)
+"""
+
+
+def contents(store, url):
+    """Every object below a URL, by name."""
+    key = url.removeprefix("s3://")
+    return {name.removeprefix(f"{key}/"): store.files.cat(name) for name in store.files.find(key)}
+
+
+def on_disk(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_records_are_the_same_in_a_store(store, folder, photographs, tmp_path, is_stored):
+    """From a disk the very bytes; the manifest of those from a store has no times of its input."""
+    make_records(folder, tmp_path / "local", shards=3)
+    url = stores.join(store.url, "records")
+    counts = make_records(photographs if is_stored else folder, url, shards=3)
+    assert counts == {"train": 16, "val": 16}
+    expected, found = on_disk(tmp_path / "local"), contents(store, url)
+    manifests = [json.loads(each.pop("manifest.json")) for each in (expected, found)]
+    assert found == expected
+    if is_stored:
+        for manifest in manifests:
+            del manifest["settings"]["input"]
+    assert manifests[0] == manifests[1]
+    assert open_source(url, "val").fingerprint == open_source(tmp_path / "local", "val").fingerprint
+
+
+def test_a_killed_writer_continues(store, folder, tmp_path):
+    make_records(folder, tmp_path / "whole", shards=8)
+    url = stores.join(store.url, "records")
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(folder), url])
+    deadline = time.monotonic() + 120
+    while store.asked("PUT", "manifest.json") < 5:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = json.loads(store.files.cat(f"{url}/manifest.json"))["files"]
+    assert 4 <= len(kept) < 16
+    with pytest.raises(ValueError, match="is not finished: run ghostnet make-records again"):
+        open_source(url, "train")
+    lost = min(kept)
+    store.files.pipe(f"{url}/{lost}", b"another size")
+    store.requests.clear()
+    make_records(folder, url, shards=8)
+    assert contents(store, url) == on_disk(tmp_path / "whole")
+    sent = {path.rpartition("/")[2] for method, path, _ in store.requests if method == "PUT"}
+    assert sent & kept.keys() == {lost}
+
+
+def test_records_need_a_place_that_can_be_written_to(store, folder):
+    url = stores.join(store.url, "records")
+    denied = Fault(403, "AccessDenied")
+    store.faults.append(lambda method, path, _: denied if method == "PUT" else None)
+    with pytest.raises(stores.StoreError, match="OUT names another place"):
+        make_records(folder, url)
+    store.faults.clear()
+    store.files.pipe(f"{url}/precious.txt", b"1")
+    with pytest.raises(FileExistsError, match="not empty, and has no manifest"):
+        make_records(folder, url)
+    assert contents(store, url) == {"precious.txt": b"1"}
+
+
+def test_what_is_no_image_is_not_copied(store, photographs):
+    url = stores.join(store.url, "records")
+    store.files.pipe(f"{photographs}/train/ant/key.jpg", b"-----BEGIN PRIVATE KEY-----")
+    with pytest.raises(ValueError, match=r"files that are no images.*: train/ant/key\.jpg\."):
+        make_records(photographs, url)
+
+
+# Runs.
+
+
+def test_one_worker_looks_through_for_all(store, folder, tmp_path):
+    """Two workers on records without an index: the chief writes it, the other reads it."""
+    make_records(folder, tmp_path / "records", shards=1)
+    url = put(store, tmp_path / "records", "records")
+    for name in ("train-00000-of-00001", "validation-00000-of-00001"):
+        store.files.rm_file(f"{url}/{name}.idx")
+    store.requests.clear()
+    words = runs.command(url, tmp_path / "run", "--strategy", "multi_worker", settings=(
+        *runs.SETTINGS, "model=g_ghost_regnetx_002", "epochs=1", "batch_size=8",
+    ))  # fmt: skip
+    with runs.started(words, runs.cluster(2)) as processes:
+        outputs = [process.communicate(timeout=300) for process in processes]
+        assert [process.returncode for process in processes] == [0, 0], outputs
+    assert sum("are read through once" in output for output, _ in outputs) == 1
+    assert store.asked("PUT", ".idx") == 2
+    assert store.asked("GET", "train-00000-of-00001.idx") == 1  # by the other

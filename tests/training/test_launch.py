@@ -116,6 +116,12 @@ def test_what_is_refused(changes, message):
         launch.render(**{"engine": "kubernetes", **RUN, "volumes": VOLUMES, **changes})
 
 
+def test_what_is_in_a_store_needs_no_volume():
+    changes = dict(data="s3://bucket/photos", run_dir="s3://bucket/run", volumes={})
+    found = launch.render(**{"engine": "kubernetes", **RUN, **changes})
+    assert "s3://bucket/photos" in found
+
+
 def test_words_stay_words():
     """Whatever is in them, in YAML and in the shell."""
     text = 'a: "b" $(HOME) {{ c }} \\'

@@ -34,7 +34,7 @@ def test_offsets_are_kept_until_a_file_changes(records, tmp_path, monkeypatch):
     paths = shards.find_records(records)["train"]
     first = shards.record_offsets(paths)
     with monkeypatch.context() as patch:
-        patch.setattr(shards, "_scan", lambda path: 1 / 0)
+        patch.setattr(shards, "find_offsets", lambda path: 1 / 0)
         np.testing.assert_array_equal(shards.record_offsets(paths), first)
     assert not [*records.glob(".*")]
     (index,) = (tmp_path / "cache").rglob("*.npz")

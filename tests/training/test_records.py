@@ -1,5 +1,6 @@
 """Making TFRecords: content, continuing after a kill, and checks."""
 
+import itertools
 import json
 import os
 import shutil
@@ -39,13 +40,12 @@ def files(folder):
 def test_what_is_written(folder, tmp_path):
     assert make_records(folder, tmp_path / "out", shards=3) == {"train": 40, "val": 40}
     names = [f"train-0000{number}-of-00003" for number in range(3)]
+    validation = [f"validation-0000{number}-of-00003" for number in range(3)]
+    each = [(name, f"{name}.idx") for name in (*names, *validation)]
     assert sorted(files(tmp_path / "out")) == [
         "classes.json",
         "manifest.json",
-        *names,
-        "validation-00000-of-00003",
-        "validation-00001-of-00003",
-        "validation-00002-of-00003",
+        *itertools.chain(*each),
     ]
     assert json.loads((tmp_path / "out" / "classes.json").read_text()) == {
         "first_label": 1,
@@ -150,7 +150,7 @@ def test_a_foreign_folder_is_not_touched(folder, tmp_path):
 
 def test_what_was_written_wrongly_is_noticed(folder, tmp_path, monkeypatch):
     make = records._record
-    wrong_label = lambda images, path, label: make(images, path, 1 - label)
+    wrong_label = lambda images, path, label, content: make(images, path, 1 - label, content)
     monkeypatch.setattr(records, "_record", wrong_label)
     with pytest.raises(ValueError, match="does not hold the 20 images"):
         make_records(folder, tmp_path / "labels", shards=2)

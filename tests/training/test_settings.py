@@ -11,7 +11,7 @@ from keras_ghostnet.export import exporting, prediction
 from keras_ghostnet.export.quantization import prune, quantize_aware
 from keras_ghostnet.export.quantization.run import quantize_run
 from keras_ghostnet.training import evaluate, recipes, train
-from keras_ghostnet.training.data import make_records, sources
+from keras_ghostnet.training.data import make_records, outputs, sources
 
 NONSENSE = (-1, math.nan, math.inf, -math.inf, 10**30, "many", True)
 NUMBERS = {  # function, positional arguments, and what is to be a number
@@ -90,6 +90,6 @@ def test_numbers_of_numpy():
 
 @pytest.mark.parametrize("label", [10**30, -1, math.inf, "many", None])
 def test_first_labels(tmp_path, label):
-    sources.write_class_list(tmp_path, ["ant", "bee"], label)
+    sources.write_class_list(outputs.FolderOutput(tmp_path), ["ant", "bee"], label)
     with pytest.raises(ValueError, match="first_label is the label of the first class"):
         sources.read_class_list(tmp_path)

@@ -58,6 +58,15 @@ def require_as_recorded(paths, examples):
                 )
 
 
+def require_finished(folder):
+    """Refuses a folder, a `pathlib.Path` or `StoredPath`, that is being written or was left so.
+
+    Raises:
+        ValueError: If the manifest in it says so, or is damaged.
+    """
+    _entries(folder / NAME)
+
+
 def _entries(path):
     """What a manifest of ours lists, by the files' names; empty if there is none of ours."""
     if not path.is_file():
@@ -106,46 +115,59 @@ class Manifest:
     Files that were finished earlier and are whole are taken over.
 
     Args:
-        output: The folder, a `pathlib.Path`.
+        output: Of `outputs.open_output`.
         settings: A dict of what the files' content depends on, as JSON can hold it.
 
     Raises:
-        FileExistsError: If the folder holds something else, or files of other settings.
+        FileExistsError: If there is something else, or files of other settings.
     """
 
     def __init__(self, output, settings):
-        self.output, self.path = output, output / NAME
+        self.output = output
         self.content = {"settings": settings, "complete": False, "files": {}}
         self._lock = threading.Lock()
-        if self.path.exists():
-            self.content["files"] = self._finished(settings)
-        elif output.exists() and any(output.iterdir()):
+        earlier = output.read_text(NAME)
+        if earlier is not None:
+            self.content["files"] = self._finished(earlier, settings)
+        elif not output.is_empty():
             raise FileExistsError(
-                f"{output} is not empty, and has no {NAME} to be continued from. Choose another "
-                "folder."
+                f"{output.place} is not empty, and has no {NAME} to be continued from. Choose "
+                "another folder."
             )
         self._save()
 
-    def _finished(self, settings):
+    def _finished(self, text, settings):
         """The entries of the files that are whole."""
         try:
-            found = json.loads(files.read_text(self.path))
+            found = json.loads(text)
             earlier, entries = found["settings"], found["files"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise FileExistsError(
-                f"{self.path} is no manifest of ours. Choose another folder."
+                f"{self.output.place}/{NAME} is no manifest of ours. Choose another folder."
             ) from error
         changed = [name for name in settings if earlier.get(name) != settings[name]]
         if changed:
             raise FileExistsError(
-                f"{self.output} was started from another input or with other settings: what "
+                f"{self.output.place} was started from another input or with other settings: what "
                 f"differs is {', '.join(changed)}. Remove it, or choose another folder."
             )
-        return {name: entry for name, entry in entries.items() if self._is_whole(name, entry)}
+        return self._whole(entries)
 
-    def _is_whole(self, name, entry):
-        path = self.output / name
-        return path.is_file() and entry == self.entry(path, entry["examples"])
+    def _whole(self, entries):
+        """Those of several entries whose files are there and whole; of stored ones the size tells.
+
+        A store takes an object whole or not at all, and compares checksums as it does.
+        """
+        sizes = self.output.sizes()
+        return {
+            name: entry
+            for name, entry in entries.items()
+            if sizes.get(name) == entry["bytes"]
+            and (self.output.is_stored or entry == self._again(name, entry))
+        }
+
+    def _again(self, name, entry):
+        return self.entry(self.output.folder / name, entry["examples"])
 
     def __contains__(self, name):
         return name in self.content["files"]
@@ -166,12 +188,21 @@ class Manifest:
             self._save()
 
     def finish(self):
-        """Notes that all files are there and checked."""
+        """Notes that all files are there and checked.
+
+        Raises:
+            ValueError: If a stored one is not what was written.
+        """
         with self._lock:
+            entries = self.content["files"]
+            if self.output.is_stored and (lost := entries.keys() - self._whole(entries).keys()):
+                raise ValueError(
+                    f"{self.output.place}/{min(lost)} is not as it was written. Does another "
+                    "process write there? Run the same command again."
+                )
             self.content["complete"] = True
             self.content["files"] = dict(sorted(self.content["files"].items()))
             self._save()
 
     def _save(self):
-        with files.replacing(self.path) as partial:
-            partial.write_text(json.dumps(self.content, indent=1) + "\n", "utf-8")
+        self.output.write(NAME, (json.dumps(self.content, indent=1) + "\n").encode())

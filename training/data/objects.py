@@ -8,6 +8,7 @@ credentials that expire stop a run, whatever the store calls its errors.
 from __future__ import annotations
 
 import concurrent.futures
+import os
 import time
 from collections.abc import Iterator, Sequence
 
@@ -128,6 +129,15 @@ class Objects:
         """
         with stores.explained(self.locate(name), "written"):
             self.system.pipe_file(f"{self.key}/{name}", content)
+
+    def upload(self, path: str | os.PathLike[str], name: str) -> None:
+        """Writes an object of a file's content, whole or not at all.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        with stores.explained(self.locate(name), "written"):
+            self.system.put_file(os.fspath(path), f"{self.key}/{name}")
 
     def list_folder(self, name: str = "") -> dict[str, dict]:
         """What lies in a folder: fsspec's details of files and folders by name.

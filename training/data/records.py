@@ -6,8 +6,8 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import itertools
 import os
-import pathlib
 import time
 
 import numpy as np
@@ -16,8 +16,10 @@ from rich.console import Console
 
 from keras_ghostnet import console as terminal
 from keras_ghostnet import files
-from keras_ghostnet.training.data import image_formats, listing, sources
-from keras_ghostnet.training.data.manifest import Manifest
+from keras_ghostnet.training.data import image_formats, listing, outputs, sources
+from keras_ghostnet.training.data.manifest import INDEX, Manifest
+from keras_ghostnet.training.data.shards import find_offsets, write_index
+from keras_ghostnet.training.data.stored_folder import StoredPath
 from keras_ghostnet.training.settings import Count, PartialFraction, Seed, Threads, within_ranges
 
 FORMAT = 1  # of what a record holds
@@ -28,6 +30,8 @@ FILE_NAMES = {
     "val": "validation",
     "test": "test",
 }  # as TensorFlow's ImageNet layout has it
+NO_IMAGES = "files that are no images"
+READ_AT_ONCE = 64  # images of a store
 SHOWN = 5  # paths that a message lists at most
 LINE_SECONDS = 10  # between lines where there is no terminal
 
@@ -57,14 +61,17 @@ def make_records(
     `validation-...` likewise: the files' bytes as they are in `image/encoded`, the label counted
     from 1 in `image/class/label`, the class's name in `image/class/text` and the path in
     `image/filename`. `classes.json` beside them has the classes, `manifest.json` the settings
-    and every file's size and CRC. The same input and settings give the same bytes.
+    and every file's size and CRC, `train-00000-of-00008.idx` where the file's records begin, as
+    NVIDIA DALI reads it. The same input and settings give the same bytes.
 
     A run that was interrupted continues: files that are whole, as their CRC shows, are kept. In
-    the end all files are read back and compared with the folder.
+    the end all files are read back and compared with the folder. In a store, files of the size
+    that was written are kept, and each is read back before it is sent there.
 
     Args:
-        input: An image folder, or ImageNet as Kaggle lays it out; see `listing.list_images`.
-        output: The folder to write, empty or started by the same call.
+        input: An image folder, or ImageNet as Kaggle lays it out; see `listing.list_images`. It may
+            be in a store, e.g. `"s3://BUCKET/photos"`.
+        output: The folder to write, empty or started by the same call; or a place in a store.
         shards: How many files the training images go to; the others go to files of about that
             size. None makes files of about 128 MiB.
         workers: The number of files written at once; None takes one per core.
@@ -77,23 +84,29 @@ def make_records(
 
     Raises:
         FileNotFoundError: If there is no such input.
+        OSError: If `output` cannot be written to.
         FileExistsError: If `output` holds something else, or was started from another input or
             with other settings.
         ValueError: If an argument is out of range, the input is no image folder, holds links
             that lead out of it or files that are no images, or what was written is not what was
             to be written.
     """
-    output = pathlib.Path(output)
-    images = listing.list_images(pathlib.Path(input).expanduser(), seed=seed, held_out=held_out)
+    target = outputs.open_output(output)
+    folder = sources.open_folder(input, console)
+    images = listing.list_images(folder, seed=seed, held_out=held_out)
     if console is not None:
         console.print(images.describe(), soft_wrap=True, markup=False)
     stats = _stats(images)
     plan = _plan(images, stats, shards, seed)
-    manifest = Manifest(output, _settings(images, stats, plan, seed))
-    sources.write_class_list(output, images.class_names, FIRST_LABEL)
+    target.require_writable()
+    manifest = Manifest(target, _settings(images, stats, plan, seed))
+    sources.write_class_list(target, images.class_names, FIRST_LABEL)
     workers = workers or os.cpu_count()
-    _for_each(plan, lambda shard: _write(shard, images, manifest), workers, console, "written")
-    _for_each(plan, lambda shard: _check(shard, stats, output), workers, console, "checked")
+    write = functools.partial(_write, images=images, stats=stats, manifest=manifest)
+    _for_each(plan, write, workers, console, "written")
+    if not target.is_stored:
+        check = functools.partial(_check, stats=stats, output=target)
+        _for_each(plan, check, workers, console, "checked")
     manifest.finish()
     return {split: len(examples) for split, examples in images.splits.items()}
 
@@ -103,9 +116,12 @@ def _stats(images):
 
     Records are passed on: a link must not take a private file along, nor a name what is no image.
     """
+    if isinstance(images.root, StoredPath):  # which has no links; what it holds is read but once
+        examples = itertools.chain.from_iterable(images.splits.values())
+        return {path: ((images.root / path).size, 0) for path, _ in examples}
     found, root = {}, os.path.realpath(images.root)
     folder_of = functools.cache(os.path.realpath)
-    strangers = {"links that lead out of the folder": [], "files that are no images": []}
+    strangers = {"links that lead out of the folder": [], NO_IMAGES: []}
     outside, no_images = strangers.values()
     for examples in images.splits.values():
         for path, _ in examples:
@@ -115,24 +131,31 @@ def _stats(images):
             real = os.path.realpath(place) if place.is_symlink() else folder_of(place.parent)
             if os.path.commonpath([real, root]) != root:
                 outside.append(path)
-            elif not _is_image(place):
+            elif not _is_image(path, _head(place)):
                 no_images.append(path)
     for kind, paths in strangers.items():
-        if paths:
-            shown = ", ".join(files.printable(path) for path in paths[:SHOWN])
-            raise ValueError(
-                f"{files.printable(images.root)} holds {kind}, which records would copy: {shown}"
-                f"{f' and {len(paths) - SHOWN} more' if len(paths) > SHOWN else ''}. Move them "
-                "away, or replace links by what they lead to."
-            )
+        _refuse(images, kind, paths)
     return found
 
 
-def _is_image(path):
-    """Whether a file begins as one of a format that is read, or its suffix alone can tell."""
+def _refuse(images, kind, paths):
+    if paths:
+        shown = ", ".join(files.printable(path) for path in paths[:SHOWN])
+        raise ValueError(
+            f"{files.printable(images.root)} holds {kind}, which records would copy: {shown}"
+            f"{f' and {len(paths) - SHOWN} more' if len(paths) > SHOWN else ''}. Move them "
+            "away, or replace links by what they lead to."
+        )
+
+
+def _head(path):
     with open(path, "rb") as file:
-        head = file.read(image_formats.HEAD_BYTES)
-    named = image_formats.SUFFIXES.get(path.suffix.lower())
+        return file.read(image_formats.HEAD_BYTES)
+
+
+def _is_image(path, head):
+    """Whether a file begins as one of a format that is read, or its suffix alone can tell."""
+    named = image_formats.SUFFIXES.get(os.path.splitext(path)[1].lower())
     return bool(image_formats.recognize(head)) or bool(head and named in image_formats.HEADLESS)
 
 
@@ -172,20 +195,47 @@ def _settings(images, stats, plan, seed):
     }
 
 
-def _write(shard, images, manifest):
+def _write(shard, images, stats, manifest):
     if shard.name in manifest:
         return
-    with files.replacing(manifest.output / shard.name) as partial:
+    output = manifest.output
+    with output.placing(shard.name) as partial:
         with tf.io.TFRecordWriter(str(partial)) as writer:
-            for path, label in shard.images:
-                writer.write(_record(images, path, label))
+            for path, label, content in _read(images, shard):
+                writer.write(_record(images, path, label, content))
         entry = manifest.entry(partial, len(shard.images))
+        if output.is_stored:
+            _require_content(shard, stats, partial, output)
+        index = _index(partial)
+    output.write(f"{shard.name}{INDEX}", index)
     manifest.add(shard.name, entry)
 
 
-def _record(images, path, label):
+def _index(path):
+    return write_index(find_offsets(path), path.stat().st_size)
+
+
+def _read(images, shard):
+    """Path, label and content of each of a shard's images; of a store many are read at once."""
+    if not isinstance(images.root, StoredPath):
+        for path, label in shard.images:
+            yield path, label, (images.root / path).read_bytes()
+        return
+    objects = images.root.tree.objects
+    for start in range(0, len(shard.images), READ_AT_ONCE):
+        some = shard.images[start : start + READ_AT_ONCE]
+        contents = objects.read_many([(images.root / path).relative for path, _ in some])
+        for (path, label), content in zip(some, contents, strict=True):
+            if isinstance(content, OSError):
+                raise content
+            if not _is_image(path, content[: image_formats.HEAD_BYTES]):
+                _refuse(images, NO_IMAGES, [path])
+            yield path, label, content
+
+
+def _record(images, path, label, content):
     features = {
-        "image/encoded": _bytes((images.root / path).read_bytes()),
+        "image/encoded": _bytes(content),
         "image/class/label": tf.train.Feature(
             int64_list=tf.train.Int64List(value=[label + FIRST_LABEL])
         ),
@@ -201,24 +251,32 @@ def _bytes(value):
 
 
 def _check(shard, stats, output):
-    """Reads a shard back: TensorFlow checks every record's CRC, and the content is compared."""
-    found = []
+    """Reads a shard back, and gives it its index if it was written without one."""
+    path = output.folder / shard.name
+    _require_content(shard, stats, path, output)
+    if not path.with_name(f"{shard.name}{INDEX}").is_file():
+        output.write(f"{shard.name}{INDEX}", _index(path))
+
+
+def _require_content(shard, stats, path, output):
+    """Reads a file back: TensorFlow checks every record's CRC, and the content is compared."""
+    found, name = [], f"{output.place}/{shard.name}"
     try:
-        for record in tf.data.TFRecordDataset(str(output / shard.name)).as_numpy_iterator():
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             feature = tf.train.Example.FromString(record).features.feature
             path = os.fsdecode(feature["image/filename"].bytes_list.value[0])
             label = feature["image/class/label"].int64_list.value[0] - FIRST_LABEL
             found.append((path, label, len(feature["image/encoded"].bytes_list.value[0])))
     except tf.errors.DataLossError as error:
         raise ValueError(
-            f"{output / shard.name} is damaged after {len(found)} records. Remove it and run the "
-            "same command again; if it happens again, the disk is at fault."
+            f"{name} is damaged after {len(found)} records. Remove it and run the same command "
+            "again; if it happens again, the disk is at fault."
         ) from error
     if found != [(path, label, stats[path][0]) for path, label in shard.images]:
         raise ValueError(
-            f"{output / shard.name} does not hold the {len(shard.images)} images that were to be "
-            f"written: found {len(found)}. Did the images change meanwhile? Remove {output} and "
-            "run the same command again."
+            f"{name} does not hold the {len(shard.images)} images that were to be written: found "
+            f"{len(found)}. Did the images change meanwhile? Remove {output.place} and run the "
+            "same command again."
         )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from keras_ghostnet import files
 from keras_ghostnet.files import printable
-from keras_ghostnet.training.data import image_files, listing
+from keras_ghostnet.training.data import image_files, listing, manifest
 
 KEPT_SECONDS = 7 * 24 * 3600.0  # that a decompressed copy stays in the cache without being opened
 CHUNK = 1 << 20  # bytes read at a time
@@ -48,7 +48,7 @@ def find_records(directory: image_files.Folder) -> dict[str, tuple[image_files.F
 
     Raises:
         ValueError: If a file is of no split or of several, some of a set are missing, or two
-            sets of one split lie side by side.
+            sets of one split lie side by side; or `ghostnet make-records` did not finish.
     """
     if not directory.is_dir():
         return {}
@@ -70,6 +70,8 @@ def find_records(directory: image_files.Folder) -> dict[str, tuple[image_files.F
                         f"val.tfrecord. Found: {', '.join(sorted(splits)) or 'none'}."
                     )
                 found.setdefault(splits.pop(), []).append(path)
+    if found:
+        manifest.require_finished(directory)
     for split, paths in found.items():
         _require_whole_set(directory, split, paths)
     return {split: tuple(paths) for split, paths in found.items()}
@@ -198,7 +200,7 @@ def record_offsets(paths):
             shard, offset = kept["shard"], kept["offset"]
         if _are_plausible(paths, shard, offset):
             return shard, offset
-    offsets = [_scan(path) for path in paths]
+    offsets = [find_offsets(path) for path in paths]
     shard = np.repeat(np.arange(len(paths), dtype=np.int32), [len(found) for found in offsets])
     offset = np.concatenate(offsets)
     with contextlib.suppress(OSError), files.replacing(cache) as partial:  # else kept in memory
@@ -279,8 +281,8 @@ def _checked(content, length):
     return record
 
 
-def _scan(path):
-    """Offsets of a file's records, int64."""
+def find_offsets(path: str | os.PathLike[str]) -> np.ndarray:
+    """Where every record of a TFRecord file begins; as `scan`."""
     with open(path, "rb") as file:
         return scan(
             lambda start, end: os.pread(file.fileno(), end - start, start),

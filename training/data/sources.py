@@ -126,13 +126,9 @@ def open_sources(
     named = [split or "val" for split in splits]
     if text.startswith("tfds:"):
         return [_tfds(text.removeprefix("tfds:"), split) for split in named]
-    folder: image_files.Folder
-    if stores.is_remote(text):
-        folder = stored_listing.open_folder(text, console)
-    else:
-        if text == "digits" and not pathlib.Path(text).is_dir():
-            text = digits.write_digits(files.cache("digits"))
-        folder = pathlib.Path(text).expanduser()
+    if text == "digits" and not pathlib.Path(text).is_dir():
+        text = digits.write_digits(files.cache("digits"))
+    folder = open_folder(text, console)
     if found := shards.find_records(folder):
         return [_records(folder, found, split, console) for split in named]
     if folder.is_dir() and (version := cifar.detect_version(folder)):
@@ -142,6 +138,13 @@ def open_sources(
         _folder(folder, images, split or (EVERY if images.is_held_out else "val"))
         for split in splits
     ]
+
+
+def open_folder(text: str | os.PathLike[str], console: Console | None) -> image_files.Folder:
+    """A folder of a disk, which need not be there, or of a store, as `stored_listing` opens it."""
+    if isinstance(text, str) and stores.is_remote(text):
+        return stored_listing.open_folder(text, console)
+    return pathlib.Path(text).expanduser()
 
 
 def _folder(folder, images, split):
@@ -194,17 +197,16 @@ def require_same_classes(
         )
 
 
-def write_class_list(directory, class_names, first_label):
+def write_class_list(output, class_names, first_label):
     """Writes the class list of a folder of TFRecords.
 
     Args:
-        directory: The folder.
+        output: Of `outputs.open_output`.
         class_names: The classes in the order of the labels.
         first_label: The first class's label in the records.
     """
     content = {"first_label": first_label, "class_names": list(class_names)}
-    path = pathlib.Path(directory) / manifest.CLASSES
-    path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    output.write(manifest.CLASSES, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def read_class_list(directory):

@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from keras_ghostnet import extras, specs
+from keras_ghostnet import extras, specs, stores
 from keras_ghostnet.training import recipes
 
 # Engine -> its template.
@@ -149,7 +149,8 @@ def _require_mounted(claims, **paths):
             )
     mounts = [pathlib.PurePosixPath(path) for _, path in claims]
     for key, path in paths.items():
-        if path == "digits" and key == "data":  # which every worker has
+        # Which every worker has, or asks for.
+        if (path == "digits" and key == "data") or stores.is_remote(path):
             continue
         if not any(pathlib.PurePosixPath(path).is_relative_to(mount) for mount in mounts):
             option = f"--{key.replace('_', '-')}"
