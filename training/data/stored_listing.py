@@ -181,12 +181,10 @@ def _unpack(content: bytes) -> tuple[str, dict[str, int], dict[str, bytes], str]
     """
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-            text = file.read(MAX_BYTES + 1)
-        if len(text) > MAX_BYTES:
-            raise ValueError("it is too large")
+            text = file.read(MAX_BYTES)
         found = json.loads(text)
         if found["format"] != FORMAT:
-            raise ValueError("it is of another version")
+            raise ValueError
         listed = datetime.datetime.fromisoformat(found["listed"]).isoformat(timespec="seconds")
         sizes: dict[str, int] = dict(_checked(found["folders"]))
         heads = {
@@ -194,8 +192,9 @@ def _unpack(content: bytes) -> tuple[str, dict[str, int], dict[str, bytes], str]
             for name, head in found["heads"].items()
             if name in sizes
         }
-    except (EOFError, OSError, zlib.error, KeyError, TypeError, AttributeError, RecursionError):
-        raise ValueError("it is damaged") from None
+    except (EOFError, OSError, zlib.error, ValueError, KeyError, TypeError, AttributeError,
+            RecursionError) as error:  # fmt: skip
+        raise ValueError("it is damaged, or of another version") from error
     return listed, sizes, heads, str(found.get("state"))
 
 
@@ -210,7 +209,7 @@ def _checked(folders: dict[str, dict[str, list]]) -> Iterator[tuple[str, int]]:
                 or type(size) is not int
                 or not 0 <= size < 1 << 63
             ):
-                raise ValueError("it is damaged")
+                raise ValueError
             yield path, size
 
 
