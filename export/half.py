@@ -19,7 +19,7 @@ def require_half_range(model, images=None, *, sums=False):
         images: Images `(n, height, width, 3)` as the model takes them, of which the first 16 are
             run in float32; None or none checks weights alone.
         sums: Whether what is averaged over images is also to hold when it is added up, as some
-            devices do in float16.
+            devices do in float16. What is averaged over windows always is.
 
     Raises:
         ValueError: If one is too large, or is not finite; the message names the layer.
@@ -74,5 +74,8 @@ def _tensors(graph, layers, sums):
         for tensor in operation.outputs:
             if tensor.dtype == tf.float32:
                 yield ("activation", name), tensor
+        if operation.type == "AvgPool":
+            places = np.prod(operation.get_attr("ksize"))
+            yield ("sum over a window in", name), operation.outputs[0] * float(places)
         if sums and operation.type == "Mean" and operation.inputs[0].shape.rank == 4:
             yield ("sum over the image in", name), tf.reduce_sum(operation.inputs[0], axis=(1, 2))

@@ -20,6 +20,7 @@ MEASURED = "measured"  # a target
 CHANGES = (
     {"split": True},
     {"rows": True},
+    {"windows": 8},
     {"double": 8},
     {"double": 16},
     {"double": 32},
@@ -27,6 +28,7 @@ CHANGES = (
     {"multiple": 16},
     {"stem": 8},
     {"stem": 64},
+    {"pack": 16},
     {"pack": 64},
 )
 GAIN = 0.01  # of the latency; less is noise

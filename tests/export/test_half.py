@@ -52,6 +52,14 @@ def test_sums_only_where_they_are_computed_so():
         half.require_half_range(model, images, sums=True)
 
 
+def test_sums_of_windows():
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, keras.layers.AveragePooling2D(4, name="windows")(inputs))
+    half.require_half_range(model, np.full((1, 8, 8, 3), 4e3, "float32"))
+    with pytest.raises(ValueError, match=r"sum over a window in 'windows/AvgPool' reaches 8e\+04"):
+        half.require_half_range(model, np.full((1, 8, 8, 3), 5e3, "float32"))
+
+
 def test_nan():
     with pytest.raises(ValueError, match="the activation 'first/convolution' reaches nan"):
         half.require_half_range(network(), np.full_like(IMAGES, np.nan))

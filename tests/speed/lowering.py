@@ -47,7 +47,10 @@ VARIANTS = {
         "rows": Lowering(rows=True),
         "rows, split": Lowering(rows=True, split=True),
         "rows, split, double 8": Lowering(rows=True, split=True, double=8),
-        "rows, split, double 8, stem 8": Lowering(rows=True, split=True, double=8, stem=8),
+        "rows, split, double 8, windows 8": Lowering(rows=True, split=True, double=8, windows=8),
+        "rows, split, double 8, windows 8, pack 16": Lowering(
+            rows=True, split=True, double=8, windows=8, pack=16
+        ),
         "split, widen 8": Lowering(split=True, multiple=8),
     },
     "int8": {

@@ -1,8 +1,9 @@
 """Padding of whole rows, for kernels that copy each pixel of a padded image with a call.
 
 XNNPACK merges padding into a convolution of floats or of integers of 8 bits. In half precision it
-does not, and copies the maps, the channels of one pixel at a time. As a row of values, all pixels
-of a row are copied at once.
+does not, and copies the maps, the channels of one pixel at a time, 16 bytes in a loop. As a row of
+values, all pixels of a row are copied at once, and a concatenation with zeros copies by way of the
+C library.
 """
 
 import keras
@@ -11,6 +12,37 @@ from keras_ghostnet.export.graph.lowering.pack import reshape
 from keras_ghostnet.export.graph.nodes import Node
 
 WINDOWS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+
+
+class RowPadding(keras.layers.Layer):
+    """Puts zeros around rows `(n, height, values)`.
+
+    Args:
+        padding: `((top, bottom), (left, right))`: rows, and values of a row.
+    """
+
+    def __init__(self, padding, **kwargs):
+        super().__init__(**kwargs)
+        self.padding = padding
+
+    def call(self, rows):
+        for axis, (before, after) in reversed(list(enumerate(self.padding, 1))):
+            parts = [self._zeros(rows, axis, before), rows, self._zeros(rows, axis, after)]
+            rows = keras.ops.concatenate([part for part in parts if part is not None], axis)
+        return rows
+
+    @staticmethod
+    def _zeros(rows, axis, size):
+        shape = list(keras.ops.shape(rows))
+        shape[axis] = size
+        return keras.ops.zeros(shape, rows.dtype) if size else None
+
+    def compute_output_shape(self, shape):
+        batch, *sizes = shape
+        return (batch, *map(sum, zip(sizes, *zip(*self.padding, strict=True), strict=True)))
+
+    def get_config(self):
+        return {**super().get_config(), "padding": self.padding}
 
 
 def pad_rows(graph):
@@ -57,12 +89,8 @@ def _padded(node, padding):
     (maps,) = node.inputs
     batch, height, width, channels = maps.shape
     (top, bottom), (left, right) = padding
-    rows = reshape(f"{node.name}_rows", maps, (1, height, width * channels))
-    config = {
-        **node.config,
-        "padding": ((top, bottom), (left * channels, right * channels)),
-        "data_format": "channels_first",
-    }
+    rows = reshape(f"{node.name}_rows", maps, (height, width * channels))
+    config = {"padding": ((top, bottom), (left * channels, right * channels))}
     height, width = height + top + bottom, width + left + right
-    padded = Node(node.name, node.kind, config, [rows], (batch, 1, height, width * channels))
+    padded = Node(node.name, RowPadding, config, [rows], (batch, height, width * channels))
     return reshape(f"{node.name}_maps", padded, (height, width, channels))

@@ -11,6 +11,7 @@ from keras_ghostnet.export.graph.flatten import flatten
 from keras_ghostnet.export.graph.lowering.double import double_ghost_modules
 from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
 from keras_ghostnet.export.graph.lowering.pad import pad_rows
+from keras_ghostnet.export.graph.lowering.pool import average_windows
 from keras_ghostnet.export.graph.lowering.split import split_concatenations
 from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
 from keras_ghostnet.specs import suggest
@@ -34,6 +35,8 @@ class Lowering:
         pack: 1x1 convolutions take several pixels at once, for up to so many outputs
             (`pack.py`); 0 for no change.
         rows: Whether maps are padded by rows of values instead of pixels (`pad.py`).
+        windows: Averages of maps are averages of those of windows of up to so many rows and columns
+            (`pool.py`); 0 for no change.
     """
 
     double: int = 0
@@ -42,6 +45,7 @@ class Lowering:
     stem: int = 0
     pack: int = 0
     rows: bool = False
+    windows: int = 0
 
 
 # By what was measured, see docs/performance.md: for float32, half precision (which XNNPACK has on
@@ -50,7 +54,7 @@ class Lowering:
 TARGETS = {
     # Cortex-A76, by instructions
     "arm":    {"float": Lowering(split=True, multiple=8),
-               "half":  Lowering(double=8, split=True, rows=True),
+               "half":  Lowering(double=8, split=True, pack=16, rows=True, windows=8),
                "int8":  Lowering(double=8)},
     # x86 without AVX-512
     "avx2":   {"float": Lowering(double=8, split=True, multiple=8),
@@ -150,4 +154,6 @@ def lower(model: keras.Model, target: str | Lowering, dtype: str = "float32") ->
         pack_pixels(graph, lowering.pack)
     if lowering.rows:
         pad_rows(graph)
+    if lowering.windows:
+        average_windows(graph, lowering.windows)
     return for_tracing(graph.to_model())

@@ -12,7 +12,8 @@ from keras_ghostnet.export.graph.flatten import flatten
 from keras_ghostnet.export.graph.lowering import Lowering, targets
 from keras_ghostnet.export.graph.lowering.double import double_ghost_modules
 from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
-from keras_ghostnet.export.graph.lowering.pad import pad_rows
+from keras_ghostnet.export.graph.lowering.pad import RowPadding, pad_rows
+from keras_ghostnet.export.graph.lowering.pool import average_windows
 from keras_ghostnet.export.graph.lowering.split import split_concatenations
 from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
 from keras_ghostnet.export.graph.nodes import is_concatenation, is_convolution, is_pointwise
@@ -25,6 +26,7 @@ PASSES = {
     "stem": lambda graph: pack_stem(graph, 8),
     "pack": lambda graph: pack_pixels(pack_stem(graph, 64), 64),
     "rows": pad_rows,
+    "windows": lambda graph: average_windows(graph, 4),
 }
 
 
@@ -146,14 +148,14 @@ def test_a_stem_of_pairs(deployed):
 def test_padded_rows(deployed):
     """With strides of two, all images being of even sizes, the last row and column are not seen."""
     before, after = (
-        [node for node in lowered(deployed, *names).nodes() if node.kind is ZeroPadding2D]
-        for names in ((), ("rows",))
+        [node for node in lowered(deployed, *names).nodes() if node.kind is kind]
+        for names, kind in (((), ZeroPadding2D), (("rows",), RowPadding))
     )
     assert len(after) == len(before) > 0
     for pixels, rows in zip(before, after, strict=True):
         (pad, _), _ = pixels.config["padding"]
         _, height, width, channels = pixels.shape
-        assert rows.shape[1:] == (1, height - 1, (width - 1) * channels)
+        assert rows.shape[1:] == (height - 1, (width - 1) * channels)
         assert rows.config["padding"] == ((pad, pad - 1), (pad * channels, (pad - 1) * channels))
 
 
@@ -164,11 +166,28 @@ def test_padding_that_is_seen_stays():
     outputs = [seen, ZeroPadding2D(((1, 2), (3, 4)))(inputs)]
     model = keras.Model(inputs, outputs)
     graph = pad_rows(flatten(model))
-    found = [node.config["padding"] for node in graph.nodes() if node.kind is ZeroPadding2D]
+    found = [node.config["padding"] for node in graph.nodes() if node.kind is RowPadding]
     assert found == [((1, 1), (3, 3)), ((1, 2), (9, 12))]
     images = np.random.default_rng(0).normal(size=(2, 8, 8, 3))
     for expected, result in zip(model(images), graph.to_model()(images), strict=True):
         np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+def test_averages_of_windows(deployed):
+    """Of equal windows: four by four where the size is a multiple of four, else three by three."""
+    averages, windows = (
+        [node for node in lowered(deployed, *names).nodes() if node.kind is kind]
+        for names, kind in (
+            ((), keras.layers.GlobalAveragePooling2D),
+            (("windows",), keras.layers.AveragePooling2D),
+        )
+    )
+    sizes = [node.inputs[0].shape[1] for node in averages]
+    expected = [size for size in sizes if size % 4 == 0 or size % 3 == 0]
+    assert len(windows) == len(expected) > 0
+    for node in windows:
+        size = node.inputs[0].shape[1]
+        assert node.config["pool_size"] == ((4, 4) if size % 4 == 0 else (3, 3))
 
 
 @pytest.fixture(scope="module")
