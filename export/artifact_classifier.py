@@ -1,9 +1,11 @@
 """An artifact as a classifier: its probabilities of images, in its own runtime."""
 
+import os
 import pathlib
 
 import numpy as np
 
+from keras_ghostnet import stores
 from keras_ghostnet.export import formats, sandbox, sidecar
 from keras_ghostnet.model_input import NORMALIZED, PIXELS, prepare
 from keras_ghostnet.preprocessing import to_pixels
@@ -63,6 +65,24 @@ class ArtifactClassifier:
         return np.asarray(to_probabilities(self._runner(images), self.activation))
 
 
+def find_artifact(path: str | os.PathLike[str]) -> pathlib.Path | None:
+    """The local path of an exported artifact, downloaded from a store; None of anything else.
+
+    Args:
+        path: A file or folder, here or in a store: of an artifact there, by its name alone.
+
+    Raises:
+        FileNotFoundError: If there is none of that name in a store.
+        StoreError: If the store cannot be read.
+    """
+    local = pathlib.Path(path)
+    if not stores.is_remote(path):
+        return local if formats.is_artifact(local) else None
+    if local.suffix not in formats.SUFFIXES and not local.name.isdecimal():  # a version's folder
+        return None
+    return stores.fetch(str(path), [sidecar.path_of(local).name])
+
+
 def open_teacher(path: str | pathlib.Path) -> Teacher:
     """An exported file to distill from, as `keras_ghostnet.training.train(teacher=...)` takes it.
 
@@ -71,7 +91,7 @@ def open_teacher(path: str | pathlib.Path) -> Teacher:
 
     Args:
         path: An artifact of `keras_ghostnet.export.export` of any format but `"web"`, with its JSON
-            file beside it.
+            file beside it, here or in a store.
 
     Returns:
         A `Teacher`, a context manager that ends the process.
@@ -82,7 +102,7 @@ def open_teacher(path: str | pathlib.Path) -> Teacher:
         ValueError: If it does not load, the JSON file is of another artifact, or its labels are
             independent of each other.
     """
-    artifact = ArtifactClassifier(path)
+    artifact = ArtifactClassifier(find_artifact(path) or path)
     if not artifact.is_exclusive:
         artifact.close()
         raise ValueError(

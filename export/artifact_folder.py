@@ -7,12 +7,11 @@ run in a process of its own.
 import contextlib
 import math
 import os
-import pathlib
 
 import numpy as np
 from rich.console import Console
 
-from keras_ghostnet import files
+from keras_ghostnet import files, stores
 from keras_ghostnet.console import step
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.export import artifacts, claims, formats, samples, sandbox, sidecar
@@ -50,7 +49,8 @@ def verify(
     with `.failed` at its end. Whatever else the folder holds is not proven.
 
     Args:
-        directory: Where `export` put the artifacts and their model.
+        directory: Where `export` put the artifacts and their model; a folder in a store is
+            downloaded, and stays as it is.
         data: Labeled images to verify on, as `export` takes them; None takes those of the export.
         trust_model: Whether the model's file may run code, as
             `keras_ghostnet.model_file.load_model`.
@@ -67,7 +67,7 @@ def verify(
     if console is not None:
         console.file = console.file  # standard output as it is now: below it is held back
     with quiet(unless=()):
-        results = _verify_all(pathlib.Path(directory), data, trust_model, console)
+        results = _verify_all(stores.local(directory), data, trust_model, console)
     if any(result.error for result in results):
         raise ArtifactError(results)
     return results

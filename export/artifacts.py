@@ -34,20 +34,22 @@ class ArtifactResult:
 
     Attributes:
         format: The format's name; the file's of one whose format is not known.
-        path: The artifact; None if there is none.
+        path: The artifact, a URL of one in a store; None if there is none.
         verification: How its outputs compare with the Keras model's; None if it was not run.
         error: Why it failed, or is not proven; None if it passed.
         images: What it was verified on, such as "40 held-out images of photos/val".
         milliseconds: The median time of one image on this machine, in one thread, timed in turn
             with the other formats; None where nothing was timed.
+        bytes: The size of an artifact in a store; None of one that is here.
     """
 
     format: str
-    path: pathlib.Path | None
+    path: pathlib.Path | str | None
     verification: verification.Verification | None
     error: str | None
     images: str = ""
     milliseconds: float | None = None
+    bytes: int | None = None
 
     @property
     def outcome(self) -> str:

@@ -6,7 +6,7 @@ import re
 
 import keras
 
-from keras_ghostnet import files
+from keras_ghostnet import files, stores
 from keras_ghostnet.imagenet import CLASSES, imagenet_classes
 from keras_ghostnet.training.heads import count_classes
 
@@ -18,7 +18,8 @@ def read_labels(path):
     """The classes' names, a tuple.
 
     Args:
-        path: A file of them, one per line or a JSON list; or a sequence of names.
+        path: A file of them, one per line or a JSON list, here or in a store; or a sequence of
+            names.
 
     Raises:
         OSError: If a file cannot be read.
@@ -26,7 +27,7 @@ def read_labels(path):
     """
     if not isinstance(path, str | os.PathLike):
         return tuple(map(str, path))
-    text = files.read_text(path)
+    text = files.read_text(stores.local(path))
     if not text.lstrip().startswith("["):
         return tuple(line.strip() for line in text.splitlines() if line.strip())
     try:

@@ -29,6 +29,7 @@ from keras_ghostnet.export.formats import (
 )
 from keras_ghostnet.export.graph import lowering
 from keras_ghostnet.export.onnx.conversion import RUNTIMES
+from keras_ghostnet.export.store_results import publishes
 from keras_ghostnet.export.tflite import conversion, tuning
 from keras_ghostnet.export.web import litert
 from keras_ghostnet.model_input import PIXELS
@@ -46,6 +47,7 @@ Path = str | os.PathLike[str]
 
 @within_ranges
 @keras_defaults()
+@publishes
 def export(
     model: keras.Model | Path,
     directory: Path,
@@ -74,11 +76,11 @@ def export(
 
     Args:
         model: A Keras classifier of RGB images of a fixed size; or a run's folder (its best model),
-            a `.keras` file, a name of `keras_ghostnet.list_models()`, taken with its ImageNet
-            weights, or `hf://ORG/NAME` of the Hugging Face hub. A classifier of every pixel,
-            whose output is `(height, width, classes)`, is taken too. Of any precision: its exports
-            are those of, and are compared with, the model in float32.
-        directory: The folder for the artifacts; made if it is not there.
+            a `.keras` file, both here or in a store, a name of `keras_ghostnet.list_models()`,
+            taken with its ImageNet weights, or `hf://ORG/NAME` of the Hugging Face hub. A
+            classifier of every pixel, whose output is `(height, width, classes)`, is taken too. Of
+            any precision: its exports are those of, and are compared with, the model in float32.
+        directory: The folder for the artifacts, here or in a store; made if it is not there.
         formats: The formats' names, `keras_ghostnet.export.formats.FORMATS`; `["all"]` for every
             one whose packages are installed; None for those of `device`, or `"tflite_int8"`.
         device: A name of `keras_ghostnet.export.devices.DEVICES`, which picks formats and options;

@@ -11,8 +11,8 @@ import numpy as np
 
 from keras_ghostnet import builder, model_reference
 from keras_ghostnet.defaults import keras_defaults
-from keras_ghostnet.export import class_names, formats, images
-from keras_ghostnet.export.artifact_classifier import ArtifactClassifier
+from keras_ghostnet.export import class_names, images
+from keras_ghostnet.export.artifact_classifier import ArtifactClassifier, find_artifact
 from keras_ghostnet.model_input import prepare, resolve_input
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
@@ -76,7 +76,7 @@ def predict(
             a softmax; a run's folder (its best model), a `.keras` file, a name of
             `keras_ghostnet.list_models()`, taken with its ImageNet weights, or `hf://ORG/NAME` of
             the Hugging Face hub; or an artifact of `keras_ghostnet.export.export`, which runs in
-            its own runtime.
+            its own runtime. Files and folders are here or in a store.
         images: An image file, a folder of them (of any depth), or a sequence of such; or pixels,
             uint8 `(height, width, 3)` or `(n, height, width, 3)` of any size, RGB.
         top: The number of classes to name for each image, at least 1; all if there are fewer.
@@ -143,8 +143,8 @@ def _best(probabilities, labels, top):
 @contextlib.contextmanager
 def _open(model, image_size, input, trust_model):
     if not isinstance(model, keras.Model):
-        path = pathlib.Path(model)
-        if formats.is_artifact(path):
+        path = find_artifact(model)
+        if path is not None:
             if input is not None:
                 raise ValueError(
                     f"{path} is an artifact: the JSON file beside it says what it takes. Leave "

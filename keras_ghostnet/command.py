@@ -8,9 +8,9 @@ import re
 import sys
 from collections.abc import Sequence
 
+from keras_ghostnet import stores
 from keras_ghostnet.defaults import set_keras_defaults
 from keras_ghostnet.quiet import quiet
-from keras_ghostnet.stores import is_remote
 
 NAMES = ("ghostnet", "ghostnet.exe")
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it when it is imported
@@ -25,25 +25,26 @@ def path(text: str) -> str:
     Raises:
         argparse.ArgumentTypeError: If it is the address of something that is not local.
     """
+    text = text.removeprefix("file://")
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         raise argparse.ArgumentTypeError(
-            f"{text} is not a local path. Copy it here or mount it, and name that folder"
+            f"{text} is not a local path, and nothing else is taken here. Copy it here or mount it"
         )
     return os.path.expanduser(text)
 
 
 def location(text: str) -> str:
-    """The type of every argument that names images: a path, or a place in an object store."""
-    return text if is_remote(text) else path(text)
+    """The type of every option that names a file or folder, here or in a store.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is of the Hugging Face hub, which is no store.
+    """
+    return text if stores.is_remote(text) else path(text)
 
 
 def model(text: str) -> str:
-    """The type of every argument that names a model: a path, or one of the Hugging Face hub.
-
-    Raises:
-        argparse.ArgumentTypeError: If it is the address of something else that is not local.
-    """
-    return text if text.startswith("hf://") else path(text)
+    """The type of every argument that names a model: as `location`, or of the Hugging Face hub."""
+    return text if text.startswith("hf://") else location(text)
 
 
 def is_running() -> bool:

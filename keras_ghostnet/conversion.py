@@ -4,7 +4,7 @@ import os
 
 import keras
 
-from keras_ghostnet import files
+from keras_ghostnet import files, stores
 from keras_ghostnet.builder import square
 from keras_ghostnet.registry import from_spec
 from keras_ghostnet.weights import identification, keras3, transfer
@@ -20,9 +20,9 @@ def convert_weights(
     The network is detected from the file's contents: family, width or size, classes.
 
     Args:
-        path: A checkpoint in any format that `weights=` takes.
-        output: Path to write: `.keras` holds the model and its weights, `.weights.h5` the
-            weights. It is written to a temporary name and renamed.
+        path: A checkpoint in any format that `weights=` takes, here or in a store.
+        output: Path to write, here or in a store: `.keras` holds the model and its weights,
+            `.weights.h5` the weights. It is written to a temporary name and renamed.
 
     Returns:
         `(model, assignments)`: the `keras.Model` that was written, and for each of its weights
@@ -41,7 +41,7 @@ def convert_weights(
             f"Received: {output}"
         )
     folder = os.path.dirname(os.path.abspath(output))
-    if not os.path.isdir(folder):
+    if not stores.is_remote(output) and not os.path.isdir(folder):
         raise FileNotFoundError(f"There is no folder {folder} to write {output} into.")
     checkpoint = identification.identify_checkpoint(path)
     if keras3.foreign_classes(checkpoint) is not None:
@@ -69,7 +69,7 @@ def convert_weights(
             f"{path} has a part of the top, but no classifier: {', '.join(sorted(left))} would be "
             'lost. Load its backbone alone with `include_top=False, weights="..."`.'
         )
-    with files.replacing(output) as partial:
+    with stores.writable_file(output) as place, files.replacing(place) as partial:
         if suffix == ".keras":
             model.save(partial)
         else:

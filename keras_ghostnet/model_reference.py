@@ -11,7 +11,7 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from keras_ghostnet import files, specs
+from keras_ghostnet import files, specs, stores
 from keras_ghostnet.imagenet import imagenet_classes
 from keras_ghostnet.weights import hub, hub_config
 from keras_ghostnet.weights.catalog import REGISTRY, Transform
@@ -42,6 +42,7 @@ class ModelReference:
         transform: The size and crop of images that it was published with.
         trust_model: Whether its file may run code, as `model_file.load_model`.
         repository: Of the hub that it is in; None for other models.
+        fetched: Its local copy, of one in a store; None for other models.
     """
 
     text: str
@@ -50,6 +51,7 @@ class ModelReference:
     transform: Transform = dataclasses.field(default_factory=Transform)
     trust_model: bool = False
     repository: hub.Repository | None = None
+    fetched: pathlib.Path | None = None
 
     @property
     def crop(self) -> float:
@@ -68,7 +70,9 @@ class ModelReference:
 
     @property
     def origin(self) -> str | None:
-        """The model's file, an absolute path, or its published name; None of one in memory."""
+        """The model's file, an absolute path or URL, or its published name; None in memory."""
+        if stores.is_remote(self.text):
+            return _object(self.text)
         if self.text and is_path(self.text):
             return str(_file(self.text).absolute())
         return self.text or None
@@ -93,6 +97,8 @@ class ModelReference:
             if whole is None:
                 return _build(self.repository, image_size)
             path = self.repository.download(whole)
+        elif self.fetched is not None:
+            path = self.fetched
         elif is_path(self.text):
             path = _file(self.text)
         else:
@@ -108,9 +114,10 @@ def resolve_model(text: str | os.PathLike[str], trust_model: bool = False) -> Mo
     """Looks a model up, without loading it.
 
     Args:
-        text: A run's folder (its best model), a `.keras` file, in a run's folder or anywhere, a
-            name of `keras_ghostnet.list_models()`, which comes with its ImageNet weights, or
-            `hf://ORG/NAME` or `hf://ORG/NAME@REVISION` of the Hugging Face hub.
+        text: A run's folder (its best model), a `.keras` file, in a run's folder or anywhere, here
+            or in a store, from which it is downloaded; a name of `keras_ghostnet.list_models()`,
+            which comes with its ImageNet weights; or `hf://ORG/NAME` or `hf://ORG/NAME@REVISION`
+            of the Hugging Face hub.
         trust_model: Whether the file may run code, as `model_file.load_model`.
 
     Returns:
@@ -120,11 +127,14 @@ def resolve_model(text: str | os.PathLike[str], trust_model: bool = False) -> Mo
         FileNotFoundError: If there is no such file or folder.
         ImportError: If the hub's client is not installed.
         OSError: If the hub cannot be reached.
+        StoreError: If a store cannot be read.
         ValueError: If there is no such name (the message suggests the nearest), or no weights of
             it are published.
     """
     if hub.is_reference(text):
         return _of_hub(hub.open_repository(text), trust_model)
+    if stores.is_remote(text):
+        return _of_store(os.fspath(text), trust_model)
     text = os.path.expanduser(text)
     if not is_path(text):
         entry = REGISTRY.get((specs.get_spec(text).name, TAG))
@@ -136,7 +146,26 @@ def resolve_model(text: str | os.PathLike[str], trust_model: bool = False) -> Mo
             )
         labels = tuple(label for _, label in imagenet_classes())
         return ModelReference(text, labels, transform=entry.transform)
-    path = _file(text)
+    return _of_file(text, _file(text), trust_model)
+
+
+def _object(url):
+    """The URL of a model's file; that of a run's best model, of its folder's."""
+    return url if url.endswith(WHOLE) else stores.join(url, BEST)
+
+
+def _of_store(url, trust_model):
+    try:
+        path = stores.fetch(_object(url), (CONFIG, *RUN_MARKS))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"There is no model {_object(url)}. Give a .keras file, or the folder of a run that "
+            f"has finished an epoch and holds {BEST}."
+        ) from error
+    return dataclasses.replace(_of_file(url, path, trust_model), fetched=path)
+
+
+def _of_file(text, path, trust_model):
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no model {path}. Give a .keras file, the folder of a run that has finished "

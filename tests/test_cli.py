@@ -213,7 +213,19 @@ def test_what_brings_a_module_that_is_missing(module, wanted):
 
 
 PATHS = {"DIR", "FILE", "SOURCE", "IN", "OUT", "RUN", "IMAGES", "IMAGE", "CSV", "MODEL"}
-STORED = {"SOURCE": "", "IN": "make_records", "OUT": "make_records"}  # in stores, too; in commands
+STORED = {  # what may be in a store, too
+    "convert_weights": {"input", "output"},
+    "demo": {"model", "data"},
+    "evaluate": {"model", "data"},
+    "export": {"model", "out", "data", "labels"},
+    "ghostify": {"model", "out", "data"},
+    "launch": {"data", "run_dir"},
+    "make_records": {"input", "output"},
+    "predict": {"model"},
+    "quantize": {"run_dir", "data", "out"},
+    "train": {"data", "run_dir"},
+    "verify": {"folder", "data"},
+}
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
@@ -225,7 +237,8 @@ def test_paths_are_local_and_the_home_folder_is_found(command, monkeypatch):
         if action.metavar in PATHS:
             assert action.type("~/x") == "/home/somebody/x", action.dest
             assert action.type("tfds:mnist") == "tfds:mnist"
-            if STORED.get(action.metavar) in ("", command):
+            assert action.type("file:///x") == "/x"
+            if action.dest in STORED.get(command, ()):
                 assert action.type("gs://bucket/x") == "gs://bucket/x"
                 continue
             with pytest.raises(argparse.ArgumentTypeError, match="not a local path"):
@@ -233,10 +246,10 @@ def test_paths_are_local_and_the_home_folder_is_found(command, monkeypatch):
 
 
 def test_an_address_is_refused_by_the_name_of_its_option(capsys):
-    words = ("export", "model.keras", "--formats", "all", "--out=gs://bucket/exports")
+    words = ("export", "model.keras", "--formats", "all", "--out=hf://bucket/exports")
     code, _, errors = run(capsys, *words)
     assert code == 2
-    assert "argument --out: gs://bucket/exports is not a local path" in errors
+    assert "argument --out: hf://bucket/exports is not a local path" in errors
 
 
 @pytest.mark.parametrize("words", [["recipes"], ["recipes", "digits"], ["models"], ["--help"]])

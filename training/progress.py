@@ -130,7 +130,7 @@ class TrainingProgress:
 
         Args:
             metrics: As in `metrics.json`.
-            folder: The run's folder.
+            folder: The run's folder, as the user calls it.
         """
         for name, file in (("best", "model.keras"), ("last", "last.keras")):
             row = metrics[name]
@@ -138,9 +138,9 @@ class TrainingProgress:
             images = f" of {self.held_out:,} images" if self.held_out else ""
             self.say(
                 f"{name}: epoch {row['epoch']}  held-out loss {row['val_loss']:.3f}  "
-                f"top-1 {row['val_accuracy']:.2%}{top5}{images}  {folder / file}"
+                f"top-1 {row['val_accuracy']:.2%}{top5}{images}  {folder}/{file}"
             )
-        run, out = (shlex.quote(str(path)) for path in (folder, folder / "exports"))
+        run, out = map(shlex.quote, (folder, f"{folder}/exports"))
         self.say(f"Next: ghostnet export {run} --formats tflite_int8 --out {out}")
 
     def say(self, text):

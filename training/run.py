@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import json
 import os
-import pathlib
 import signal
 import threading
 import time
@@ -30,6 +29,7 @@ from keras_ghostnet.training.progress import TrainingProgress, loss_note
 from keras_ghostnet.training.recipes.class_weights import weights_of_classes
 from keras_ghostnet.training.settings import Count, Fraction, Positive, within_ranges
 from keras_ghostnet.training.step_monitor import NO_SUMS, StepMonitor
+from keras_ghostnet.training.store_folder import explained, open_run_folder
 from keras_ghostnet.training.teachers import Teacher, resolve_teacher
 
 SPLITS = ("train", "val")
@@ -66,9 +66,9 @@ def train(
     Args:
         recipe: A `Recipe`, or the name of one.
         data: A source as `keras_ghostnet.training.data.open_source` takes it.
-        run_dir: The folder. A run in it is resumed, also if its images have moved or `epochs` has
-            grown: then the learning rate follows the schedule of the longer run from there on. One
-            of another recipe or of other images is refused.
+        run_dir: The folder, here or in a store. A run in it is resumed, also if its images have
+            moved or `epochs` has grown: then the learning rate follows the schedule of the longer
+            run from there on. One of another recipe or of other images is refused.
         settings: Changes of the recipe, strings `"key=value"`.
         strategy: A name of `keras_ghostnet.training.distribution.STRATEGIES`.
         deterministic: Whether to take slower ops whose results do not vary, in the whole process:
@@ -113,7 +113,7 @@ def train(
         console=console,
     )
     metrics = run.execute()
-    run.progress.results(metrics, run.folder.path)
+    run.progress.results(metrics, run.folder.name)
     return metrics
 
 
@@ -127,6 +127,7 @@ class Run:
     """
 
     @within_ranges
+    @explained
     def __init__(
         self,
         recipe: recipes.Recipe,
@@ -155,11 +156,10 @@ class Run:
         self.strategy = distribution.strategy(strategy, self._print)
         self.chief = distribution.is_chief(self.strategy)
         distribution.check_batch(self.strategy, recipe.batch_size, recipe.accumulate)
-        folder = pathlib.Path(run_dir)
-        recipe, commits = hub_commits.pin(recipe, folder, self._say)
+        self.folder = folder = open_run_folder(run_dir, self.chief, self._say)
+        recipe, commits = hub_commits.pin(recipe, folder.path, self._say)
         self.recipe = recipe
-        self.checkpoints = Checkpoints(folder / run_folder.CHECKPOINTS, keep, self._say)
-        self.folder = run_folder.RunFolder(folder, self.chief, self._say)
+        self.checkpoints = Checkpoints(folder.path / run_folder.CHECKPOINTS, keep, folder.log)
         self.network = load_network(recipe, trust_model)
         heard = self.console if self.chief else None
         opened = functools.partial(open_sources, data, SPLITS, seed=recipe.seed, console=heard)
@@ -230,6 +230,7 @@ class Run:
 
     # -------------------------------------------------------------- the run
 
+    @explained
     def execute(self) -> dict[str, dict[str, float]]:
         """Trains to the end, from the last checkpoint if there is one; as `train` returns."""
         with self.folder.locked():
@@ -271,7 +272,7 @@ class Run:
         if float(mean) != float(step):
             raise ValueError(
                 f"The workers do not see the same checkpoints in {self.checkpoints.folder}: the "
-                "run's folder must be on a file system that all of them share."
+                "run's folder must be in a store, or on a file system that all of them share."
             )
         if state:
             before, now = self.loop.restore(state.variables), self.strategy.num_replicas_in_sync
@@ -361,6 +362,7 @@ class Run:
             self.checkpoints.save(
                 State(self.step, variables, self.described, self.history, self.sums, self.images)
             )
+            self.folder.publish()
         self.saved = time.monotonic()
 
     def _picture(self, batch):

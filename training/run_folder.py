@@ -56,10 +56,15 @@ class RunFolder:
         path: The folder; it is made when the first file is written.
         enabled: False for workers other than the chief: then nothing is written.
         log: Function of a line of text, for what the user should know.
+
+    Attributes:
+        path: The folder.
+        name: What the user calls it.
     """
 
     def __init__(self, path, enabled=True, log=print):
         self.path, self.enabled, self.log = pathlib.Path(path), enabled, log
+        self.name = str(path)
         self.drawn, self.described = float("-inf"), None
         self.writer = None
 
@@ -67,6 +72,12 @@ class RunFolder:
     def bad_examples(self):
         """Where the pipelines name what they cannot use; None for nowhere."""
         return self.path / BAD if self.enabled else None
+
+    def publish(self):
+        """Is called when a checkpoint is there: for folders that are to be seen elsewhere."""
+
+    def explain(self, error):
+        """Is called with errors of the run: for folders of which users know another name."""
 
     def require_no_results(self):
         """Refuses results whose checkpoints are gone: a run from the start would replace them.

@@ -1,5 +1,6 @@
 """Quantization-aware training of a run's model, whose file later exports find again."""
 
+import contextlib
 import dataclasses
 import datetime
 import os
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from keras_ghostnet import environment, files, model_input, model_reference
+from keras_ghostnet import environment, files, model_input, model_reference, stores
 from keras_ghostnet.console import step
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.export import (
@@ -90,17 +91,19 @@ def quantize_run(
     seed: Seed | None = None,
     trust_model: bool = False,
     console: "Console | None" = None,
-) -> tuple[pathlib.Path, list[Comparison]]:
+) -> tuple[pathlib.Path | str, list[Comparison]]:
     """Trains a run's model with int8 rounding in it, and measures what quantization costs.
 
     Beside the TFLite file a JSON file says which model it was trained from.
 
     Args:
-        run: A run's folder (its best model), or a `.keras` file in one or anywhere.
+        run: A run's folder (its best model), or a `.keras` file in one or anywhere, here or in a
+            store.
         data: As `keras_ghostnet.training.data.open_source`; the training split trains, augmented
             as in the run, and the held-out split compares: the images, and the figures, are those
             of `keras_ghostnet.export.export`.
-        out: The file to write; None takes `model_int8_qat.tflite` in the model's folder.
+        out: The file to write, here or in a store; None takes `model_int8_qat.tflite` in the
+            model's folder.
         epochs, steps, learning_rate, distillation, io: As `quantize_aware`.
         batch_size: Images at a time.
         image_size, input: As `keras_ghostnet.export.export`.
@@ -110,8 +113,8 @@ def quantize_run(
         console: Shows progress; None prints nothing.
 
     Returns:
-        The path of the file, and a `Comparison` of the float model, int8 after training (PTQ) and
-        quantization-aware training (QAT).
+        The path of the file, or its URL, and a `Comparison` of the float model, int8 after
+        training (PTQ) and quantization-aware training (QAT).
 
     Raises:
         FileNotFoundError: If there is no such model or source.
@@ -120,9 +123,10 @@ def quantize_run(
     """
     if console is not None:
         console.file = console.file  # standard output as it is now: below it is held back
-    with quiet(unless=()):
+    with quiet(unless=()), contextlib.ExitStack() as stack:
         reference = model_reference.resolve_model(run, trust_model)
-        path = pathlib.Path(out) if out else _folder(run) / FILE
+        place = out or _place(run)
+        path = stack.enter_context(stores.writable_file(place))
         files.require_place(path)
         model = reference.load(image_size)
         if is_of_pixels(model):
@@ -159,7 +163,7 @@ def quantize_run(
         with step(console, "Comparing on the held-out images") as done:
             comparisons = _compare(model, kind, path, calibration, sample.held_out)
             done(f"compared on {sample.held_out.composition}")
-    return path, comparisons
+    return str(place) if stores.is_remote(place) else path, comparisons
 
 
 def find_trained_file(run: Path, model: keras.Model) -> pathlib.Path | None:
@@ -172,7 +176,10 @@ def find_trained_file(run: Path, model: keras.Model) -> pathlib.Path | None:
     Returns:
         The path; None if there is none, it was trained from other weights, or it was changed.
     """
-    path = _folder(run) / FILE
+    try:
+        path = stores.local(_place(run), [sidecar.path_of(FILE).name])
+    except FileNotFoundError:  # in a store
+        return None
     beside = sidecar.path_of(path)
     if not (path.is_file() and beside.is_file()):
         return None
@@ -233,9 +240,13 @@ def open_training(data, size, recipe, kind=model_input.NORMALIZED):
     )
 
 
-def _folder(run):
+def _place(run):
+    """Where the file is if nothing else is said: in the model's folder, here or in a store."""
+    if stores.is_remote(run):
+        model = model_reference.ModelReference(str(run)).origin
+        return stores.join(model.rpartition("/")[0], FILE)
     path = pathlib.Path(run)
-    return path if path.is_dir() else path.parent
+    return (path if path.is_dir() else path.parent) / FILE
 
 
 def _save(quantized, path, model, io):

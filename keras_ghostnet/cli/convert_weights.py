@@ -4,12 +4,12 @@ IN may be .safetensors, .pth, .pdparams, Keras-2 .h5, .weights.h5 or .keras; the
 detected from its contents. OUT ends in .keras (model and weights) or .weights.h5 (weights).
 """
 
-from keras_ghostnet.command import path, start_backend
+from keras_ghostnet.command import location, start_backend
 
 
 def arguments(parser):
-    parser.add_argument("input", type=path, metavar="IN", help="checkpoint to read")
-    parser.add_argument("output", type=path, metavar="OUT", help="file to write")
+    parser.add_argument("input", type=location, metavar="IN", help="checkpoint to read")
+    parser.add_argument("output", type=location, metavar="OUT", help="file to write")
 
 
 def run(args):

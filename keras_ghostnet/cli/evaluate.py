@@ -1,8 +1,8 @@
 """Evaluate a model on a source: loss, top-1 and top-5, every image once.
 
-MODEL is a run's folder (its best model), a .keras file, a name of `ghostnet models`, which is taken
-with its ImageNet weights, or hf://ORG/NAME of the Hugging Face hub. SOURCE is as for `ghostnet
-train`.
+MODEL is a run's folder (its best model), a .keras file, both here or in a store, a name of
+`ghostnet models`, which is taken with its ImageNet weights, or hf://ORG/NAME of the Hugging Face
+hub. SOURCE is as for `ghostnet train`.
 """
 
 import json

@@ -1,9 +1,9 @@
 """Export a model for devices and servers, each artifact verified against it.
 
-MODEL is a run's folder (its best model), a .keras file, a name of `ghostnet models`, which is taken
-with its ImageNet weights, or hf://ORG/NAME of the Hugging Face hub. SOURCE is as for `ghostnet
-train`: calibration takes images of its training split, verification those held out. Beside every
-artifact a JSON file says what it is.
+MODEL is a run's folder (its best model), a .keras file, both here or in a store, a name of
+`ghostnet models`, which is taken with its ImageNet weights, or hf://ORG/NAME of the Hugging Face
+hub. SOURCE is as for `ghostnet train`: calibration takes images of its training split, verification
+those held out. Beside every artifact a JSON file says what it is.
 """
 
 import shlex
@@ -29,7 +29,11 @@ def arguments(parser):
         help="names; all: those whose packages are installed",
     )
     parser.add_argument(
-        "--out", required=True, type=path, metavar="DIR", help="folder for the artifacts"
+        "--out",
+        required=True,
+        type=location,
+        metavar="DIR",
+        help="folder for the artifacts, here or in a store",
     )
     parser.add_argument(
         "--data", type=location, metavar="SOURCE", help="images (default: the run's own)"
@@ -42,7 +46,7 @@ def arguments(parser):
     )
     parser.add_argument(
         "--labels",
-        type=path,
+        type=location,
         metavar="FILE",
         help="the classes' names, one per line (default: the run's)",
     )

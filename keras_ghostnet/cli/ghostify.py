@@ -1,17 +1,18 @@
 """Put ghost modules in the place of a network's convolutions.
 
-MODEL is a .keras file or a run's folder (its best model) of a network with plain convolutions. With
-SOURCE, as for `ghostnet train`, the ghost modules get a warm start from the trained convolutions;
-without, random weights. The table shows what each convolution cost before and costs now, or why it
-is left as it is. Train FILE afterwards: ghostnet train --recipe fine_tuning --set model=FILE
+MODEL is a .keras file or a run's folder (its best model) of a network with plain convolutions; it
+and FILE are here or in a store. With SOURCE, as for `ghostnet train`, the ghost modules get a warm
+start from the trained convolutions; without, random weights. The table shows what each convolution
+cost before and costs now, or why it is left as it is. Train FILE afterwards:
+ghostnet train --recipe fine_tuning --set model=FILE
 """
 
 import os
 import shlex
 
-from keras_ghostnet import files
+from keras_ghostnet import files, stores
 from keras_ghostnet.cli.options import add_image_options, add_trust_model, names
-from keras_ghostnet.command import location, path, start_backend
+from keras_ghostnet.command import location, start_backend
 from keras_ghostnet.model_reference import is_path, resolve_model
 
 IMAGES, PIXELS = 200, 4_000_000  # of the warm start, at most, unless the user says otherwise
@@ -19,9 +20,9 @@ LEAST = 16
 
 
 def arguments(parser):
-    parser.add_argument("model", type=path, metavar="MODEL", help="the network, see above")
+    parser.add_argument("model", type=location, metavar="MODEL", help="the network, see above")
     parser.add_argument(
-        "--out", required=True, type=path, metavar="FILE", help=".keras file to write"
+        "--out", required=True, type=location, metavar="FILE", help=".keras file to write"
     )
     parser.add_argument(
         "--data", type=location, metavar="SOURCE", help="images for the warm start, see above"
@@ -69,7 +70,8 @@ def run(args):
         )
     if args.images is not None and args.images < 1:
         raise ValueError(f"--images must be 1 or more. Received: {args.images}")
-    files.require_place(args.out)
+    if not stores.is_remote(args.out):
+        files.require_place(args.out)
     if os.path.realpath(args.out) == os.path.realpath(reference.origin):
         raise ValueError(f"--out would replace the network itself, {args.out}. Name another file.")
     start_backend()
@@ -94,7 +96,7 @@ def run(args):
         table = _table(ghost_costs(model, ghost))
     except ValueError as error:  # of layers that nothing is known of, it works nevertheless
         table = f"No table: {error}"
-    with files.replacing(args.out) as partial:
+    with stores.writable_file(args.out) as place, files.replacing(place) as partial:
         ghost.save(partial)
     console.print(table)
     start = "a warm start" if args.data else "random weights"

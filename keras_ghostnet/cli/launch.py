@@ -29,7 +29,7 @@ def arguments(parser):
     parser.add_argument(
         "--run-dir",
         required=True,
-        type=path,
+        type=location,
         metavar="DIR",
         help="folder for all results, as they see it",
     )

@@ -2,12 +2,13 @@
 
 MODEL is a run's folder (its best model), a .keras file, a name of `ghostnet models`, which is taken
 with its ImageNet weights, hf://ORG/NAME of the Hugging Face hub, or what `ghostnet export` wrote: a
-.tflite or .onnx file or the folder of a SavedModel's version, run in its own runtime. IMAGE is a
-file, or a folder of any depth.
+.tflite or .onnx file or the folder of a SavedModel's version, run in its own runtime. Files and
+folders may be in a store. IMAGE is a file, or a folder of any depth.
 """
 
 import os
 
+from keras_ghostnet import stores
 from keras_ghostnet.cli.options import add_image_options, add_trust_model
 from keras_ghostnet.command import model, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
@@ -40,7 +41,8 @@ def arguments(parser):
 def run(args):
     from keras_ghostnet.console import new_console
 
-    if not os.path.exists(args.model):  # else it may be an artifact
+    # What is there, or in a store, may be an artifact.
+    if not os.path.exists(args.model) and not stores.is_remote(args.model):
         try:
             # Whatever is no model is refused before Keras is imported.
             args.model = resolve_model(args.model).text

@@ -1,23 +1,24 @@
 """Fine-tune a network with int8 rounding in it, and write a full-integer TFLite file.
 
-RUN is a run's folder (its best model) or a .keras file, in one or anywhere. SOURCE is as for
-`ghostnet train`; on its held-out images the float model, int8 after training (PTQ) and
-quantization-aware training (QAT) are compared, as `ghostnet export` verifies them: on 400 at most.
+RUN is a run's folder (its best model) or a .keras file, in one or anywhere, here or in a store.
+SOURCE is as for `ghostnet train`; on its held-out images the float model, int8 after training (PTQ)
+and quantization-aware training (QAT) are compared, as `ghostnet export` verifies them: on 400 at
+most.
 """
 
 from keras_ghostnet.cli.options import add_image_options, add_trust_model
-from keras_ghostnet.command import location, path, start_backend
+from keras_ghostnet.command import location, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
 
 def arguments(parser):
-    parser.add_argument("run_dir", type=path, metavar="RUN", help="what to quantize, see above")
+    parser.add_argument("run_dir", type=location, metavar="RUN", help="what to quantize, see above")
     parser.add_argument(
         "--data", required=True, type=location, metavar="SOURCE", help="images, see above"
     )
     parser.add_argument(
         "--out",
-        type=path,
+        type=location,
         metavar="FILE",
         help="file to write (default: model_int8_qat.tflite beside the model)",
     )

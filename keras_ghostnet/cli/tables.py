@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -90,13 +91,14 @@ def notes_of(results: Iterable[ArtifactResult]) -> list[str]:
 
 
 def _cells(result: ArtifactResult) -> list[str]:
-    path = result.path
-    size = f"{files.size(path) / 1e6:.2f} MB" if path is not None and path.exists() else "-"
-    figures = result.verification
+    path, size = result.path, result.bytes
+    if isinstance(path, pathlib.Path) and path.exists():
+        size = files.size(path)
+    shown, figures = "-" if size is None else f"{size / 1e6:.2f} MB", result.verification
     if figures is None:
-        return [size, "-", "-", "-", "-"]
+        return [shown, "-", "-", "-", "-"]
     return [
-        size,
+        shown,
         "-" if figures.accuracy is None else f"{figures.accuracy:.2%}",
         f"{figures.agreement:.2%}",
         f"{figures.max_error:.2g} {SIGMA}",

@@ -5,10 +5,10 @@ out), a folder of TFRecords that `ghostnet make-records` wrote, tfds:NAME, or di
 """
 
 import contextlib
-import pathlib
 
+from keras_ghostnet import stores
 from keras_ghostnet.cli.options import add_trust_model
-from keras_ghostnet.command import location, path, start_backend
+from keras_ghostnet.command import location, start_backend
 from keras_ghostnet.quiet import quiet
 
 STOPPED, LOST = 130, 75  # exit codes: as shells have it; EX_TEMPFAIL, for which engines start again
@@ -20,7 +20,11 @@ def arguments(parser):
         "--data", required=True, type=location, metavar="SOURCE", help="images, see above"
     )
     parser.add_argument(
-        "--run-dir", required=True, type=path, metavar="DIR", help="folder for all results"
+        "--run-dir",
+        required=True,
+        type=location,
+        metavar="DIR",
+        help="folder for all results, here or in a store: s3://BUCKET/RUN",
     )
     parser.add_argument(
         "--set",
@@ -99,13 +103,16 @@ def run(args):
     except ConnectionError as error:  # another worker is gone, or never came
         print_error(error)
         return LOST
+    except stores.StoreError as error:
+        print_error(error)
+        return LOST if error.is_temporary else 1
 
 
 def _teacher(text):
     """A context manager: the teacher, if it is an exported file; else None."""
     if text is None:
         return contextlib.nullcontext()
-    from keras_ghostnet.export import formats, open_teacher
+    from keras_ghostnet.export import artifact_classifier, open_teacher
 
-    is_artifact = formats.is_artifact(pathlib.Path(text))
-    return open_teacher(text) if is_artifact else contextlib.nullcontext()
+    artifact = artifact_classifier.find_artifact(text)
+    return contextlib.nullcontext() if artifact is None else open_teacher(text)

@@ -1,7 +1,8 @@
 """Verify the artifacts of a folder again, each in its own runtime.
 
-DIR is where `ghostnet export` put them, with their model and the JSON files beside them. They are
-run on the same held-out images, or on those of SOURCE, which is as for `ghostnet train`.
+DIR is where `ghostnet export` put them, here or in a store, with their model and the JSON files
+beside them. They are run on the same held-out images, or on those of SOURCE, which is as for
+`ghostnet train`.
 
 With --layers, int8 artifacts are compared with their float models layer by layer, the worst first;
 DIR may then be one of them. `ghostnet export --keep-float` leaves such layers in float.
@@ -10,16 +11,17 @@ DIR may then be one of them. `ghostnet export --keep-float` leaves such layers i
 import os
 import pathlib
 
+from keras_ghostnet import stores
 from keras_ghostnet.cli.export import report
 from keras_ghostnet.cli.options import add_trust_model
-from keras_ghostnet.command import location, path, start_backend
+from keras_ghostnet.command import location, start_backend
 
 WORST = 20  # layers that are listed
 INT8 = ("tflite_int8", "onnx_int8")  # with what is trained
 
 
 def arguments(parser):
-    parser.add_argument("folder", type=path, metavar="DIR", help="what to verify, see above")
+    parser.add_argument("folder", type=location, metavar="DIR", help="what to verify, see above")
     parser.add_argument(
         "--data", type=location, metavar="SOURCE", help="images (default: the export's)"
     )
@@ -37,6 +39,7 @@ def arguments(parser):
 def run(args):
     from keras_ghostnet.console import new_console
 
+    args.folder = stores.local(args.folder)
     if args.layers is not None:
         return _list_layers(args, new_console())
     if not os.path.isdir(args.folder):

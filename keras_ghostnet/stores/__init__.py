@@ -1,28 +1,8 @@
-"""Object stores: paths such as `s3://BUCKET/KEY`, through fsspec and its libraries."""
+"""Object stores: paths such as `s3://BUCKET/KEY`, through fsspec and its libraries.
 
-from keras_ghostnet.stores.access import (
-    StoreError,
-    explained,
-    filesystem,
-    is_remote,
-    join,
-    require_writable,
-)
-from keras_ghostnet.stores.errors import explain
-from keras_ghostnet.stores.folders import DamagedError, fetch
-from keras_ghostnet.stores.mirrors import Mirror, mirrored, writable_file
+Names are imported when they are first used; `__init__.pyi` lists them.
+"""
 
-__all__ = [
-    "DamagedError",
-    "Mirror",
-    "StoreError",
-    "explain",
-    "explained",
-    "fetch",
-    "filesystem",
-    "is_remote",
-    "join",
-    "mirrored",
-    "require_writable",
-    "writable_file",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

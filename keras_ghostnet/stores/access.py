@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 from keras_ghostnet import extras
 from keras_ghostnet.stores.errors import MISSING, NO_BUCKET, StoreError, codes, explain
+from keras_ghostnet.stores.urls import URL, join
 
-URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
-NOT_STORES = ("hf", "file", "local")
 # What brings the file system of a scheme, where it is no part of fsspec.
 PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "hdfs": "pyarrow"}
 BUCKETS = ("s3", "s3a", "gs", "gcs")  # whose first part has to be there
@@ -26,17 +24,6 @@ ATTEMPTS = 5  # of a request, with growing pauses: half a minute at most
 CONNECT_SECONDS, READ_SECONDS = 10, 30  # without an answer, without a byte
 CONNECTIONS = 256  # at once, as training reads many small objects; the libraries' own limit is 10
 PROBE = b"Written by keras_ghostnet to see whether it can write here.\n"
-
-
-def is_remote(path: object) -> bool:
-    """Whether a path is in a store: a URL, but neither a local file's nor the hub's."""
-    match = URL.match(path) if isinstance(path, str) else None
-    return match is not None and match[1].lower() not in NOT_STORES
-
-
-def join(url: str, *names: str) -> str:
-    """The URL of what lies below another."""
-    return "/".join((url.rstrip("/"), *names))
 
 
 def filesystem(url: str) -> tuple[Any, str]:

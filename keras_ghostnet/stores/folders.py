@@ -15,8 +15,10 @@ from typing import Any
 
 from keras_ghostnet import files
 from keras_ghostnet.stores import manifest
-from keras_ghostnet.stores.access import StoreError, explained, filesystem, join
+from keras_ghostnet.stores.access import explained, filesystem
+from keras_ghostnet.stores.errors import StoreError
 from keras_ghostnet.stores.manifest import Entry, Manifest
+from keras_ghostnet.stores.urls import is_remote, join
 
 THREADS = 8  # transfers at a time
 MOST = 10_000  # objects of a folder without manifest
@@ -191,6 +193,11 @@ def fetch(url: str, beside: Iterable[str] = ()) -> pathlib.Path:
             if attempt == 2 or folder.manifest == read_manifest(folder.url)[0]:
                 raise
     raise AssertionError
+
+
+def local(path: str | os.PathLike[str], beside: Iterable[str] = ()) -> pathlib.Path:
+    """A file or folder on this machine: `fetch` of one in a store, any other path as it is."""
+    return fetch(str(path), beside) if is_remote(path) else pathlib.Path(path)
 
 
 def _cached(folder, wanted):

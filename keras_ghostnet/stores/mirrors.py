@@ -6,19 +6,16 @@ import contextlib
 import os
 import pathlib
 import uuid
+import weakref
 from collections.abc import Callable, Iterator
 
 from keras_ghostnet import files
 from keras_ghostnet.stores import folders, publishing
-from keras_ghostnet.stores.access import (
-    StoreError,
-    explained,
-    filesystem,
-    is_remote,
-    require_writable,
-)
+from keras_ghostnet.stores.access import explained, filesystem, require_writable
+from keras_ghostnet.stores.errors import StoreError
 from keras_ghostnet.stores.folders import Folder
 from keras_ghostnet.stores.publishing import Publisher
+from keras_ghostnet.stores.urls import is_remote
 
 PULLS = 3  # of a folder that changes meanwhile
 
@@ -34,7 +31,8 @@ class Mirror:
         log: Function of a line of text, for what the user should know.
 
     Attributes:
-        folder: The local one, of this process; `close` removes it.
+        folder: The local one, of this process.
+        close: Function without arguments that removes it; is called at the end at the latest.
 
     Raises:
         StoreError: If the store cannot be read.
@@ -44,13 +42,10 @@ class Mirror:
     def __init__(self, url: str, log: Callable[[str], None] = print):
         self.url, self.log = url.rstrip("/"), log
         self._base = _temporary()
+        self.close = weakref.finalize(self, files.remove, self._base)
         self.folder = self._base / files.file_name(self.url.rpartition("/")[2])
-        try:
-            found, version, damaged = self._pull()
-        except BaseException:
-            self.close()
-            raise
-        self.publisher = Publisher(self.url, self.folder, found, version, damaged, log)
+        found, version, damaged = self._pull()
+        self.publisher = Publisher(self.url, self.folder, found, version, damaged, log=log)
 
     def _pull(self):
         for attempt in range(PULLS):
@@ -114,16 +109,13 @@ class Mirror:
         place = files.cache("stores") / "unpublished" / self._base.name.lstrip(".")
         place.parent.mkdir(parents=True, exist_ok=True)
         os.replace(self._base, place)
+        self.close.detach()
         return StoreError(
             f"{error} What could not be published is kept in {place / self.folder.name}.",
             is_temporary=error.is_temporary,
             is_conflict=error.is_conflict,
             is_denied=error.is_denied,
         )
-
-    def close(self) -> None:
-        """Removes the local folder."""
-        files.remove(self._base)
 
     def shown(self, text: str) -> str:
         """A message with the store's URL for the local folder."""
@@ -135,12 +127,16 @@ class Mirror:
         try:
             yield
         except Exception as error:
-            error.args = tuple(
-                self.shown(each) if isinstance(each, str) else each for each in error.args
-            )
-            if isinstance(error, OSError) and isinstance(error.filename, str):
-                error.filename = self.shown(error.filename)
+            self.explain(error)
             raise
+
+    def explain(self, error: Exception) -> None:
+        """Lets an error name the store's URL instead of the local folder."""
+        error.args = tuple(
+            self.shown(each) if isinstance(each, str) else each for each in error.args
+        )
+        if isinstance(error, OSError) and isinstance(error.filename, str):
+            error.filename = self.shown(error.filename)
 
 
 @contextlib.contextmanager
@@ -177,27 +173,31 @@ def mirrored(
 
 @contextlib.contextmanager
 def writable_file(path: str | os.PathLike[str], option: str = "--out") -> Iterator[pathlib.Path]:
-    """A local name to write one file to; if it stands for an object of a store, it is put there.
+    """A local name to write a file to; if it stands for an object of a store, it is put there.
+
+    What the body writes beside it is put there afterwards, such as a file that describes it.
 
     Args:
         path: A file, here or in a store.
         option: What names another on the command line.
 
     Raises:
-        StoreError: If the store cannot be written to; before the body if possible.
-        ValueError: If it belongs to a run or to artifacts.
+        StoreError: If the store cannot be written to, or another process writes to its folder;
+            before the body if possible.
     """
     if not is_remote(path):
         yield pathlib.Path(path)
         return
-    url = str(path)
-    publishing.require_apart(url)
-    require_writable(url.rpartition("/")[0], option)
+    folder, _, name = str(path).rpartition("/")
+    publishing.require_unclaimed(folder, folders.read_manifest(folder)[0])
+    require_writable(folder, option)
     base = _temporary()
     try:
-        local = base / files.file_name(url.rpartition("/")[2])
-        yield local
-        publishing.put_file(local, url)
+        yield base / files.file_name(name)
+        names = sorted(
+            (each.name for each in base.iterdir()), key=lambda each: (each != name, each)
+        )
+        publishing.put_files(base, names, folder)
     finally:
         files.remove(base)
 

@@ -30,7 +30,8 @@ from collections.abc import Callable, Iterable
 
 from keras_ghostnet import files
 from keras_ghostnet.stores import manifest
-from keras_ghostnet.stores.access import StoreError, explained, filesystem, join
+from keras_ghostnet.stores.access import explained, filesystem
+from keras_ghostnet.stores.errors import StoreError
 from keras_ghostnet.stores.folders import (
     in_parallel,
     read_manifest,
@@ -38,6 +39,7 @@ from keras_ghostnet.stores.folders import (
     version_of,
 )
 from keras_ghostnet.stores.manifest import CHANGED, Entry, Manifest
+from keras_ghostnet.stores.urls import join
 
 PENDING = ".pending.json"
 LEFT_OUT = (".partial-", ".previous-", ".lock")  # of local names
@@ -55,6 +57,7 @@ class Publisher:
         found: The manifest that the local folder was made from, None without one.
         version: Of its object.
         damaged: Names of files that are not as the manifest says: they count as not there.
+        is_partial: Whether the local folder holds but some of the files: the others stay.
         log: Function of a line of text, for what the user should know.
     """
 
@@ -65,10 +68,11 @@ class Publisher:
         found: Manifest | None,
         version: str | None,
         damaged: Iterable[str] = (),
+        is_partial: bool = False,
         log: Callable[[str], None] = print,
     ):
         self.url, self.local, self.log = url.rstrip("/"), local, log
-        self.damaged = set(damaged)
+        self.damaged, self.is_partial = set(damaged), is_partial
         known = found.files.items() if found else ()
         self.files = {name: entry for name, entry in known if name not in self.damaged}
         self.previous = found.writer if found else None
@@ -136,7 +140,8 @@ class Publisher:
         """All local entries, the names of those that are new or changed, and the names gone."""
         found = self._scan()
         names = [name for name in found if not _holds_same(self.files.get(name), found[name])]
-        return found, names, (self.files.keys() | self.damaged) - found.keys()
+        gone = set() if self.is_partial else (self.files.keys() | self.damaged) - found.keys()
+        return found, names, gone
 
     def _scan(self):
         """Entries of the local files; those that have not changed since are not read again."""
@@ -278,18 +283,47 @@ def _local_files(folder: pathlib.Path) -> Iterable[pathlib.Path]:
                 yield path
 
 
-def put_file(path: pathlib.Path, url: str) -> None:
-    """Puts one local file into a store, whole or not at all.
+def put_files(folder: pathlib.Path, names: Iterable[str], url: str) -> None:
+    """Puts files into a folder of a store, beside what is there.
+
+    Each appears whole or not at all, one after the other; if the folder has a manifest, all do at
+    once.
 
     Args:
-        path: The file.
-        url: The object. It must belong to no folder with a manifest, which would not fit any more.
+        folder: The local folder that holds them, and nothing else.
+        names: Their names, in the order in which they are put.
+        url: The folder in the store.
 
     Raises:
-        StoreError: If it cannot be written.
-        ValueError: If it belongs to a run or to artifacts.
+        StoreError: If they cannot be written, or another process writes there.
     """
-    require_apart(url)
+    found, version = read_manifest(url)
+    if found is None:
+        for name in names:
+            _put_whole(folder / name, join(url, name))
+        return
+    require_unclaimed(url, found)
+    publisher = Publisher(url, folder, found, version, is_partial=True)
+    publisher.claim()
+    publisher.publish()
+    publisher.release()
+
+
+def require_unclaimed(url: str, found: Manifest | None) -> None:
+    """Refuses a folder that another process writes to, as training does.
+
+    Raises:
+        StoreError: If there is one.
+    """
+    if found is not None and found.writer is not None:
+        raise StoreError(
+            f"{url} is being written by process {found.writer.get('process', '?')} since "
+            f"{found.writer.get('since', '?')}, or was when that was killed. Choose another "
+            "folder, wait for it, or resume it."
+        )
+
+
+def _put_whole(path, url):
     system, key = filesystem(url)
     with explained(url, "written"):
         if url.partition("://")[0].lower() in WHOLE:
@@ -297,23 +331,9 @@ def put_file(path: pathlib.Path, url: str) -> None:
             return
         partial = f"{key}.partial-{uuid.uuid4().hex}"  # a file system, which shows half a file
         try:
+            system.makedirs(key.rpartition("/")[0], exist_ok=True)
             system.put_file(str(path), partial)
             system.mv(partial, key)
         finally:
             with contextlib.suppress(Exception):
                 system.rm_file(partial)
-
-
-def require_apart(url: str) -> None:
-    """Refuses an object that a folder's manifest lists.
-
-    Raises:
-        ValueError: If there is one.
-        StoreError: If that cannot be read.
-    """
-    folder, _, name = url.rpartition("/")
-    found, _ = read_manifest(folder)
-    if found is not None and name in found.files:
-        raise ValueError(
-            f"{url} belongs to a run or to artifacts, whose manifest lists it. Choose another name."
-        )

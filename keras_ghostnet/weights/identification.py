@@ -1,10 +1,11 @@
 """A checkpoint and what it was identified as: which network, which layout, how many classes."""
 
+import contextlib
 import dataclasses
 import os
 import re
 
-from keras_ghostnet import specs
+from keras_ghostnet import specs, stores
 from keras_ghostnet.weights import catalog, keras3, layouts, paddle, shapes
 from keras_ghostnet.weights.readers import read_checkpoint
 from keras_ghostnet.weights.readers.checkpoint import is_floating
@@ -17,6 +18,7 @@ FOLDER_FILES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+INDICES = (".index.json", ".weights.json")  # of checkpoints in several files
 
 # By the last part of their names, with the kinds of NumPy types that they come in.
 COUNTERS = {
@@ -94,6 +96,8 @@ def open_weights(weights, spec):
             "`weights` must be None, a tag of the registry or the path of a file. "
             f"Received: {weights!r} of type {type(weights).__name__}."
         )
+    if stores.is_remote(weights):
+        return identify_checkpoint(weights)
     path = os.path.expanduser(os.fspath(weights))
     if not os.path.exists(path):
         if os.sep in path or os.path.splitext(path)[1]:
@@ -111,6 +115,7 @@ def identify_checkpoint(path: str | os.PathLike[str]) -> IdentifiedCheckpoint:
     Args:
         path: A file in any of the formats of `keras_ghostnet.weights.readers`, or a folder with
             one: a training run's, of which the best model is taken, or a downloaded repository.
+            Here or in a store, from which it is downloaded.
 
     Returns:
         An `IdentifiedCheckpoint`.
@@ -119,7 +124,9 @@ def identify_checkpoint(path: str | os.PathLike[str]) -> IdentifiedCheckpoint:
         ValueError: If the file is damaged, holds something other than arrays, or no GhostNet.
         OSError: If the file cannot be read.
     """
-    if os.path.isdir(path):
+    if stores.is_remote(path):
+        path = _fetch(os.fspath(path))
+    elif os.path.isdir(path):
         path = _file_in(path)
     checkpoint = read_checkpoint(path)
     tensors = {
@@ -181,6 +188,21 @@ def _file_in(folder):
     raise FileNotFoundError(
         f"The folder {folder} holds no weights: there is neither {FOLDER_FILES[0]}, of a training "
         f"run that has finished an epoch, nor {' or '.join(FOLDER_FILES[1:])}. Give the file."
+    )
+
+
+def _fetch(url):
+    """The local copy of a checkpoint in a store, whose shards are beside its index."""
+    if url.endswith(INDICES):
+        return stores.fetch(url.rpartition("/")[0]) / url.rpartition("/")[2]
+    if os.path.splitext(url)[1]:
+        return stores.fetch(url)
+    for name in FOLDER_FILES:
+        with contextlib.suppress(FileNotFoundError):
+            return _fetch(stores.join(url, name))
+    raise FileNotFoundError(
+        f"{url} holds no weights: neither {FOLDER_FILES[0]}, of a training run that has finished "
+        f"an epoch, nor {' or '.join(FOLDER_FILES[1:])}. Give the file."
     )
 
 

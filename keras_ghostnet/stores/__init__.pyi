@@ -1,0 +1,23 @@
+from .access import explained, filesystem, require_writable
+from .errors import StoreError, explain
+from .folders import DamagedError, fetch, local
+from .mirrors import Mirror, mirrored, writable_file
+from .publishing import put_files
+from .urls import is_remote, join
+
+__all__ = [
+    "DamagedError",
+    "Mirror",
+    "StoreError",
+    "explain",
+    "explained",
+    "fetch",
+    "filesystem",
+    "is_remote",
+    "join",
+    "local",
+    "mirrored",
+    "put_files",
+    "require_writable",
+    "writable_file",
+]

@@ -1,0 +1,216 @@
+"""What commands read from a store and write to it: models, weights, artifacts, single files."""
+
+import contextlib
+import io
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_ghostnet
+from keras_ghostnet import cli, stores
+from keras_ghostnet.benchmark.networks.random_weights import random_images, settle_batch_norms
+from keras_ghostnet.model_reference import resolve_model
+from tests.short_networks import short_networks
+from tests.stores.server import Fault
+from tests.training import runs
+
+pytestmark = pytest.mark.stores
+LABELS = ["class00", "class01"]
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    """The folder of a run: a short GhostNet of two classes for images of 32 pixels."""
+    folder = tmp_path_factory.mktemp("stores") / "run"
+    folder.mkdir()
+    keras.utils.set_random_seed(0)
+    with short_networks():
+        model = keras_ghostnet.GhostNet(0.5, classes=2, input_shape=(32, 32, 3))
+    settle_batch_norms(model, random_images(8, 32, 32))
+    model.save(folder / "model.keras")
+    (folder / "config.json").write_text(
+        json.dumps({"run": {"crop": 0.9, "seed": 0, "image_size": 32}, "classes": LABELS})
+    )
+    (folder / "metrics.csv").write_text("epoch\n1\n")
+    (folder / "large").write_bytes(bytes(1 << 20))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return runs.write_photos(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture
+def url(store, run_dir):
+    """The same run, published."""
+    url = f"{store.url}/runs/one"
+    with stores.mirrored(url) as folder:
+        for path in run_dir.iterdir():
+            (folder / path.name).write_bytes(path.read_bytes())
+    store.requests.clear()
+    return url
+
+
+def ghostnet(*words):
+    """Carries a command out in this process: exit code, and what it printed."""
+    printed, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors):
+        code = cli.main(cli.parse(["ghostnet", *map(str, words)]))
+    return code, printed.getvalue(), errors.getvalue()
+
+
+def test_a_run_is_a_model(store, url, run_dir):
+    reference = resolve_model(url)
+    assert (reference.labels, reference.crop) == (tuple(LABELS), 0.9)
+    assert reference.origin == f"{url}/model.keras"
+    assert not store.asked("large")  # of a run, what a model needs
+    images = np.random.default_rng(0).random((2, 32, 32, 3), "float32")
+    expected = keras.models.load_model(run_dir / "model.keras").predict(images, verbose=0)
+    np.testing.assert_array_equal(reference.load().predict(images, verbose=0), expected)
+    store.requests.clear()
+    assert resolve_model(f"{url}/model.keras").labels == tuple(LABELS)
+    assert not [path for method, path, _ in store.requests if path.endswith("model.keras")]
+
+
+def test_weights(store, url, run_dir):
+    with short_networks():
+        for place in (url, f"{url}/model.keras"):
+            model = keras_ghostnet.GhostNet(0.5, classes=2, input_shape=(32, 32, 3), weights=place)
+            expected = keras.models.load_model(run_dir / "model.keras").get_weights()
+            for ours, theirs in zip(model.get_weights(), expected, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_evaluate(url, run_dir, photos):
+    code, printed, errors = ghostnet("evaluate", url, "--data", photos)
+    assert (code, errors) == (0, "")
+    assert (
+        printed.splitlines()[-1]
+        == ghostnet("evaluate", run_dir, "--data", photos)[1].splitlines()[-1]
+    )
+
+
+def test_export_verify_and_predict(store, url, photos, tmp_path):
+    out = f"{store.url}/exports"
+    formats = "tflite_fp32,saved_model"
+    words = ("export", url, "--formats", formats, "--out", out, "--data", photos)
+    code, printed, errors = ghostnet(*words)
+    assert (code, errors) == (0, ""), printed
+    assert "stores/mirrors" not in printed
+    assert " MB" in printed
+    name = resolve_model(url).load().name
+    assert f"Next: ghostnet predict {out}/{name}" in printed
+    found = {path.removeprefix(out.removeprefix("s3://")) for path in store.files.find(out)}
+    assert {f"/{name}.keras", f"/{name}_fp32.tflite", f"/{name}/1/saved_model.pb"} <= found
+    sidecar = json.loads(store.files.cat(f"{out}/{name}_fp32.tflite.json"))
+    assert sidecar["source"]["origin"] == f"{url}/model.keras"
+
+    code, printed, errors = ghostnet("verify", out)
+    assert (code, errors) == (0, ""), printed
+    image = next(photos.rglob("*.png"))
+    expected = ghostnet("predict", url, image)[1]
+    for artifact in (f"{out}/{name}_fp32.tflite", f"{out}/{name}/1"):
+        code, printed, errors = ghostnet("predict", artifact, image)
+        assert (code, errors, printed) == (0, "", expected)
+
+    code, printed, errors = ghostnet(*words)  # replaced, and a version more
+    assert (code, errors) == (0, "")
+    assert store.files.exists(f"{out}/{name}/2/saved_model.pb")
+
+    store.files.pipe(f"{out}/{name}_fp32.tflite", b"damaged")
+    code, _, errors = ghostnet("verify", out)
+    assert code == 1
+    assert "is damaged" in errors
+
+
+def test_quantize(store, url, photos):
+    code, printed, errors = ghostnet(
+        "quantize", url, "--data", photos, "--steps", "1", "--batch-size", "4"
+    )
+    assert (code, errors) == (0, ""), printed
+    assert f"Done: {url}/model_int8_qat.tflite" in printed
+    found = stores.fetch(url)
+    assert {"model_int8_qat.tflite", "model_int8_qat.tflite.json", "large"} <= {
+        path.name for path in found.iterdir()
+    }
+
+
+def test_single_files(store, url, tmp_path):
+    keras.applications.MobileNetV2((32, 32, 3), 0.35, weights=None, classes=2).save(
+        tmp_path / "plain.keras"
+    )
+    store.files.put(str(tmp_path / "plain.keras"), f"{store.url}/plain.keras")
+    out = f"{store.url}/ghost.keras"
+    code, printed, errors = ghostnet("ghostify", f"{store.url}/plain.keras", "--out", out)
+    assert (code, errors) == (0, "")
+    assert f"--set model={out}" in printed
+    assert resolve_model(out).load().count_params()
+    code, _, errors = ghostnet("ghostify", out, "--out", out)
+    assert (code, "would replace the network itself" in errors) == (1, True)
+    keras_ghostnet.GhostNet(0.5, weights=None).save(tmp_path / "model.keras")
+    store.files.put(str(tmp_path / "model.keras"), f"{store.url}/model.keras")
+    words = (f"{store.url}/model.keras", f"{store.url}/x.weights.h5")
+    code, printed, errors = ghostnet("convert-weights", *words)
+    assert (code, errors) == (0, "")
+    assert store.files.size(f"{store.url}/x.weights.h5") > 100_000
+
+
+def test_recipes_name_models_in_stores(store, url, photos, tmp_path):
+    settings = ("epochs=1", "batch_size=8", "image_size=32", f"model={url}/model.keras")
+    words = ["train", "--recipe", "fine_tuning", "--data", photos, "--run-dir", tmp_path / "run"]
+    words += [word for setting in (*settings, f"teacher={url}") for word in ("--set", setting)]
+    code, printed, errors = ghostnet(*words)
+    assert (code, errors) == (0, ""), printed
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Fault(403, "ExpiredToken"), "credentials have expired"),
+        (Fault(403, "AccessDenied"), "denies"),
+        (Fault(503), "asked several times"),
+    ],
+)
+def test_what_cannot_be_read(store, url, photos, fault, expected):
+    store.faults.append(lambda method, path, count: fault)
+    code, _, errors = ghostnet("evaluate", url, "--data", photos)
+    assert code == 1
+    assert expected in errors
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("s3://nowhere/run", "there is no bucket nowhere"),
+        ("{}/nothing", "There is no model"),
+        ("nosuch://bucket/run", "no store that fsspec knows"),
+        ("s3://", "names no place"),
+    ],
+)
+def test_what_is_not_there(store, photos, place, expected):
+    code, _, errors = ghostnet("evaluate", place.format(store.url), "--data", photos)
+    assert code == 1
+    assert expected in errors
+    assert errors.count("\n") == 1
+
+
+def test_what_takes_no_store(store, capsys):
+    with pytest.raises(SystemExit):
+        cli.parse(["ghostnet", "evaluate", "x", "--data", "y", "--picture", "s3://bucket/x.png"])
+    assert "argument --picture: s3://bucket/x.png is not a local path" in capsys.readouterr().err
+
+
+def test_an_export_that_cannot_be_written(store, url, photos):
+    store.faults.append(
+        lambda method, path, count: Fault(507, "InsufficientStorage") if method == "PUT" else None
+    )
+    code, printed, errors = ghostnet(
+        "export", url, "--formats", "tflite_fp32", "--out", f"{store.url}/exports", "--data", photos
+    )
+    assert code == 1
+    assert "is full" in errors
+    assert "loaded" not in printed
