@@ -25,7 +25,8 @@ from keras_ghostnet.model_file import load_model
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training import heads, predictions, recipes, run_folder
 from keras_ghostnet.training.data import Pipeline, decoding, to_arrays
-from keras_ghostnet.training.run import Run, Stopped
+from keras_ghostnet.training.run import Run
+from keras_ghostnet.training.stopping import Stopped
 
 REPORT = "report.html"
 FIGURES = "report.json"

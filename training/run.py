@@ -1,12 +1,9 @@
 """One training run in one folder: started, resumed where it stopped, and finished."""
 
-import contextlib
 import dataclasses
 import functools
 import json
 import os
-import signal
-import threading
 import time
 from collections.abc import Iterable
 
@@ -29,15 +26,12 @@ from keras_ghostnet.training.progress import TrainingProgress, loss_note
 from keras_ghostnet.training.recipes.class_weights import weights_of_classes
 from keras_ghostnet.training.settings import Count, Fraction, Positive, within_ranges
 from keras_ghostnet.training.step_monitor import NO_SUMS, StepMonitor
+from keras_ghostnet.training.stopping import Stopped, on_signals
 from keras_ghostnet.training.store_folder import explained, open_run_folder
 from keras_ghostnet.training.teachers import Teacher, resolve_teacher
 
 SPLITS = ("train", "val")
 SHOWN = 10  # classes, with their weights
-
-
-class Stopped(Exception):
-    """The run was interrupted by a signal; its state is saved."""
 
 
 @keras_defaults()
@@ -247,7 +241,7 @@ class Run:
                 loss_note=loss_note(self.recipe, self.loop.teacher is not None),
             )
             try:
-                with _on_signals(lambda: setattr(self, "stop", True)), self.progress:
+                with on_signals(lambda: setattr(self, "stop", True)), self.progress:
                     while len(self.history) < self.recipe.epochs:
                         self._epoch(len(self.history))
             except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
@@ -388,18 +382,3 @@ class Run:
 
     def _print(self, text):
         self.console.print(text, soft_wrap=True, markup=False, emoji=False)
-
-
-@contextlib.contextmanager
-def _on_signals(function):
-    """Calls a function without arguments on SIGTERM or SIGINT, within the body."""
-    if threading.current_thread() is not threading.main_thread():  # no other receives signals
-        yield
-        return
-    signals = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda *_: function()) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
