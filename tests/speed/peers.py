@@ -1,14 +1,16 @@
 """What we are compared with, in PyTorch: run by the benchmarks, as `sides` describes.
 
-`peers.py timm BATCH STEPS` trains a network, `peers.py torchvision FOLDER BATCH WORKERS` reads
-images. It imports nothing of ours: the Python that runs it may have PyTorch alone.
+`peers.py timm BATCH STEPS` trains a network, `peers.py torchvision FOLDER BATCH WORKERS
+INTERPOLATION JITTER AHEAD COUNTED` reads images. It imports nothing of ours: the Python that runs
+it may have PyTorch alone.
 """
 
+import itertools
 import sys
 import time
 
 import torch
-from sides import serve
+from sides import serve, steady_rate
 
 
 def timm_step(batch, steps):
@@ -39,17 +41,21 @@ def timm_step(batch, steps):
     serve(f"timm {timm.__version__}, PyTorch {torch.__version__}", turn)
 
 
-def torchvision_images(folder, batch, workers):
-    """Images as PyTorch's ImageNet example reads them."""
+def torchvision_images(folder, batch, workers, interpolation, jitter, ahead, counted):
+    """Images as PyTorch's ImageNet example reads them, and with color jitter."""
     torchvision = with_torchvision()
     from torchvision import transforms
 
+    crop = transforms.RandomResizedCrop(
+        224, interpolation=transforms.InterpolationMode(interpolation)
+    )
     dataset = torchvision.datasets.ImageFolder(
         folder,
         transforms.Compose(
             [
-                transforms.RandomResizedCrop(224),
+                crop,
                 transforms.RandomHorizontalFlip(),
+                *([transforms.ColorJitter(jitter, jitter, jitter)] if jitter else []),
                 transforms.ToTensor(),
                 transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
             ]
@@ -58,15 +64,10 @@ def torchvision_images(folder, batch, workers):
     loader = torch.utils.data.DataLoader(
         dataset, batch, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=True
     )
-
-    def turn():
-        start, count = time.perf_counter(), 0
-        for images, _ in loader:
-            count += len(images)
-        return count / (time.perf_counter() - start)
-
-    turn()  # starts the workers
-    serve(f"torchvision {torchvision.__version__}, PyTorch {torch.__version__}", turn)
+    images = (images for _ in itertools.count() for images, _ in loader)
+    next(images)  # starts the workers
+    versions = f"torchvision {torchvision.__version__}, PyTorch {torch.__version__}"
+    serve(versions, lambda: steady_rate(images, ahead, counted))
 
 
 def with_torchvision():
@@ -87,4 +88,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "timm":
         timm_step(*map(int, sys.argv[2:]))
     else:
-        torchvision_images(sys.argv[2], *map(int, sys.argv[3:]))
+        folder, batch, workers, interpolation, jitter, *turn = sys.argv[2:]
+        torchvision_images(
+            folder, int(batch), int(workers), interpolation, float(jitter), *map(int, turn)
+        )

@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 # The Python that has PyTorch: this one, unless the environment says otherwise.
 TORCH_PYTHON = os.environ.get("TORCH_PYTHON") or sys.executable
@@ -65,6 +66,21 @@ def take_turns(sides, rounds):
     for side in sides.values():
         side.close()
     return rows
+
+
+def steady_rate(images, ahead, counted):
+    """Images per second of a turn, without the start of an epoch.
+
+    Args:
+        images: An iterator of batches.
+        ahead: Batches that are taken first and not counted: as many at least as were ready.
+        counted: Batches that are counted.
+    """
+    for _ in range(ahead):
+        next(images)
+    start = time.perf_counter()
+    count = sum(len(next(images)) for _ in range(counted))
+    return count / (time.perf_counter() - start)
 
 
 def serve(versions, turn):
