@@ -167,6 +167,31 @@ def test_jitter_is_that_of_pillow():
         assert np.abs(found - np.array(pillow, "float32")).max() < 5
 
 
+def test_jitter_cuts_off_what_bicubic_interpolation_overshoots():
+    noise = tf.constant(np.random.default_rng(0).choice([0, 255], (30, 40, 3)).astype("uint8"))
+
+    def view(**settings):
+        settings = Augmentation(**settings)
+        return transforms.random_view(noise, (0, 0), SIZE, settings).numpy(), settings
+
+    overshot, settings = view()
+    assert overshot.min() < -1
+    assert overshot.max() > 256
+    found, expected = (
+        transforms.augment(tf.constant(image), (0, 0), settings)
+        for image in (overshot, overshot.clip(0, 255))
+    )
+    np.testing.assert_array_equal(found, expected)
+    for others in (
+        dict(color_jitter=0.0),
+        dict(rand_augment=(1, 9)),
+        dict(interpolation="bilinear"),
+    ):
+        image, _ = view(**others)
+        assert image.min() >= 0
+        assert image.max() <= 255
+
+
 # What an image is mixed with: black, its mean gray, its grays.
 OTHERS = (lambda gray: 0, lambda gray: gray.mean(), lambda gray: gray[..., None])
 ENHANCE = (PIL.ImageEnhance.Brightness, PIL.ImageEnhance.Contrast, PIL.ImageEnhance.Color)

@@ -4,6 +4,8 @@ Images are `(height, width, 3)`, float32 in [0, 255] unless said otherwise. What
 `seed`, an integer tensor `(2,)`, and depends on nothing else.
 """
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -77,7 +79,7 @@ def pad_crop(image, seed, padding):
     return tf.slice(padded, [y, x, 0], image.shape)
 
 
-def resize(image, size, interpolation="bicubic", mirrored=None):
+def resize(image, size, interpolation="bicubic", mirrored=None, cut=True):
     """Resizes an image; where it shrinks by a lot, every pixel is the average of its area.
 
     Args:
@@ -85,26 +87,23 @@ def resize(image, size, interpolation="bicubic", mirrored=None):
         size: `(height, width)` in pixels.
         interpolation: One of `INTERPOLATIONS`.
         mirrored: Whether to swap left and right, a boolean scalar; None for never.
+        cut: Whether to cut off what bicubic interpolation makes of edges beyond [0, 255].
 
     Returns:
         Float32 `(*size, 3)`.
     """
 
-    def oriented(image):
-        if mirrored is None:
-            return image
-        return tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
-
     shape, limit = tf.shape(image), INTERPOLATIONS[interpolation]
     shrinks = (shape[0] > limit * size[0]) | (shape[1] > limit * size[1])
     image = tf.cond(
         shrinks,
-        # The smaller of the two is mirrored.
-        lambda: oriented(tf.image.resize(image, size, "area")),
-        lambda: tf.image.resize(oriented(image), size, interpolation),
+        lambda: tf.image.resize(image, size, "area"),
+        lambda: tf.image.resize(image, size, interpolation),
     )
     image = tf.ensure_shape(image, (*size, CHANNELS))
-    return _in_range(image) if interpolation == "bicubic" else image
+    if mirrored is not None:  # crops are larger than this, as a rule
+        image = tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
+    return _in_range(image) if cut and interpolation == "bicubic" else image
 
 
 def center_crop(image, size, crop=0.875):
@@ -140,7 +139,7 @@ def color_jitter(image, seed, strength):
     matrix product makes the saturation, which TensorFlow makes by way of hue.
 
     Args:
-        image: See above, of known shape.
+        image: See above, of known shape; values beyond [0, 255] are cut off.
         seed: See above.
         strength: s, in [0, 1).
     """
@@ -148,15 +147,22 @@ def color_jitter(image, seed, strength):
         tf.random.stateless_uniform([3], seed, 1 - strength, 1 + strength)
     )
     height, width, _ = image.shape
-    # Scaled with the contrast, below.
-    image = tf.raw_ops.ClipByValue(t=image, clip_value_min=0.0, clip_value_max=255 / brightness)
+    # Brightness and contrast only limit and shift: the matrix of the saturation scales for all.
+    white = tf.minimum(255.0, 255 / brightness)
+    image = tf.raw_ops.ClipByValue(t=image, clip_value_min=0.0, clip_value_max=white)
     rows = tf.reshape(image, (height, width * CHANNELS))
     columns = tf.reshape(tf.matmul(tf.fill((1, height), 1 / height), rows), (width, CHANNELS))
-    mean = brightness * tf.reduce_sum(tf.reduce_mean(columns, axis=0) * GRAY)
-    image = _in_range(image * (brightness * contrast) + (1 - contrast) * mean)
-    gray = tf.tile(tf.constant(GRAY, tf.float32)[:, None], (1, CHANNELS))
-    mixed = saturation * tf.eye(CHANNELS) + (1 - saturation) * gray
-    return _in_range(tf.reshape(tf.matmul(tf.reshape(image, (-1, CHANNELS)), mixed), image.shape))
+    mean = tf.reduce_sum(tf.reduce_mean(columns, axis=0) * GRAY)
+    image = tf.raw_ops.ClipByValue(
+        t=image + (1 / contrast - 1) * mean,
+        clip_value_min=0.0,
+        clip_value_max=255 / (brightness * contrast),
+    )
+    pixels = math.gcd(height * width, 4)  # in a row: the product of wider rows is faster
+    gray = np.kron(np.eye(pixels), np.tile(np.array(GRAY)[:, None], CHANNELS))
+    mixed = saturation * np.eye(len(gray)) + (1 - saturation) * gray
+    product = tf.matmul(tf.reshape(image, (-1, len(gray))), brightness * contrast * mixed)
+    return _in_range(tf.reshape(product, image.shape))
 
 
 def shift_rotate_zoom(image, seed, amounts):
@@ -242,6 +248,5 @@ def to_pixels(image):
 
 
 def _in_range(image):
-    # Bicubic interpolation overshoots at edges; an image file holds no such values. As one op:
-    # `tf.clip_by_value` is two, and takes twice the time.
+    # As one op: `tf.clip_by_value` is two, and takes twice the time.
     return tf.raw_ops.ClipByValue(t=image, clip_value_min=0.0, clip_value_max=255.0)

@@ -94,8 +94,7 @@ class Pipeline:
         # Without AutoGraph, which takes as long as the tracing and converts nothing here.
         traced = functools.partial(tf.function, autograph=False)
         self._rest = traced(self._make_rest, input_signature=signature)
-        group = traced(self._make_group, input_signature=[*signature, *fetched])
-        self._group = group.get_concrete_function()
+        self._attempts = traced(self._attempt_group, input_signature=[*signature, *fetched])
 
     def steps_per_epoch(self, global_batch: int) -> int:
         """The number of batches of an epoch.
@@ -183,11 +182,17 @@ class Pipeline:
         group = max(size for size in range(unit, min(batch, GROUP) + 1, unit) if batch % size == 0)
         grouped = indices.reshape(steps, count, -1)[start_step:, part].reshape(-1, group)
         keys = self.keys(epoch)[grouped]
-        dataset = tf.data.Dataset.from_tensor_slices((grouped, keys))
+        groups = tf.data.Dataset.from_tensor_slices((grouped, keys))
         ahead = self.source.reader.groups_ahead
-        if ahead:
-            dataset = dataset.map(self._fetch, ahead, deterministic=True)
-        dataset = dataset.map(self._group, self.threads, deterministic=True)
+        attempts = groups.map(self._fetch, ahead, deterministic=True) if ahead else groups
+        attempts = attempts.interleave(
+            tf.autograph.experimental.do_not_convert(self._attempts),
+            cycle_length=self.threads,
+            num_parallel_calls=self.threads,
+            deterministic=True,
+        )
+        dataset = tf.data.Dataset.zip(groups, attempts)
+        dataset = dataset.map(self._complete, self.threads, deterministic=True)
         leading = 1
         if group < batch:
             dataset, leading = dataset.batch(batch // group, drop_remainder=True), 2
@@ -232,11 +237,13 @@ class Pipeline:
     def _fetch(self, indices, keys):
         return indices, keys, self.source.reader.fetch(indices)
 
-    def _make_group(self, indices, keys, fetched=None):
-        """Some examples as `batches` describes them, stacked.
+    def _attempt_group(self, indices, keys, fetched=None):
+        """What can be taken quickly of some examples: a dataset of one element.
 
-        Only a dataset can drop an element that fails. One of all examples costs next to nothing;
-        what is missing at the end is taken again by `_rest`.
+        That is the examples as `batches` describes them, stacked, without those that failed, and
+        their places in the group. Only a dataset can drop what fails. As one that is interleaved
+        with its like it costs next to nothing: they share their functions, which TensorFlow would
+        otherwise optimize anew for each.
         """
         attempt = self._plain_jpeg if self.jpegs else self._attempt
 
@@ -250,18 +257,23 @@ class Pipeline:
         nothing = tf.nest.map_structure(
             lambda spec: tf.zeros((0, *spec.shape[1:]), spec.dtype), whole.element_spec
         )
-        nothing = tf.data.Dataset.from_tensors(nothing)
-        group, places = whole.concatenate(nothing).take(1).get_single_element()
+        return whole.concatenate(tf.data.Dataset.from_tensors(nothing)).take(1)
+
+    @tf.autograph.experimental.do_not_convert
+    def _complete(self, examples, attempt):
+        """A group with what is missing of its attempt, mixed."""
+        (indices, keys), (group, places) = examples, attempt
+        wanted = tf.range(tf.size(indices))
 
         def completed():
-            missing = tf.reduce_all(examples[0][:, None] != places, axis=1)
-            place, index, _, key = (tf.boolean_mask(part, missing) for part in examples)
+            missing = tf.reduce_all(wanted[:, None] != places, axis=1)
+            index, key = (tf.boolean_mask(part, missing) for part in (indices, keys))
             # By way of Python, where it is traced when it is needed: as a part of this graph it
             # would make every epoch start later.
             rest = tf.py_function(
                 self._rest, [index, key], [group[name].dtype for name in sorted(group)]
             )
-            order = tf.argsort(tf.concat([places, place], axis=0))
+            order = tf.argsort(tf.concat([places, tf.boolean_mask(wanted, missing)], axis=0))
             whole = {}
             for name, others in zip(sorted(group), rest, strict=True):
                 others = tf.ensure_shape(others, group[name].shape)
@@ -272,7 +284,7 @@ class Pipeline:
         return mixing.mix_examples(complete) if self.mixes else complete
 
     def _make_rest(self, indices, keys):
-        """What `_make_group` makes, of examples of any kind; a list in the order of its names."""
+        """Examples of any kind as `batches` describes them; a list in the order of their names."""
 
         def careful(index, fetched, key):
             return self._vary(self._careful(index, fetched, key), key)

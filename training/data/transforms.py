@@ -16,7 +16,8 @@ def random_view(picture, seed, size, settings):
         settings: An `Augmentation`.
 
     Returns:
-        Float32 `(*size, 3)` in [0, 255].
+        Float32 `(*size, 3)` in [0, 255], or a little beyond if color jitter is what comes next: it
+        cuts that off.
     """
     window, flip = _apart(seed, 2)
     if settings.area is None:
@@ -26,7 +27,9 @@ def random_view(picture, seed, size, settings):
     else:
         image = images.random_crop(picture, window, settings.area, settings.ratio)
     mirrored = tf.random.stateless_uniform([], flip) < 0.5 if settings.flip else None
-    image = images.resize(image, size, settings.interpolation, mirrored)
+    moved = any(settings.shift_rotate_zoom) or settings.rand_augment[0]
+    cut = moved or not settings.color_jitter
+    image = images.resize(image, size, settings.interpolation, mirrored, cut)
     return images.pad_crop(image, window, settings.pad_crop) if settings.pad_crop else image
 
 
