@@ -6,8 +6,8 @@ import math
 # Of arXiv 1706.02677: up to such a batch the linear rule for the rate holds, with such a warm-up.
 LARGEST_BATCH, WARMUP_EPOCHS = 8192, 5
 # Of synchronized batch norm, per layer: its sums, and their gradient. tests/training/
-# test_distribution.py counts them in the graph of a step.
-SYNC_REDUCTIONS = 2
+# test_distribution.py counts them in the graph of a step. Both are of two float32 per channel.
+SYNC_REDUCTIONS, SYNC_BYTES = 2, 8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,15 +18,17 @@ class Workload:
         name: The model.
         layers: Trainable parameters and multiply-adds of every layer, from the first to the last.
         norms: Channels of every batch norm.
+        pooled: Channels of those that see one value per image, which are always synchronized.
         epochs, batch, learning_rate, warmup_epochs: Of the recipe.
         rate: Images per second that one accelerator trains.
         largest: Images per second are measured, and accelerators filled, with such a batch.
-        least: Images on a replica below which batch norm should be synchronized.
+        least: Images on a replica below which all batch norms should be synchronized.
     """
 
     name: str
     layers: tuple
     norms: tuple
+    pooled: tuple
     epochs: int
     batch: int
     learning_rate: float
@@ -79,7 +81,7 @@ class Step:
     Attributes:
         accelerators: The number of accelerators.
         replica_batch: Images of each.
-        synchronized: Whether batch norm is.
+        synchronized: The number of batch norms that are.
         compute: Seconds of computing.
         communication: Seconds of reductions that computing does not hide.
         input: Seconds in which a host prepares its part of the batch, beside the other two.
@@ -89,7 +91,7 @@ class Step:
 
     accelerators: int
     replica_batch: int
-    synchronized: bool
+    synchronized: int
     compute: float
     communication: float
     input: float
@@ -188,7 +190,7 @@ def step(network, cluster, accelerators, largest_batch=LARGEST_BATCH):
     """The step that is recommended on that many accelerators.
 
     Every accelerator is filled until the batch of all is the largest for which the rule for the
-    learning rate holds; after that each gets less. Where it gets too little, batch norm is
+    learning rate holds; after that each gets less. Where it gets too little, all batch norms are
     synchronized.
 
     Args:
@@ -201,21 +203,21 @@ def step(network, cluster, accelerators, largest_batch=LARGEST_BATCH):
         A `Step`.
     """
     replica_batch = max(1, min(network.largest, largest_batch // accelerators))
-    synchronized = accelerators > 1 and replica_batch < network.least
+    synchronized = network.norms if replica_batch < network.least else network.pooled
+    synchronized = synchronized if accelerators > 1 else ()
     compute = max(replica_batch / network.rate, cluster.least_step)
     communication = exposed_reduction(network, cluster, accelerators, compute)
-    if synchronized:
-        communication += SYNC_REDUCTIONS * sum(
-            hierarchical_all_reduce(4 * channels, accelerators, cluster)
-            for channels in network.norms
-        )
+    communication += SYNC_REDUCTIONS * sum(
+        hierarchical_all_reduce(SYNC_BYTES * channels, accelerators, cluster)
+        for channels in synchronized
+    )
     images = replica_batch * min(accelerators, cluster.per_host)
     prepared = images / (cluster.cores * cluster.input_rate)
     seconds = max(compute + communication, prepared)
     return Step(
         accelerators=accelerators,
         replica_batch=replica_batch,
-        synchronized=synchronized,
+        synchronized=len(synchronized),
         compute=compute,
         communication=communication,
         input=prepared,

@@ -46,8 +46,8 @@ THOROUGH = {
     },
     "training/test_distribution.py": {
         "[mirrored": "[multi_worker",
-        "[synchronized-mirrored": "[synchronized-multi_worker",
-        "[local": "[synchronized",
+        "[all-mirrored": "[all-multi_worker",
+        "[pooled": "[all, and test_classifiers.py, which batch norms are pooled",
         "test_workers_as_mirrored": "test_as_one_process",
     },
     "training/test_run.py": {

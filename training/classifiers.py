@@ -8,7 +8,6 @@ import numpy as np
 from keras_ghostnet import specs
 from keras_ghostnet.copying import set_weights
 from keras_ghostnet.layers.bottleneck import Bottleneck
-from keras_ghostnet.layers.normalization import batch_norms
 from keras_ghostnet.registry import from_spec
 from keras_ghostnet.training.networks import FileNetwork, with_logits
 from keras_ghostnet.training.recipes import Recipe
@@ -32,7 +31,7 @@ def build_classifier(recipe: Recipe, classes: int) -> keras.Model:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
     try:
-        return _as_recipe(_classifier(recipe, classes), recipe)
+        return with_drop_path(_classifier(recipe, classes), recipe.drop_path)
     finally:
         keras.config.set_dtype_policy(before)
 
@@ -55,20 +54,11 @@ def build_from_file(
             `drop_path` could drop.
     """
     model = with_logits(network, copy_model(network.model), class_names, recipe.dropout_rate)
-    return _as_recipe(model, recipe)
-
-
-def _as_recipe(model, recipe):
-    """A classifier with the recipe's stochastic depth and statistics."""
-    if recipe.drop_path:
-        model = with_drop_path(model, recipe.drop_path)
-    for layer in batch_norms(model):
-        layer.synchronized = recipe.synchronized_bn
-    return model
+    return with_drop_path(model, recipe.drop_path)
 
 
 def with_drop_path(model: keras.Model, rate: float) -> keras.Model:
-    """A copy of a network, weights included, with stochastic depth.
+    """A copy of a network, weights included, with stochastic depth; the network itself without.
 
     Args:
         model: A network of ghost bottlenecks: C-GhostNet or one of its successors.
@@ -77,6 +67,8 @@ def with_drop_path(model: keras.Model, rate: float) -> keras.Model:
     Raises:
         ValueError: If the network has no bottlenecks.
     """
+    if not rate:
+        return model
     names = [layer.name for layer in model.layers if isinstance(layer, Bottleneck)]
     if not names:
         raise ValueError(

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_ghostnet.layers import normalization
 from keras_ghostnet.training import optimization
 from keras_ghostnet.training.heads import require_exclusive_classes
 from keras_ghostnet.training.logits import correct, logits
@@ -21,6 +22,12 @@ from keras_ghostnet.training.logits import correct, logits
 # Bytes of gradients that are summed in one reduction: those of the last layers are sent while the
 # gradients of the first ones are computed.
 PACK = 4 << 20
+# The batch norms of a model that each value of `synchronized_bn` means.
+SYNCHRONIZED = {
+    "none": lambda model: (),
+    "pooled": normalization.pooled_batch_norms,
+    "all": normalization.batch_norms,
+}
 # What Keras numbers over a whole process, so that a resumed run of the same process differs.
 NUMBERED = re.compile(r"\b(seed_generator|loss_scale_optimizer)_\d+(?=/)")
 
@@ -79,7 +86,9 @@ class Loop:
         return self._train(batch, tf.constant([stop, save], "float32"))
 
     def _train_step(self, batch, requests):
-        sums = self.strategy.run(self._replica_step, args=(batch, requests))
+        norms = SYNCHRONIZED[self.recipe.synchronized_bn](self.model)
+        with normalization.synchronized(self.model, norms):
+            sums = self.strategy.run(self._replica_step, args=(batch, requests))
         loss, correct, weight, *requests = tf.unstack(self.strategy.reduce("SUM", sums, axis=None))
         for average, variable in self.averages:
             self.strategy.extended.update(average, self._move, args=(variable.value,))

@@ -1,6 +1,7 @@
-"""Batch norm that trains by one op where TensorFlow is the backend; freezing all of a network's."""
+"""Batch norm that trains by one op where TensorFlow is the backend; those of a whole network."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 
 import keras
 
@@ -17,9 +18,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
     `keras.layers.BatchNormalization` computes the moments and the output of a batch by a dozen
     plain ops, half of the time of a GhostNet's training step on a CPU. This layer takes one op for
     them. Statistics that are synchronized take one reduction over the replicas, and one for their
-    gradient, instead of five; every replica must have as many values. Everything else, the weights,
-    the moving statistics and inference included, is `keras.layers.BatchNormalization`, and so is
-    training on other backends, in float64, under a mask, and of inputs without height and width.
+    gradient, instead of five; replicas may have different numbers of images. Everything else, the
+    weights, the moving statistics and inference included, is `keras.layers.BatchNormalization`, and
+    so is training on other backends, in float64, under a mask, and of inputs without height and
+    width.
 
     Args:
         **kwargs: All arguments of `keras.layers.BatchNormalization`.
@@ -50,26 +52,34 @@ class BatchNormalization(keras.layers.BatchNormalization):
         values = tf.cast(tf.size(inputs) // inputs.shape[self.axis], variance.dtype)
         variance = variance * ((values - 1) / values)
         for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(moving * self.momentum + new * (1.0 - self.momentum))
+            updated = moving * self.momentum + new * (1.0 - self.momentum)
+            # Of the last batch of a data set a replica may get no images, which have no statistics.
+            moving.assign(updated if inputs.shape[0] else tf.where(values > 0, updated, moving))
         return outputs
 
     def _moments(self, inputs, mask):
         """Mean and variance of a batch; synchronized by one reduction, where Keras takes three."""
-        if not self.synchronized or mask is not None or keras.backend.backend() != "tensorflow":
+        if mask is not None or self._replicas() == 1:
             return super()._moments(inputs, mask)
         import tensorflow as tf
 
         context = tf.distribute.get_replica_context()
-        if context is None or context.num_replicas_in_sync == 1:
-            return super()._moments(inputs, mask)
         x = tf.cast(inputs, self.variable_dtype)
         axes = [axis for axis in range(len(x.shape)) if axis != self.axis % len(x.shape)]
-        sums = tf.stack([tf.reduce_sum(x, axes), tf.reduce_sum(tf.square(x), axes)])
-        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
-        # The trainer gives every replica as many images.
-        values = context.num_replicas_in_sync * tf.size(x) // x.shape[self.axis]
-        mean, squares = tf.unstack(sums / tf.cast(values, x.dtype))
+        count = tf.cast(tf.size(x) // x.shape[self.axis], x.dtype)  # may differ between replicas
+        sums = [tf.reduce_sum(x, axes), tf.reduce_sum(tf.square(x), axes), count[None]]
+        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.concat(sums, axis=0))
+        mean, squares = tf.split(sums[:-1] / sums[-1], 2)
         return mean, tf.maximum(squares - tf.square(mean), 0)
+
+    def _replicas(self):
+        """The number of replicas over which the statistics are taken."""
+        if not self.synchronized or keras.backend.backend() != "tensorflow":
+            return 1
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        return context.num_replicas_in_sync if context else 1
 
     def _is_fusible(self, inputs):
         return (
@@ -80,7 +90,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and self.variable_dtype == "float32"
             and self.scale
             and self.center
-            and not self.synchronized
+            and self._replicas() == 1
             and not getattr(self, "renorm", False)  # older than Keras 3.13 does not have it
         )
 
@@ -94,6 +104,39 @@ def batch_norms(model: keras.layers.Layer) -> Iterator[keras.layers.BatchNormali
     for layer in model._flatten_layers():  # Keras has no public way down into composite layers
         if isinstance(layer, keras.layers.BatchNormalization):
             yield layer
+
+
+def pooled_batch_norms(model: keras.layers.Layer) -> Iterator[keras.layers.BatchNormalization]:
+    """The batch norms of a network that see one value per image and channel.
+
+    Those are the ones of pooled maps, as in G-GhostNet's mix, of vectors, and of maps that are one
+    pixel large. Maps of any size are not among them.
+    """
+    for layer in batch_norms(model):
+        shape = layer.get_build_config()["input_shape"]
+        axis = layer.axis % len(shape)
+        if all(size == 1 for index, size in enumerate(shape) if index not in (0, axis)):
+            yield layer
+
+
+@contextlib.contextmanager
+def synchronized(
+    model: keras.layers.Layer, chosen: Iterable[keras.layers.BatchNormalization]
+) -> Iterator[None]:
+    """Within it, these batch norms of a network are synchronized, and no others.
+
+    Only training steps that are traced or run within it are: a model that is saved after it, which
+    other backends would refuse, does not know of it.
+    """
+    identities = set(map(id, chosen))
+    before = [(layer, layer.synchronized) for layer in batch_norms(model)]
+    for layer, _ in before:
+        layer.synchronized = id(layer) in identities
+    try:
+        yield
+    finally:
+        for layer, value in before:
+            layer.synchronized = value
 
 
 def freeze_batch_norm(model: keras.layers.Layer) -> int:

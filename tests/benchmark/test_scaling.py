@@ -15,6 +15,7 @@ NETWORK = Workload(
     name="toy",
     layers=((1_000_000, 1),),  # one, whose gradient is there when all is computed
     norms=(100, 300),
+    pooled=(),
     epochs=10,
     batch=256,
     learning_rate=0.1,
@@ -115,15 +116,16 @@ def test_the_batch_grows_to_its_limit_and_then_is_shared_out():
     assert batches == {1: 100, 64: 6400, 128: 8192, 1024: 8192}
 
 
-def test_batch_norm_is_synchronized_where_replicas_get_little():
+def test_batch_norms_are_synchronized_where_they_see_little():
     cluster = dataclasses.replace(IDEAL, outer_bandwidth=1e30)
-    alone = scaling_model.step(NETWORK, cluster, 256)
-    assert not alone.synchronized
-    assert alone.replica_batch == 32
-    step = scaling_model.step(NETWORK, cluster, 512)
-    assert step.synchronized
-    gradients, norms = 2 * 7 / 8 * 4e6 / 1e9, 2 * 7 / 8 * 4 * 400 / 1e9
-    assert step.communication == pytest.approx(gradients + 2 * norms)
+    network = dataclasses.replace(NETWORK, pooled=(300,))
+    assert scaling_model.step(network, cluster, 1).synchronized == 0
+    for accelerators, replica_batch, synchronized in ((256, 32, [300]), (512, 16, [100, 300])):
+        step = scaling_model.step(network, cluster, accelerators)
+        assert (step.replica_batch, step.synchronized) == (replica_batch, len(synchronized))
+        gradients, norms = 2 * 7 / 8 * 4e6 / 1e9, 2 * 7 / 8 * 8 * sum(synchronized) / 1e9
+        assert step.communication == pytest.approx(gradients + 2 * norms)
+    assert scaling_model.step(NETWORK, cluster, 256).synchronized == 0
 
 
 def test_the_least_step():
@@ -166,6 +168,8 @@ def test_a_network_is_what_its_model_and_recipe_are():
     model = keras_ghostnet.create_model("g_ghost_regnetx_032")
     moving = [w for w in model.non_trainable_weights if w.name == "moving_mean"]
     assert sorted(network.norms) == sorted(w.shape[0] for w in moving)
+    # The mix of each G-Ghost stage has two, of what is left of 192 and 432 channels for it.
+    assert network.pooled == (120, 120, 216, 216)
 
 
 def test_the_device_at_hand_can_be_measured():

@@ -1,11 +1,17 @@
 """The fused batch norm against Keras' own."""
 
+import pathlib
+import sys
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ghostnet.layers import BatchNormalization
+from keras_ghostnet.layers import BatchNormalization, GGhostStage, GhostBottleneck
+from keras_ghostnet.layers.normalization import batch_norms, pooled_batch_norms, synchronized
+from tests.layers.replicas import ALONE, POLICIES, SHARES
+from tests.training import runs
 
 SHAPES = {"maps": (4, 5, 6, 3), "single pixels": (4, 1, 1, 3), "one value": (1, 1, 1, 3)}
 
@@ -82,6 +88,39 @@ def test_mixed_precision(dtype):
     assert {weight.dtype for weight in fused.weights} == {"float32"}
 
 
+def test_no_images_change_no_statistics():
+    fused, _ = pair()
+    before = fused.get_weights()
+    assert fused(tf.zeros((0, 5, 6, 3)), training=True).shape == (0, 5, 6, 3)
+    step = tf.function(lambda x: fused(x, training=True))
+    step.get_concrete_function(tf.TensorSpec((None, 5, 6, 3)))(tf.zeros((0, 5, 6, 3)))
+    for a, b in zip(fused.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture(scope="module")
+def replicas(tmp_path_factory):
+    """What the process that trains on two replicas wrote."""
+    out = tmp_path_factory.mktemp("replicas") / "results.npz"
+    words = [sys.executable, "-m", "tests.layers.replicas", str(out)]
+    with runs.started(words, cwd=pathlib.Path(__file__).parents[2]) as (process,):
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors[-3000:]
+    return dict(np.load(out))
+
+
+@pytest.mark.workers
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("shares", SHARES, ids=str)
+def test_synchronized_ones_are_keras_own_on_all_images(policy, shares, replicas):
+    tolerance = 1e-5 if policy == "float32" else 0.02
+    for name in ("outputs", "inputs", "gamma", "beta", "moving_mean", "moving_variance"):
+        found, expected = (replicas[f"{policy}/{key}/{name}"] for key in (shares, ALONE))
+        np.testing.assert_allclose(
+            found, expected, rtol=tolerance, atol=tolerance * abs(expected).max(), err_msg=name
+        )
+
+
 def operations(layer, x, **options):
     function = tf.function(lambda x: layer(x, **options)).get_concrete_function(x)
     return {operation.type for operation in function.graph.get_operations()}
@@ -92,11 +131,39 @@ def test_it_is_one_op_where_it_can_be():
     fused, stock = pair()
     assert "FusedBatchNormV3" in operations(fused, x, training=True)
     assert "FusedBatchNormV3" not in operations(stock, x, training=True)
-    for options in (dict(dtype="float64"), dict(synchronized=True), dict(trainable=False)):
+    for options in (dict(dtype="float64"), dict(trainable=False)):
         other = BatchNormalization(**options)
         other.build(x.shape)
         x = tf.cast(x, other.dtype)
         assert "FusedBatchNormV3" not in operations(other, x, training=True), options
+
+
+def test_a_synchronized_one_is_one_op_on_one_replica():
+    layer = BatchNormalization(synchronized=True)
+    assert "FusedBatchNormV3" in operations(layer, images((4, 5, 6, 3))[0], training=True)
+
+
+@pytest.mark.parametrize("size", [32, None])
+def test_pooled_ones_are_those_that_see_one_value_per_image(size):
+    inputs = keras.Input((size, size, 3))
+    x = GhostBottleneck(16, 12, strides=2)(inputs)
+    x = GGhostStage(12, depth=4, group_width=4)(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.BatchNormalization(name="vectors")(x)
+    model = keras.Model(inputs, x)
+    assert len(list(batch_norms(model))) > 20
+    found = [layer.name for layer in pooled_batch_norms(model)]
+    assert sorted(found) == ["mix_bn1", "mix_bn2", "vectors"]
+
+
+def test_they_are_synchronized_within_a_block_alone():
+    inputs = keras.Input((4, 4, 3))
+    x = BatchNormalization(name="first")(inputs)
+    model = keras.Model(inputs, BatchNormalization(name="second", synchronized=True)(x))
+    first, second = batch_norms(model)
+    with synchronized(model, iter([first])):
+        assert (first.synchronized, second.synchronized) == (True, False)
+    assert (first.synchronized, second.synchronized) == (False, True)
 
 
 @pytest.mark.parametrize("options", [dict(dtype="float64"), dict(scale=False), dict(center=False)])

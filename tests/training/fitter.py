@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_ghostnet.layers.normalization import batch_norms
 from tests.training.worker import BATCH, CLASSES, STEPS, batches, network
 
 
@@ -21,7 +22,9 @@ def main(name, out):
         strategy = tf.distribute.OneDeviceStrategy("cpu:0") if name == "one_device" else None
     data = batches((0, 1)).map(lambda batch: (batch["image"], batch["label"]))
     with strategy.scope() if strategy else contextlib.nullcontext():
-        model = network(synchronized=True)
+        model = network()
+        for layer in batch_norms(model):
+            layer.synchronized = True
         model.compile(
             keras.optimizers.SGD(0.05, momentum=0.9),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),

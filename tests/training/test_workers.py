@@ -17,7 +17,7 @@ SETTINGS = (
     # Next to nothing: in float32 every rounding grows with each update of so small a problem.
     # That updates are equal is shown in float64, in test_distribution.py.
     "learning_rate=1e-9",
-    "synchronized_bn=true",
+    "synchronized_bn=all",
     "dropout_rate=0",  # its masks differ between replicas
 )
 OPTIONS = ("--checkpoint-steps", "1000", "--checkpoint-minutes", "1e-6", "--keep", "2")

@@ -1,9 +1,10 @@
 """A short training in a process of its own: started by test_distribution.
 
-With batch norm synchronized or not, evaluated on photographs. In float64, so that what is left of a
-difference is not rounding but a fault. Every worker writes a file.
+With all batch norms synchronized or those of pooled maps, evaluated on photographs. In float64, so
+that what is left of a difference is not rounding but a fault. Every worker writes a file.
 """
 
+import dataclasses
 import sys
 
 import keras
@@ -22,12 +23,12 @@ def main(strategy_name, devices, mode, photos, out):
     from keras_ghostnet.training import distribution
 
     strategy = distribution.strategy(strategy_name)
-    results = train(strategy, photos, mode == "synchronized")
+    results = train(strategy, photos, mode)
     chief = distribution.is_chief(strategy)
     np.savez(out.format("chief" if chief else strategy.cluster_resolver.task_id), **results)
 
 
-def train(strategy, photos, synchronized):
+def train(strategy, photos, mode):
     """Everything that can be known of a training and of the evaluation after it, by name."""
     from keras_ghostnet.training import distribution
     from keras_ghostnet.training.data import Pipeline, open_source
@@ -38,13 +39,16 @@ def train(strategy, photos, synchronized):
     recipe = Recipe(
         name="test", model="ghostnet_050", epochs=1, batch_size=BATCH, learning_rate=0.05,
         warmup_epochs=0.5, l2=1e-3, label_smoothing=0.1, ema=0.5, clip_norm=2.0,
+        synchronized_bn=mode,
     )  # fmt: skip
-    loop = Loop(recipe, lambda: network(synchronized), STEPS, strategy)
+    loop = Loop(recipe, network, STEPS, strategy)
     losses = [
         float(loop.train_step(batch)[0]) for batch in distribution.distribute(strategy, batches)
     ]
     results = {"losses": losses, "trained": loop.optimizer.iterations.numpy()}
-    results["collectives"] = collectives(loop._train)
+    for kind in ("none", "pooled", "all"):
+        loop.recipe = dataclasses.replace(recipe, synchronized_bn=kind)
+        results[f"collectives/{kind}"] = collectives(loop, strategy)
     state = loop.state()
     for name, value in state.items():  # this worker's own view of what all share
         results[name] = value
@@ -63,15 +67,18 @@ def train(strategy, photos, synchronized):
     return results
 
 
-def collectives(function):
+def collectives(loop, strategy):
     """How many reductions over the workers a step has, by the operators of its graph."""
-    (traced,) = function._list_all_concrete_functions()
-    graph = traced.graph.as_graph_def()
+    from keras_ghostnet.training import distribution
+
+    batch = next(iter(distribution.distribute(strategy, batches)))
+    step = tf.function(loop._train_step, autograph=False)
+    graph = step.get_concrete_function(batch, tf.zeros(2)).graph.as_graph_def()
     nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
     return sum(node.op.startswith("CollectiveReduce") for node in nodes)
 
 
-def network(synchronized):
+def network():
     """Every kind of weight that a GhostNet has, in a network that is compiled quickly."""
     from keras_ghostnet import layers
 
@@ -82,11 +89,9 @@ def network(synchronized):
     x = layers.GhostBottleneck(16, 12, strides=2, se_ratio=0.25)(x)
     x = layers.RegNetBlock(12, 4, strides=2)(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
-    model = keras.Model(inputs, keras.layers.Dense(CLASSES)(x))
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = synchronized
-    return model
+    x = keras.layers.Dense(8, use_bias=False)(x)
+    x = layers.BatchNormalization(name="pooled")(x)
+    return keras.Model(inputs, keras.layers.Dense(CLASSES)(x))
 
 
 def batches(shard):

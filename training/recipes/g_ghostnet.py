@@ -8,8 +8,8 @@ Expected: top-1 77.8 / 78.6 / 79.0 / 79.9 at 3.2 / 4.0 / 8.0 / 16 GF (paper); no
 trained here.
 
 Open in the paper: the number of epochs (90 to 100) and the schedule (step or cosine); here 100
-with the cosine, RegNet's own. The batch norms of the mix see one value an image: they want large
-batches on every replica, or `--set synchronized_bn=true`.
+with the cosine, RegNet's own. The batch norms of the mix see one value per image: they take their
+statistics over all replicas (`synchronized_bn`), which the paper does not mention.
 """
 
 from keras_ghostnet.training.data import Augmentation

@@ -75,7 +75,9 @@ class Recipe:
         ema: Momentum of a moving average of the weights, by which evaluation goes and which is
             saved; 0 for none.
         precision: Keras' dtype policy.
-        synchronized_bn: Whether batch norm takes its statistics over all replicas.
+        synchronized_bn: Which batch norms take their statistics over all replicas: `"pooled"` for
+            those that see one value per image, as in G-GhostNet's mix, `"all"` or `"none"`. The
+            others take them over each replica's own images.
         weights: As the model's constructor: what fine-tuning starts from, unless the model is a
             file. Of a branch of the hub (`hf://`) it is the commit of the run's start, also when
             the run resumes.
@@ -123,7 +125,7 @@ class Recipe:
     clip_norm: NotNegative = 0.0
     ema: PartialFraction = 0.0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    synchronized_bn: bool = False
+    synchronized_bn: Literal["none", "pooled", "all"] = "pooled"
     weights: str | None = None
     teacher: str | None = None
     distillation: Fraction = 0.5
