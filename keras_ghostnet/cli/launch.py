@@ -44,9 +44,18 @@ def arguments(parser):
     parser.add_argument(
         "--gpus-per-node", type=int, default=8, metavar="N", help="of a node (default: 8)"
     )
+    parser.add_argument(
+        "--cpus-per-gpu", type=int, metavar="N", help="cores that prepare images (default: 4)"
+    )
     parser.add_argument("--name", metavar="NAME", help="of the job (default: the recipe's)")
     parser.add_argument(
         "--restarts", type=int, default=20, metavar="N", help="at most (default: 20)"
+    )
+    parser.add_argument(
+        "--grace",
+        type=int,
+        metavar="SECONDS",
+        help="from SIGTERM to SIGKILL, for a step and a checkpoint (default: 120)",
     )
     parser.add_argument("--image", metavar="NAME", help="Kubernetes: of the containers")
     parser.add_argument(
@@ -56,6 +65,11 @@ def arguments(parser):
         default=[],
         metavar="CLAIM=PATH",
         help="Kubernetes: a persistent volume claim, and where it is; may be repeated",
+    )
+    parser.add_argument(
+        "--credentials-secret",
+        metavar="NAME",
+        help="Kubernetes: a secret whose keys become environment variables, for an object store",
     )
     parser.add_argument(
         "--hours", type=int, default=24, metavar="N", help="SLURM: time limit (default: 24)"
@@ -72,7 +86,11 @@ def run(args):
     from keras_ghostnet import files
     from keras_ghostnet.training import launch
 
-    given = {} if args.image is None else {"image": args.image}
+    names = ("image", "cpus_per_gpu", "grace", "credentials_secret")
+    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    volumes = dict(args.volume)
+    if len(volumes) < len(args.volume):
+        raise ValueError("--volume names a claim twice. Mount it once, with all its folders.")
     text = launch.render(
         args.engine,
         args.recipe,
@@ -83,7 +101,7 @@ def run(args):
         gpus_per_node=args.gpus_per_node,
         name=args.name,
         restarts=args.restarts,
-        volumes=dict(args.volume),
+        volumes=volumes,
         hours=args.hours,
         **given,
     )

@@ -36,6 +36,8 @@ def test_a_manifest_is_of_the_published_schema(gpus, nodes):
     spec, job = pod(found)
     (container,) = spec["containers"]
     assert container["resources"]["limits"] == {"nvidia.com/gpu": gpus // nodes}
+    assert container["resources"]["requests"] == {"cpu": str(4 * gpus // nodes)}
+    assert "envFrom" not in container
     assert job["completions"] == job["parallelism"] == nodes
     assert container["command"][-2 * (nodes > 1) :][:2] != ["--strategy", "auto"]
     assert container["command"][: len(COMMAND)] == COMMAND
@@ -57,6 +59,32 @@ def environment(found, index):
             text = re.sub(r"\$\((\w+)\)", lambda match: values[match[1]], variable["value"])
             values[variable["name"]] = text
     return values
+
+
+def test_a_run_in_a_store_needs_no_volume():
+    stored = dict(data="s3://images/train data", run_dir="s3://runs/1", volumes={})
+    weights = ["weights=hf://timm/ghostnet_100.in1k", "teacher=gs://runs/teacher"]
+    found = manifest(
+        **stored, settings=weights, gpus=16, credentials_secret="s3.keys", grace=30, cpus_per_gpu=6
+    )
+    assert JobsetV1alpha2JobSet.from_dict(found).to_dict() == found
+    spec, _ = pod(found)
+    (container,) = spec["containers"]
+    words = container["command"]
+    assert words[words.index("--data") + 1] == stored["data"]
+    assert words[words.index("--run-dir") + 1] == stored["run_dir"]
+    assert [volume["name"] for volume in spec["volumes"]] == ["shm"]
+    assert container["envFrom"] == [{"secretRef": {"name": "s3.keys"}}]
+    assert spec["terminationGracePeriodSeconds"] == 30
+    assert container["resources"]["requests"] == {"cpu": "48"}
+    script = launch.render("slurm", **{**RUN, **stored}, grace=30)
+    assert "#SBATCH --signal=TERM@30\n" in script
+    assert " --data 's3://images/train data' --run-dir s3://runs/1\n" in script
+
+
+def test_data_that_workers_fetch_needs_no_volume():
+    for data in ("digits", "tfds:cifar10"):
+        assert data in pod(manifest(data=data))[0]["containers"][0]["command"]
 
 
 def test_every_pod_knows_the_cluster_and_its_place():
@@ -88,7 +116,9 @@ def test_a_script_queues_again_what_another_start_continues(code, restarts, tmp_
     )
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (code, "")
-    assert lines[2 : 2 + len(COMMAND)] == COMMAND
+    begin = lines.index("ghostnet")
+    assert lines[begin : begin + len(COMMAND)] == COMMAND
+    assert "--cpus-per-task=32" in lines[:begin]
     assert ("requeue 7" in lines) == (code > 1 and not restarts)
 
 
@@ -105,6 +135,21 @@ def test_a_script_queues_again_what_another_start_continues(code, restarts, tmp_
         ({"gpus": 24}, r"does not go into 24 equal parts for 24 GPUs.*--set batch_size=1032"),
         ({"volumes": {}}, "--data /mnt/images is in none of the volumes"),
         ({"volumes": {"shared": "mnt"}}, "absolute path, such as photos=/data"),
+        ({"volumes": {"shared": "/mnt/.."}}, "absolute path, such as photos=/data"),
+        ({"volumes": {"shared": "/mnt:ro"}}, "absolute path, such as photos=/data"),
+        ({"volumes": {"shared": "/dev/shm"}}, "absolute path, such as photos=/data"),
+        ({"volumes": {"a..b": "/mnt"}}, r"such as photos=/data. Received: a\.\.b=/mnt"),
+        ({"volumes": {"shared": "/mnt", "more": "/mnt/"}}, "Two volumes are at /mnt/"),
+        ({"data": "/mnt/../photos"}, "--data /mnt/../photos is in none of the volumes"),
+        ({"settings": ["model=mine.keras"]}, "--set model mine.keras is in none of the volumes"),
+        ({"settings": ["teacher=/runs/big"]}, "--set teacher /runs/big is in none of the volumes"),
+        ({"credentials_secret": "My_Keys"}, "A secret's name is such as store-credentials"),
+        ({"engine": "slurm", "volumes": {}, "credentials_secret": "keys"}, "no `credentials_secr"),
+        ({"image": " "}, "`image` names no image"),
+        (
+            {"gpus": 4096, "gpus_per_node": 2, "settings": ["batch_size=8192"], "name": "n" * 40},
+            r"which lists all 2,048 workers, takes .* a shorter --name",
+        ),
         ({"run_dir": "runs/1"}, "--run-dir runs/1 is in none of the volumes"),
         ({"name": "Mine: [x]"}, "A job's name has lower-case letters"),
         ({"name": "a" * 41}, "at most 40 characters"),
@@ -194,7 +239,7 @@ def test_slurm_starts_and_restarts_a_run(slurm, tmp_path):
     for name in ("stopped", "whole"):
         text = launch.render(
             "slurm", "smoke", data, tmp_path / name, settings=SMALL, gpus=2, gpus_per_node=1,
-            name=name,
+            name=name, cpus_per_gpu=1,
         )  # fmt: skip
         # This machine has one node, and no GPUs.
         text = text.replace("--nodes=2", "--nodes=1").replace("per-node=1", "per-node=2", 1)

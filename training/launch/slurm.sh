@@ -9,12 +9,13 @@
 #SBATCH --open-mode=append
 #SBATCH --nodes={{ nodes }}
 #SBATCH --ntasks-per-node=1
+#SBATCH --cpus-per-task={{ cpus }}
 #SBATCH --gpus-per-node={{ gpus_per_node }}
 #SBATCH --time={{ hours }}:00:00
 #SBATCH --signal=TERM@{{ grace }}
 #SBATCH --requeue
 
-srun --distribution=block --kill-on-bad-exit=1 \
+srun --distribution=block --cpus-per-task={{ cpus }} --kill-on-bad-exit=1 \
   {{ command | map("shell") | join(" ") }}
 code=$?
 case $code in
