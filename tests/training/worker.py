@@ -46,7 +46,7 @@ def train(strategy, photos, mode):
         float(loop.train_step(batch)[0]) for batch in distribution.distribute(strategy, batches)
     ]
     results = {"losses": losses, "trained": loop.optimizer.iterations.numpy()}
-    for kind in ("none", "pooled", "all"):
+    for kind in ("none", "pooled", "all") if strategy.num_replicas_in_sync > 1 else ():
         loop.recipe = dataclasses.replace(recipe, synchronized_bn=kind)
         results[f"collectives/{kind}"] = collectives(loop, strategy)
     state = loop.state()
