@@ -5,17 +5,24 @@ that are printed and can be given: above all the images per second of one accele
 --measure takes from the device at hand.
 """
 
+from __future__ import annotations
+
 import argparse
 import dataclasses
 import functools
 import math
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras_ghostnet.benchmark import scaling_model
 from keras_ghostnet.benchmark.scaling_model import Cluster, Workload
 from keras_ghostnet.command import hyphenated
 from keras_ghostnet.quiet import quiet
+
+if TYPE_CHECKING:
+    from keras_ghostnet.training.recipes import Recipe
 
 IMAGENET = 1_281_167  # training images
 ACCELERATORS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -30,7 +37,9 @@ REPLICA_BATCH = 128  # the authors' own, on each of 8 GPUs
 LEAST_BATCH = 16
 
 
-def table(network, cluster, largest_batch=scaling_model.LARGEST_BATCH):
+def table(
+    network: Workload, cluster: Cluster, largest_batch: int = scaling_model.LARGEST_BATCH
+) -> Iterator[str]:
     """The lines of a network's table."""
     yield (
         "| accelerators | hosts | batch | each | images/s | efficiency | bound by | "
@@ -57,7 +66,12 @@ def table(network, cluster, largest_batch=scaling_model.LARGEST_BATCH):
         yield f"| {' | '.join(map(str, cells))} |"
 
 
-def network(name, rate=None, replica_batch=REPLICA_BATCH, least_batch=LEAST_BATCH):
+def network(
+    name: str,
+    rate: float | None = None,
+    replica_batch: int = REPLICA_BATCH,
+    least_batch: int = LEAST_BATCH,
+) -> Workload:
     """A model with its published recipe.
 
     Args:
@@ -108,14 +122,14 @@ def _size(name):
     return layers, norms, pooled
 
 
-def published_recipe(name):
+def published_recipe(name: str) -> Recipe:
     """The recipe of a model's own paper."""
     from keras_ghostnet.training import recipes
 
     return recipes.get_recipe(f"{name}_imagenet")
 
 
-def measure(recipe, steps=10, classes=1000):
+def measure(recipe: Recipe, steps: int = 10, classes: int = 1000) -> float:
     """Images per second of the trainer's step on the device at hand.
 
     Args:
@@ -144,7 +158,7 @@ def measure(recipe, steps=10, classes=1000):
     return images * steps / (time.perf_counter() - start)
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the tables; see `--help`."""
     parser = argparse.ArgumentParser(
         prog="python -m keras_ghostnet.benchmark.scaling",
@@ -169,7 +183,7 @@ def main(arguments=None):
     print("\n".join(lines))
 
 
-def report(cluster, options):
+def report(cluster: Cluster, options: dict[str, Any]) -> Iterator[str]:
     """The lines that are printed.
 
     Args:

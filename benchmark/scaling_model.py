@@ -26,9 +26,9 @@ class Workload:
     """
 
     name: str
-    layers: tuple
-    norms: tuple
-    pooled: tuple
+    layers: tuple[tuple[int, int], ...]
+    norms: tuple[int, ...]
+    pooled: tuple[int, ...]
     epochs: int
     batch: int
     learning_rate: float
@@ -38,7 +38,7 @@ class Workload:
     least: int
 
     @property
-    def gradients(self):
+    def gradients(self) -> int:
         """Trainable parameters."""
         return sum(parameters for parameters, _ in self.layers)
 
@@ -98,29 +98,29 @@ class Step:
     efficiency: float
 
     @property
-    def batch(self):
+    def batch(self) -> int:
         """Images of the step."""
         return self.accelerators * self.replica_batch
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Time of the step: images are prepared while the step before computes."""
         return max(self.compute + self.communication, self.input)
 
     @property
-    def rate(self):
+    def rate(self) -> float:
         """Images per second."""
         return self.batch / self.seconds
 
     @property
-    def bound(self):
+    def bound(self) -> str:
         """What takes the most time."""
         if self.input > self.compute + self.communication:
             return "input"
         return "compute" if self.compute >= self.communication else "all-reduce"
 
 
-def all_reduce(size, ranks, bandwidth, latency):
+def all_reduce(size: float, ranks: int, bandwidth: float, latency: float) -> float:
     """Seconds to sum arrays over ranks: by a ring, or by two trees where that is faster.
 
     A ring sends 2 (n - 1) / n of the bytes in 2 (n - 1) messages one after the other; two trees,
@@ -139,7 +139,7 @@ def all_reduce(size, ranks, bandwidth, latency):
     return min(ring, tree)
 
 
-def hierarchical_all_reduce(size, accelerators, cluster):
+def hierarchical_all_reduce(size: float, accelerators: int, cluster: Cluster) -> float:
     """Seconds to sum arrays over the accelerators of hosts, then over the hosts.
 
     Within a host every accelerator sums its part; the parts of all of them go over the host's
@@ -156,7 +156,9 @@ def hierarchical_all_reduce(size, accelerators, cluster):
     return seconds + all_reduce(size, hosts, cluster.outer_bandwidth, cluster.outer_latency)
 
 
-def exposed_reduction(network, cluster, accelerators, compute):
+def exposed_reduction(
+    network: Workload, cluster: Cluster, accelerators: int, compute: float
+) -> float:
     """Seconds that the sums of gradients go on after the last gradient was computed.
 
     The last layer's gradient comes first. A layer takes the backward pass's time in proportion to
@@ -181,12 +183,14 @@ def exposed_reduction(network, cluster, accelerators, compute):
     return sent - computed
 
 
-def hosts_for(accelerators, cluster):
+def hosts_for(accelerators: int, cluster: Cluster) -> int:
     """The number of hosts of that many accelerators."""
     return -(-accelerators // cluster.per_host)
 
 
-def step(network, cluster, accelerators, largest_batch=LARGEST_BATCH):
+def step(
+    network: Workload, cluster: Cluster, accelerators: int, largest_batch: int = LARGEST_BATCH
+) -> Step:
     """The step that is recommended on that many accelerators.
 
     Every accelerator is filled until the batch of all is the largest for which the rule for the
@@ -225,17 +229,17 @@ def step(network, cluster, accelerators, largest_batch=LARGEST_BATCH):
     )
 
 
-def learning_rate(network, batch):
+def learning_rate(network: Workload, batch: int) -> float:
     """The recipe's peak rate, in proportion to the batch."""
     return network.learning_rate * batch / network.batch
 
 
-def warmup_epochs(network, batch):
+def warmup_epochs(network: Workload, batch: int) -> float:
     """The recipe's warm-up; for a larger batch than its own, five epochs at least."""
     return max(network.warmup_epochs, WARMUP_EPOCHS if batch > network.batch else 0)
 
 
-def cores_needed(network, cluster, accelerators=None):
+def cores_needed(network: Workload, cluster: Cluster, accelerators: int | None = None) -> int:
     """Cores of a host that prepare images as fast as its accelerators train."""
     accelerators = min(accelerators or cluster.per_host, cluster.per_host)
     return math.ceil(accelerators * network.rate / cluster.input_rate)

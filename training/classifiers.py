@@ -1,6 +1,6 @@
 """The networks of a run: what is trained, and copies of what it is taught by."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -85,7 +85,9 @@ def with_drop_path(model: keras.Model, rate: float) -> keras.Model:
     return copy_model(model, copy)
 
 
-def copy_model(model: keras.Model, copy_layer=None) -> keras.Model:
+def copy_model(
+    model: keras.Model, copy_layer: Callable[[keras.Layer], keras.Layer] | None = None
+) -> keras.Model:
     """The same network with variables of its own, as the strategy in whose scope this is needs.
 
     Args:

@@ -1,16 +1,20 @@
 """Where training runs: one device, several, or several machines, by one name."""
 
 import os
+from collections.abc import Callable
+from typing import TypeVar
 
 import tensorflow as tf
 
 from keras_ghostnet import specs
 from keras_ghostnet.training import cluster, slurm
 
+Result = TypeVar("Result")
+
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
-def strategy(name="auto", log=print):
+def strategy(name: str = "auto", log: Callable[[str], None] = print) -> tf.distribute.Strategy:
     """A `tf.distribute` strategy by name.
 
     Args:
@@ -56,7 +60,7 @@ def strategy(name="auto", log=print):
     return tf.distribute.TPUStrategy(resolver)
 
 
-def workers():
+def workers() -> int:
     """How many workers TF_CONFIG or SLURM describe; 0 if neither is there.
 
     Raises:
@@ -68,7 +72,7 @@ def workers():
     return slurm.workers()
 
 
-def is_chief(strategy):
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process is the one that writes."""
     resolver = strategy.cluster_resolver
     if resolver is None or not getattr(resolver, "task_type", None):
@@ -80,7 +84,7 @@ def is_chief(strategy):
     )
 
 
-def chief_first(strategy, function):
+def chief_first(strategy: tf.distribute.Strategy, function: Callable[[], Result]) -> Result:
     """What a function returns, which the other workers call when the chief is through with it.
 
     For what the chief leaves where they find it.
@@ -101,7 +105,9 @@ def chief_first(strategy, function):
     return result if is_chief(strategy) else function()
 
 
-def distribute(strategy, batches):
+def distribute(
+    strategy: tf.distribute.Strategy, batches: Callable[[tuple[int, int]], tf.data.Dataset]
+) -> tf.distribute.DistributedDataset:
     """Batches of a pipeline for the replicas of every worker.
 
     Args:
@@ -153,7 +159,7 @@ def _resolver(gpus):
     )
 
 
-def check_batch(strategy, batch_size, parts):
+def check_batch(strategy: tf.distribute.Strategy, batch_size: int, parts: int) -> None:
     """Refuses a global batch that cannot be split.
 
     Args:

@@ -9,6 +9,8 @@ it is their mean.
 import contextlib
 import functools
 import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,6 +20,8 @@ from keras_ghostnet.layers import normalization
 from keras_ghostnet.training import optimization
 from keras_ghostnet.training.heads import require_exclusive_classes
 from keras_ghostnet.training.logits import correct, logits
+from keras_ghostnet.training.recipes import Recipe
+from keras_ghostnet.training.teachers import Teacher
 
 # Bytes of gradients that are summed in one reduction: those of the last layers are sent while the
 # gradients of the first ones are computed.
@@ -50,7 +54,15 @@ class Loop:
         ValueError: If the teacher's images or classes differ from the model's.
     """
 
-    def __init__(self, recipe, build, steps_per_epoch, strategy, teacher=None, class_weights=None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        build: Callable[[], keras.Model],
+        steps_per_epoch: int,
+        strategy: tf.distribute.Strategy,
+        teacher: Callable[[], keras.Model | Teacher] | None = None,
+        class_weights: np.ndarray | None = None,
+    ) -> None:
         self.recipe, self.strategy, self.class_weights = recipe, strategy, class_weights
         with strategy.scope():
             self.model = build()
@@ -70,7 +82,7 @@ class Loop:
 
     # -------------------------------------------------------------- training
 
-    def train_step(self, batch, stop=False, save=False):
+    def train_step(self, batch: Any, stop: bool = False, save: bool = False) -> tf.Tensor:
         """One update.
 
         Args:
@@ -165,7 +177,7 @@ class Loop:
     # ------------------------------------------------------------ evaluation
 
     @contextlib.contextmanager
-    def evaluated_weights(self):
+    def evaluated_weights(self) -> Iterator[keras.Model]:
         """Puts the weights in place by which a model is judged and saved.
 
         Those are the moving averages, if the recipe has them, and the means of the replicas'
@@ -186,7 +198,7 @@ class Loop:
 
     # ----------------------------------------------------------------- state
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray]:
         """Everything that training changes: a dictionary of names and arrays.
 
         Statistics of batch norm have one row for every replica of all workers, so that all
@@ -197,7 +209,7 @@ class Loop:
             arrays[f"replicas/{variable.path}"] = row.numpy()
         return arrays
 
-    def restore(self, arrays):
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> int:
         """Sets everything to what `state` returned.
 
         Of a state of another number of replicas, every replica gets the mean of all their

@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from keras_ghostnet.training.recipes import Recipe
+
 
 @keras.saving.register_keras_serializable(package="keras_ghostnet")
 class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
@@ -52,7 +54,9 @@ class RMSprop(keras.optimizers.RMSprop):
                 velocity.assign(keras.ops.ones_like(velocity))
 
 
-def learning_rate(recipe, steps_per_epoch):
+def learning_rate(
+    recipe: Recipe, steps_per_epoch: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
     """The schedule of a recipe: a function of the step.
 
     Args:
@@ -84,7 +88,9 @@ def learning_rate(recipe, steps_per_epoch):
     return WarmUp(warmup, recipe.learning_rate, after, restarts=recipe.schedule == "cosine")
 
 
-def optimizer(recipe, steps_per_epoch, model):
+def optimizer(
+    recipe: Recipe, steps_per_epoch: int, model: keras.Model
+) -> keras.optimizers.Optimizer:
     """The optimizer of a recipe, built for a model.
 
     Args:
@@ -125,7 +131,7 @@ def optimizer(recipe, steps_per_epoch, model):
     return made
 
 
-def decayed_kernels(model):
+def decayed_kernels(model: keras.Model) -> list[keras.Variable]:
     """The weights that the papers decay: kernels of convolutions and dense layers.
 
     Depthwise kernels, biases and batch norm's scales and offsets are left alone (the authors'

@@ -7,18 +7,21 @@ finds no cluster where there are no GPUs, counts hosts n10 before n9, and always
 
 import os
 import re
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 PORTS = range(20000, 32000)  # below those that systems give to clients
 
 
-def workers():
+def workers() -> int:
     """How many tasks the job step has that this process belongs to; 0 if `srun` began none."""
     return int(os.environ.get("SLURM_STEP_NUM_TASKS", 0)) if "SLURM_PROCID" in os.environ else 0
 
 
-def resolver(gpus):
+def resolver(
+    gpus: Sequence[tf.config.PhysicalDevice],
+) -> tf.distribute.cluster_resolver.ClusterResolver:
     """The cluster of this job step: one worker for each task.
 
     Args:
@@ -62,7 +65,9 @@ def resolver(gpus):
     )
 
 
-def share(gpus, local, neighbors):
+def share(
+    gpus: Sequence[tf.config.PhysicalDevice], local: int, neighbors: int
+) -> Sequence[tf.config.PhysicalDevice]:
     """The GPUs of a task: those that SLURM bound to it, or else its part of the node's.
 
     Args:
