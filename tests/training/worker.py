@@ -46,9 +46,12 @@ def train(strategy, photos, mode):
         float(loop.train_step(batch)[0]) for batch in distribution.distribute(strategy, batches)
     ]
     results = {"losses": losses, "trained": loop.optimizer.iterations.numpy()}
-    for kind in ("none", "pooled", "all") if strategy.num_replicas_in_sync > 1 else ():
-        loop.recipe = dataclasses.replace(recipe, synchronized_bn=kind)
-        results[f"collectives/{kind}"] = collectives(loop, strategy)
+    results[f"collectives/{mode}"] = collectives(*loop._train._list_all_concrete_functions())
+    if mode == "all" and strategy.num_replicas_in_sync > 1:
+        loop.recipe = dataclasses.replace(recipe, synchronized_bn="pooled")
+        batch = next(iter(distribution.distribute(strategy, batches)))
+        step = tf.function(loop._train_step, autograph=False)
+        results["collectives/pooled"] = collectives(step.get_concrete_function(batch, tf.zeros(2)))
     state = loop.state()
     for name, value in state.items():  # this worker's own view of what all share
         results[name] = value
@@ -67,13 +70,9 @@ def train(strategy, photos, mode):
     return results
 
 
-def collectives(loop, strategy):
+def collectives(step):
     """How many reductions over the workers a step has, by the operators of its graph."""
-    from keras_ghostnet.training import distribution
-
-    batch = next(iter(distribution.distribute(strategy, batches)))
-    step = tf.function(loop._train_step, autograph=False)
-    graph = step.get_concrete_function(batch, tf.zeros(2)).graph.as_graph_def()
+    graph = step.graph.as_graph_def()
     nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
     return sum(node.op.startswith("CollectiveReduce") for node in nodes)
 
