@@ -9,9 +9,9 @@ import tensorflow as tf
 from keras_ghostnet import specs
 from keras_ghostnet.training import cluster, slurm
 
-Result = TypeVar("Result")
-
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
+
+Result = TypeVar("Result")
 
 
 def strategy(name: str = "auto", log: Callable[[str], None] = print) -> tf.distribute.Strategy:
@@ -96,13 +96,13 @@ def chief_first(strategy: tf.distribute.Strategy, function: Callable[[], Result]
     Raises:
         ConnectionError: If another worker is gone.
     """
-    result = function() if is_chief(strategy) else None
+    results = [function()] if is_chief(strategy) else []
     try:  # each waits here for all
         ready = strategy.run(lambda: tf.constant(1.0, "float64"))
         strategy.reduce("SUM", ready, axis=None)
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
         raise ConnectionError(f"Another worker is gone: {error.message}") from error
-    return result if is_chief(strategy) else function()
+    return results[0] if results else function()
 
 
 def distribute(
