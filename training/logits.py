@@ -8,7 +8,7 @@ from keras_ghostnet.training.heads import output_activation
 TINY = 1e-30  # float32's logarithm of less is unusable
 
 
-def logits(model: keras.Model, images, training: bool = False):
+def logits(model: keras.Model, images: tf.Tensor, training: bool = False) -> tf.Tensor:
     """A classifier's outputs before any softmax or sigmoid.
 
     Args:
@@ -32,7 +32,7 @@ def logits(model: keras.Model, images, training: bool = False):
     return outputs
 
 
-def correct(labels, outputs):
+def correct(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     """Which examples are classified correctly.
 
     Args:

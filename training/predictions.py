@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 
 
@@ -18,17 +19,19 @@ class Predictions:
     labels: np.ndarray
 
     @property
-    def classes(self):
+    def classes(self) -> np.ndarray:
         """The predicted classes' indices `(n,)`."""
         return self.outputs.argmax(axis=-1)
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> float:
         """The fraction of the images whose class was predicted, in [0, 1]."""
         return float(np.mean(self.classes == self.labels))
 
 
-def predict(model, images, labels, batch_size=64):
+def predict(
+    model: keras.Model, images: np.ndarray, labels: np.ndarray, batch_size: int = 64
+) -> Predictions:
     """Runs a model on images in memory.
 
     Args:
@@ -44,7 +47,7 @@ def predict(model, images, labels, batch_size=64):
     return Predictions(np.asarray(outputs, "float32"), np.asarray(labels))
 
 
-def confusion_matrix(predictions):
+def confusion_matrix(predictions: Predictions) -> np.ndarray:
     """Counts what each class was taken for.
 
     Args:

@@ -4,8 +4,13 @@ import collections
 import math
 import shlex
 import time
+from collections.abc import Mapping
+from typing import Any
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from keras_ghostnet.training.recipes import Recipe
 
 TOP = 5  # classes, of which the true one may be any
 RECENT = 50  # steps that the rate is taken over
@@ -28,25 +33,25 @@ class TrainingProgress:
 
     def __init__(
         self,
-        console,
+        console: Console,
         *,
-        batch_size,
-        steps_per_epoch,
-        epochs,
-        start=0,
-        classes=1000,
-        held_out=None,
-        loss_note="",
-    ):
+        batch_size: int,
+        steps_per_epoch: int,
+        epochs: int,
+        start: int = 0,
+        classes: int = 1000,
+        held_out: int | None = None,
+        loss_note: str = "",
+    ) -> None:
         self.classes, self.held_out = classes, held_out
         self.loss_note, self.is_noted = loss_note, False
         self.console, self.batch_size = console, batch_size
         self.steps_per_epoch, self.epochs = steps_per_epoch, epochs
-        self.recent = collections.deque(maxlen=RECENT)
+        self.recent: collections.deque[float] = collections.deque(maxlen=RECENT)
         # Of steps that followed another one; and the shortest time that an epoch's end takes:
         # whatever is done for the first time builds a graph, and takes longer.
         self.seconds, self.counted = 0.0, 0
-        self.pause, self.paused = math.inf, None
+        self.pause, self.paused = math.inf, -math.inf  # nothing was paused for yet
         self.bar = None
         if console.is_terminal:
             self.bar = Progress(
@@ -73,7 +78,7 @@ class TrainingProgress:
         if self.bar:
             self.bar.stop()
 
-    def step(self, number, loss, accuracy):
+    def step(self, number: int, loss: float, accuracy: float) -> None:
         """After every step.
 
         Args:
@@ -83,7 +88,7 @@ class TrainingProgress:
         now = time.monotonic()
         if self.recent:
             self.seconds, self.counted = self.seconds + now - self.recent[-1], self.counted + 1
-        elif self.paused is not None:
+        else:
             self.pause = min(self.pause, max(0.0, now - self.paused - self._step_seconds()))
         self.recent.append(now)
         if self.bar is None and now - self.spoken < LINE_SECONDS:
@@ -98,14 +103,14 @@ class TrainingProgress:
         else:
             self.say(text)
 
-    def evaluating(self):
+    def evaluating(self) -> None:
         """Before the held-out images are gone through."""
         self.recent.clear()  # the rate is of training steps alone
         self.paused = time.monotonic()
         if self.bar:
             self.bar.update(self.task, description="evaluating the held-out images")
 
-    def epoch(self, row):
+    def epoch(self, row: Mapping[str, Any]) -> None:
         """After every epoch: loss and accuracy of the training and of the held-out images.
 
         Args:
@@ -125,7 +130,7 @@ class TrainingProgress:
             text += self._left(row["step"], time.monotonic() - self.paused)
         self.say(text)
 
-    def results(self, metrics, folder):
+    def results(self, metrics: Mapping[str, Any], folder: str) -> None:
         """After the run: the best and the last epoch, where their models are, and what is next.
 
         Args:
@@ -143,7 +148,7 @@ class TrainingProgress:
         run, out = map(shlex.quote, (folder, f"{folder}/exports"))
         self.say(f"Next: ghostnet export {run} --formats tflite_int8 --out {out}")
 
-    def say(self, text):
+    def say(self, text: str) -> None:
         """Prints a line; a bar stays below it."""
         self.spoken = time.monotonic()
         self.console.print(text, soft_wrap=True, markup=False)
@@ -187,7 +192,7 @@ def duration(seconds):
     return f"{hours // 24} d {hours % 24} h"
 
 
-def loss_note(recipe, is_taught):
+def loss_note(recipe: Recipe, is_taught: bool) -> str:
     """How the training loss differs from the cross-entropy of the held-out images.
 
     Args:

@@ -105,7 +105,8 @@ class DFCAttention(Block):
     Output shape: `(batch, height, width, filters)`, values in [0, 1].
 
     Raises:
-        ValueError: If `filters` is no positive integer, or the input has a side of one pixel.
+        ValueError: If an argument is no positive integer, or the input's height and width are
+            unknown or too small.
     """
 
     ARGUMENTS = ("filters", "folded", "input_dilation")

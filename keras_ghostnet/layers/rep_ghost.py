@@ -96,9 +96,7 @@ class RepGhostBottleneck(Bottleneck):
         dilation_rate, input_dilation, dilate: As in `GhostBottleneck`.
         activation: Any Keras activation, of the first module and of SE's hidden units.
         data_format: `"channels_last"` or `"channels_first"`; None takes Keras' setting.
-        drop_path: The fraction of the examples that in training go through the shortcut alone,
-            in [0, 1): stochastic depth (Huang et al., ECCV 2016). What the others get of the
-            modules is scaled by `1 / (1 - drop_path)`.
+        drop_path: As in `GhostBottleneck`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape: `(batch, height, width, channels)` for channels last.
