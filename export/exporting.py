@@ -36,11 +36,12 @@ from keras_ghostnet.model_input import PIXELS
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.data import require_same_classes
+from keras_ghostnet.training.data.label_maps import IGNORED
 from keras_ghostnet.training.heads import count_classes, is_of_pixels, require_exclusive_classes
 from keras_ghostnet.training.settings import Count, Pixels, PositiveFraction, within_ranges
 
 ALL = "all"
-OF_IMAGES = ("tflite_int8_qat", "web")  # formats that take no classifier of pixels
+OF_IMAGES = ("web",)  # formats that take no classifier of pixels
 
 Path = str | os.PathLike[str]
 
@@ -87,9 +88,9 @@ def export(
             `options` count before its own.
         data: Labeled images: what `keras_ghostnet.training.data.open_source` takes, of which the
             training split calibrates and the held-out split verifies; or arrays of pixels, uint8
-            `(n, height, width, 3)`, and of class indices `(n,)`, or of every pixel's, of which
-            every second calibrates int8 formats and the others verify. None takes the images that
-            the run was trained on.
+            `(n, height, width, 3)`, and of class indices `(n,)`, or of every pixel's, where 255 is
+            no class, of which every second calibrates int8 formats and the others verify. None
+            takes the images that the run was trained on.
         calibration: Images without labels to calibrate int8 formats with: a folder, or pixels of
             the model's size, uint8 `(n, height, width, 3)`, as an array or a `.npy` file. If there
             is no `data`, every second one calibrates and the others verify.
@@ -156,7 +157,7 @@ def export(
                 network = builder.with_image_size(model, image_size) if image_size else model
             class_names.require_classifier(network, of_pixels=True)
             if is_of_pixels(network):
-                _require_fit_for_pixels(network, fmts, data)
+                _require_fit_for_pixels(network, fmts)
             network = _with_file_name(in_float32(network))
             kind = model_input.resolve_input(network, input)
             if any(fmt.name == "saved_model" for fmt in fmts):
@@ -306,29 +307,26 @@ def _timed(results, subject, folds):
     ]
 
 
-def _require_fit_for_pixels(network, fmts, data):
-    """Refuses what a classifier of pixels cannot be exported to, or be verified on."""
+def _require_fit_for_pixels(network, fmts):
+    """Refuses what a classifier of pixels cannot be exported to."""
     for fmt in fmts:
         if fmt.name in OF_IMAGES:
             raise ValueError(
                 f"{fmt.name} is for models of one class an image. {network.name} outputs maps, "
                 f"{network.output_shape[1:]}: choose another format."
             )
-    if data is not None and not isinstance(data, tuple):
-        raise ValueError(
-            f"{network.name} outputs maps, {network.output_shape[1:]}, and {data} has one class an "
-            "image. Give images without classes with --calibration, or in Python "
-            "data=(pixels, maps of classes)."
-        )
 
 
 def _require_label_range(network, found):
     """Refuses labels in memory that are none of the model's classes."""
-    classes = count_classes(network)
-    if found.labels.min(initial=0) < 0 or found.labels.max(initial=0) >= classes:
+    classes, labels = count_classes(network), found.labels
+    ignored = ""
+    if is_of_pixels(network):
+        labels, ignored = labels[labels != IGNORED], f", or {IGNORED} for none"
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= classes:
         raise ValueError(
-            f"{network.name} has {classes} classes: labels must be 0 to {classes - 1}. Found "
-            f"{found.labels.min()} to {found.labels.max()}."
+            f"{network.name} has {classes} classes: labels must be 0 to {classes - 1}{ignored}. "
+            f"Found {labels.min()} to {labels.max()}."
         )
 
 

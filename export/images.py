@@ -20,12 +20,13 @@ class Images:
     Attributes:
         name: What they are.
         pixels: RGB uint8 `(n, height, width, 3)`, resized and cropped as in evaluation.
-        labels: The true classes' indices, of those that are held out, or maps of them; None if not
-            known.
+        labels: The true classes' indices, of those that are held out, or maps of them, in which 255
+            is no class; None if not known.
         class_names: The classes of the source; None if not known.
         origin: What `keras_ghostnet.export.samples.reopen` needs to find them again, a
             dictionary.
         training: How many, the last ones, are training images in a sample to verify on.
+        of_pixels: Whether the labels are maps.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Images:
     class_names: tuple | None = None
     origin: dict = dataclasses.field(default_factory=dict)
     training: int = 0
+    of_pixels: bool = False
 
     @property
     def held_out(self):
@@ -83,25 +85,33 @@ def from_source(data, split, size, *, crop, seed, count, reserved=0):
     Raises:
         FileNotFoundError, ValueError: As `open_source`.
     """
-    from keras_ghostnet.training.data import open_source
+    from keras_ghostnet.training.data import decoding, open_source
+    from keras_ghostnet.training.data.labels import labels_of
 
     source = open_source(data, split, seed=seed)
     others = np.setdiff1d(np.arange(source.examples), _everywhere(source.examples, reserved))
     indices = others[_everywhere(len(others), count)]
+    kind = labels_of(source, size, crop)
     pixels, labels = [], []
     for index in indices:
         try:
             encoded, label = source.reader.read(index)
-            if 0 <= label < len(source.class_names):
-                pixels.append(_evaluated(encoded, size, crop))
-                labels.append(label)
+            image = decoding.decode(encoded)
+            kind.require_fit(label, image)
+            pixels.append(center_crop(image, size, crop))
+            labels.append(kind.take(label, image, None))
         except ValueError:  # it cannot be decoded; training counts and names those
             continue
     if not pixels:
         raise ValueError(f"No image of {source.name} can be used.")
     origin = dict(data=files.absolute(data), split=split, crop=crop, seed=seed, count=count)
     return Images(
-        source.name, np.stack(pixels), np.array(labels), tuple(source.class_names), origin
+        source.name,
+        np.stack(pixels),
+        np.stack(labels),
+        tuple(source.class_names),
+        origin,
+        of_pixels=source.of_pixels,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_ghostnet import files
 from keras_ghostnet.export import formats
+from keras_ghostnet.training.data.label_maps import IGNORED
 from keras_ghostnet.training.heads import alternatives
 from keras_ghostnet.training.logits import TINY
 
@@ -158,7 +159,7 @@ def compare(outputs, reference, labels, fmt, activation="linear"):
         outputs: The artifact's outputs `(n, classes)`, or maps `(n, height, width, classes)`.
         reference: The Keras model's, of the same shape.
         labels: The true classes' indices `(m,)` of the first m images, which are held out, or maps
-            of them `(m, height, width)`; None if not known.
+            of them `(m, height, width)`, of which 255 is no class; None if not known.
         fmt: The artifact's `Format`.
         activation: What the model ends in, `keras_ghostnet.training.heads.output_activation`: one
             unit is two classes, several sigmoids are independent labels, all of which have to
@@ -180,9 +181,11 @@ def compare(outputs, reference, labels, fmt, activation="linear"):
         labels = np.ravel(labels)
         units = outputs.shape[-1]
         classes = outputs.reshape(-1, units).argmax(axis=-1) if units > 1 else found[:, 0]
-        accuracy = float(np.mean(classes[: len(labels)] == labels))
+        classes = classes[: len(labels)]
         if outputs.ndim > 2:
-            mean_iou = _mean_iou(classes[: len(labels)], labels)
+            classes, labels = classes[labels != IGNORED], labels[labels != IGNORED]
+            mean_iou = _mean_iou(classes, labels)
+        accuracy = float(np.mean(classes == labels))
     if fmt.dtype != "int8" and activation != "linear":
         # Saturated probabilities hide errors: their logarithms are logits but for a constant.
         # Not so for int8, in which the smallest steps of a probability are 1/256.

@@ -26,6 +26,7 @@ from .layers.normalization import freeze_batch_norm
 from .preprocessing import decode_predictions, preprocess_input
 from .registry import create_model, list_models
 from .repghostnet import RepGhostNet
+from .segmentation import segmenter
 
 __version__: str
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "list_models",
     "predict",
     "preprocess_input",
+    "segmenter",
     "training",
     "weights",
 ]

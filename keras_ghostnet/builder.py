@@ -5,7 +5,7 @@ import inspect
 import numbers
 import os
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import keras
@@ -310,14 +310,28 @@ def _input(input_tensor, input_shape, include_top, spec):
             f"`input_shape` must give the number of channels: {layout} with Keras' image data "
             f"format {keras.config.image_data_format()!r}. Received: input_shape={input_shape}."
         )
+    require_large_enough(spec, size, f"input_shape={input_shape}")
+    return keras.Input(input_shape) if input_tensor is None else input_tensor
+
+
+def require_large_enough(spec: specs.Spec, size: Sequence[int | None], received: str) -> None:
+    """Refuses images that a network is too deep for.
+
+    Args:
+        spec: The network's.
+        size: Height and width of the images, pixels; None where it is open.
+        received: The argument that sets them, `name=value`, for the message.
+
+    Raises:
+        ValueError: If a side is too small.
+    """
     least = spec.min_size
     if any(side is not None and not (_is_whole(side) and side >= least) for side in size):
         pixels = "two pixels" if least > specs.MIN_SIZE else "one pixel"
         raise ValueError(
             f"Images must be at least {least} x {least} (five strides of 2 leave {pixels} "
-            f"of that). Received: input_shape={input_shape}. Resize the images."
+            f"of that). Received: {received}. Resize the images."
         )
-    return keras.Input(input_shape) if input_tensor is None else input_tensor
 
 
 def square(channels: int, size: int | None) -> Shape:

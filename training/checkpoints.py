@@ -170,8 +170,13 @@ class Checkpoints:
 
 
 def best_epoch(history):
-    """The row of the best epoch: by accuracy on the held-out images, then by the loss on them."""
-    return max(history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+    """The row of the best epoch: by what `best_figure` names, then by the held-out loss."""
+    return max(history, key=lambda row: (row[best_figure(row)], -row["val_loss"]))
+
+
+def best_figure(row):
+    """The column of a history by which epochs are judged: held-out mean IoU, or accuracy."""
+    return "val_mean_iou" if "val_mean_iou" in row else "val_accuracy"
 
 
 def _require_same_run(state, recipe, images, folder):

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from keras_ghostnet import specs
+from keras_ghostnet import segmentation, specs
 from keras_ghostnet.copying import set_weights
 from keras_ghostnet.layers.bottleneck import Bottleneck
 from keras_ghostnet.registry import from_spec
 from keras_ghostnet.training.networks import FileNetwork, with_logits
-from keras_ghostnet.training.recipes import Recipe
+from keras_ghostnet.training.recipes import SEGMENTATION, Recipe
 
 
 def build_classifier(recipe: Recipe, classes: int) -> keras.Model:
@@ -21,8 +21,8 @@ def build_classifier(recipe: Recipe, classes: int) -> keras.Model:
         classes: The number of classes.
 
     Returns:
-        A Keras model that ends in logits. With pretrained weights it is their backbone below a
-        classifier of its own.
+        A Keras model that ends in logits, of every pixel if the recipe's task is segmentation.
+        With pretrained weights it is their backbone below a classifier of its own.
 
     Raises:
         ValueError: If there is no such model, or it has nothing that `drop_path` could drop.
@@ -102,6 +102,14 @@ def copy_model(
 def _classifier(recipe, classes):
     spec = specs.get_spec(recipe.model)
     shape = (recipe.image_size, recipe.image_size, 3)
+    if recipe.task == SEGMENTATION:
+        return segmentation.segmenter(
+            recipe.model,
+            classes,
+            dropout_rate=recipe.dropout_rate,
+            weights=recipe.weights,
+            input_shape=shape,
+        )
     if recipe.weights is None:
         return from_spec(
             spec,

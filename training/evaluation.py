@@ -20,8 +20,10 @@ from keras_ghostnet.training.data import (
     open_source,
     require_same_classes,
 )
-from keras_ghostnet.training.heads import is_multi_label
-from keras_ghostnet.training.logits import correct, logits
+from keras_ghostnet.training.data.label_maps import IGNORED
+from keras_ghostnet.training.heads import is_multi_label, is_of_pixels
+from keras_ghostnet.training.logits import correct, logits, of_images
+from keras_ghostnet.training.pixel_evaluation import PixelEvaluation, count_pixels
 from keras_ghostnet.training.progress import TOP
 from keras_ghostnet.training.settings import (
     Count,
@@ -69,6 +71,11 @@ class Evaluation:
         return [self.source.key(index) for index in self.indices]
 
     @property
+    def headline(self) -> str:
+        """The main figure, in words."""
+        return f"top-1 {self.accuracy:.2%}"
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The figures by name: `loss`, `accuracy`, `top5`, `examples`."""
         return {name: getattr(self, name) for name in ("loss", "accuracy", "top5", "examples")}
@@ -102,11 +109,12 @@ def evaluate(
     bad_limit: Fraction | None = None,
     trust_model: bool = False,
     console: Console | None = None,
-) -> Evaluation:
+) -> Evaluation | PixelEvaluation:
     """Evaluates a classifier on a source of labeled images, every image once.
 
     Args:
-        model: A Keras classifier, which ends in logits, a softmax or sigmoids; a run's folder (its
+        model: A Keras classifier, of images or of every pixel, which ends in logits, a softmax or
+            sigmoids; a run's folder (its
             best model); a `.keras` file; a name of `list_models()`, with its ImageNet weights; or
             `hf://ORG/NAME` of the Hugging Face hub.
             It is evaluated in float32, as it is exported, also if it was trained in mixed
@@ -129,7 +137,7 @@ def evaluate(
         console: Where to show progress; None prints nothing.
 
     Returns:
-        An `Evaluation`.
+        An `Evaluation`; a `PixelEvaluation` of a classifier of every pixel.
 
     Raises:
         FileNotFoundError: If there is no such model or source.
@@ -197,7 +205,7 @@ class Evaluator:
 
     def evaluate(
         self, pipeline: Pipeline, batch_size: int, progress: Callable[[int], None] | None = None
-    ) -> Evaluation:
+    ) -> Evaluation | PixelEvaluation:
         """Goes once through a pipeline.
 
         Args:
@@ -207,28 +215,33 @@ class Evaluator:
             progress: Function of the number of batches that are done, or None.
 
         Returns:
-            An `Evaluation`, the same on all workers.
+            An `Evaluation`, the same on all workers; a `PixelEvaluation` of a model of pixels.
 
         Raises:
             ValueError: If more images are unusable than the pipeline allows, or all are.
         """
         replicas = self.strategy.num_replicas_in_sync
         size = -(-min(batch_size, pipeline.examples) // replicas) * replicas
-        parts = []
+        parts, counts = [], np.zeros((), np.int64)
 
         def batches(shard):
             return pipeline.batches(0, global_batch=size, shard=shard)
 
         with pipeline.explained():
             for done, batch in enumerate(distribution.distribute(self.strategy, batches), start=1):
-                parts.append(self._rows(batch).numpy().astype("float64"))
+                part, counted = self._rows(batch)
+                parts.append(part.numpy().astype("float64"))
+                counts = counts + counted.numpy()
                 if progress:
                     progress(done)
         rows = np.concatenate(parts)  # in the order of the source: a row's place is its number
         indices = np.flatnonzero(rows[:, 0])
         if not len(indices):
             raise ValueError(f"{pipeline.source.name} has no example that can be used.")
-        _, labels, predicted, confidence, losses, hits, near = rows[indices].T
+        if is_of_pixels(self.model):
+            _, losses, hits = rows[indices].T
+            return PixelEvaluation(float(losses.mean()), counts, pipeline.source, indices, hits)
+        _, losses, hits, labels, predicted, confidence, near = rows[indices].T
         return Evaluation(
             loss=float(losses.mean()),
             accuracy=float(hits.mean()),
@@ -241,27 +254,31 @@ class Evaluator:
         )
 
     def _global_rows(self, batch):
-        """The rows of all replicas, in their order."""
-        return self.strategy.gather(self.strategy.run(self._step, (batch,)), axis=0)
+        """The rows of all replicas, in their order, and the sum of their counts."""
+        rows, counts = self.strategy.run(self._step, (batch,))
+        return self.strategy.gather(rows, axis=0), self.strategy.reduce("SUM", counts, axis=None)
 
     def _step(self, batch):
-        """One float32 row for each image of a replica's batch."""
-        labels = batch["label"]
+        """One float32 row for each image of a replica's batch, and counts of their pixels."""
+        labels, weights = batch["label"], batch["weight"]
         outputs = logits(self.model, batch["image"])
+        known = tf.minimum(labels, outputs.shape[-1] - 1)  # pixels without a class have some
         if is_multi_label(self.model):
-            targets = tf.one_hot(labels, outputs.shape[-1])
+            targets = tf.one_hot(known, outputs.shape[-1])
             probabilities = tf.sigmoid(outputs)
             losses = keras.losses.binary_crossentropy(targets, outputs, from_logits=True)
         else:
             probabilities = tf.nn.softmax(outputs)
-            losses = keras.losses.sparse_categorical_crossentropy(labels, outputs, from_logits=True)
-        columns = (
-            batch["weight"],
-            labels,
-            tf.argmax(outputs, axis=-1),
-            tf.reduce_max(probabilities, axis=-1),
-            losses,
-            correct(labels, outputs),
-            tf.math.in_top_k(labels, outputs, min(TOP, outputs.shape[-1])),
-        )
-        return tf.stack([tf.cast(column, "float32") for column in columns], axis=-1)
+            losses = keras.losses.sparse_categorical_crossentropy(known, outputs, from_logits=True)
+        columns = [weights, of_images(losses, labels), correct(labels, outputs)]
+        if is_of_pixels(self.model):
+            counts = count_pixels(labels, outputs, weights, IGNORED)
+        else:
+            counts = tf.zeros(0, tf.int32)
+            columns += [
+                labels,
+                tf.argmax(outputs, axis=-1),
+                tf.reduce_max(probabilities, axis=-1),
+                tf.math.in_top_k(labels, outputs, min(TOP, outputs.shape[-1])),
+            ]
+        return tf.stack([tf.cast(column, "float32") for column in columns], axis=-1), counts

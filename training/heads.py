@@ -56,6 +56,20 @@ def is_of_pixels(model: keras.Model) -> bool:
     return len(model.output_shape) == 4
 
 
+def require_maps_of_images(model: keras.Model) -> None:
+    """Refuses a model of pixels whose maps are not as large as its images.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    if is_of_pixels(model) and model.output_shape[1:3] != model.input_shape[1:3]:
+        raise ValueError(
+            f"{model.name} takes images of {model.input_shape[1:3]} pixels and outputs maps of "
+            f"{model.output_shape[1:3]}. End it in a "
+            'keras.layers.UpSampling2D(..., interpolation="bilinear") to the size of the images.'
+        )
+
+
 def is_multi_label(model: keras.Model) -> bool:
     """Whether any number of the labels may be true of an image: several sigmoids."""
     return model.output_shape[-1] > 1 and output_activation(model) == "sigmoid"

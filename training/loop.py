@@ -8,6 +8,7 @@ it is their mean.
 
 import contextlib
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -19,7 +20,7 @@ import tensorflow as tf
 from keras_ghostnet.layers import normalization
 from keras_ghostnet.training import optimization
 from keras_ghostnet.training.heads import require_exclusive_classes
-from keras_ghostnet.training.logits import correct, logits
+from keras_ghostnet.training.logits import correct, logits, of_images
 from keras_ghostnet.training.recipes import Recipe
 from keras_ghostnet.training.teachers import Teacher
 
@@ -46,9 +47,9 @@ class Loop:
         strategy: A `tf.distribute.Strategy`.
         teacher: Function without arguments that gives the Keras model or the `Teacher` to distill
             from, or None. It takes the same images and has the same classes.
-        class_weights: Float array `(classes,)`: the cross-entropy of an image is multiplied by its
-            class' weight, a mixed image's by their mean over its parts; the distance to a teacher,
-            which has no class, is not. None for 1.
+        class_weights: Float array `(classes,)`: the cross-entropy of an image, or of a pixel, is
+            multiplied by its class' weight, a mixed image's by their mean over its parts; the
+            distance to a teacher, which has no class, is not. None for 1.
 
     Raises:
         ValueError: If the teacher's images or classes differ from the model's.
@@ -138,6 +139,7 @@ class Loop:
         return total, right, gradients
 
     def _losses(self, labels, outputs, images):
+        """The loss of each image: of maps, the mean over the pixels that have a class."""
         targets = labels if labels.shape.rank == 2 else tf.one_hot(labels, self.classes)
         losses = keras.losses.categorical_crossentropy(
             targets, outputs, from_logits=True, label_smoothing=self.recipe.label_smoothing
@@ -145,7 +147,7 @@ class Loop:
         if self.class_weights is not None:
             losses *= tf.linalg.matvec(targets, tf.constant(self.class_weights, "float32"))
         if not self.teacher:
-            return losses
+            return of_images(losses, labels)
         share, temperature = self.recipe.distillation, self.recipe.temperature
         is_keras = isinstance(self.teacher, keras.Model)
         taught = logits(self.teacher, images) if is_keras else self.teacher.logits(images)
@@ -154,7 +156,8 @@ class Loop:
             tf.nn.softmax(taught), tf.nn.softmax(outputs / temperature)
         )
         # Hinton et al. (2015): gradients of soft targets shrink with the temperature's square.
-        return (1 - share) * losses + share * temperature**2 * distance
+        losses = (1 - share) * losses + share * temperature**2 * distance
+        return of_images(losses, labels)
 
     def _regularize(self, gradients, variables):
         """Sums gradients over the replicas; clips them, and adds the L2 term."""
@@ -301,7 +304,8 @@ def _require_same_shapes(teacher, model):
         ("takes images", teacher.input_shape[1:], model.input_shape[1:]),
         ("has outputs", teacher.output_shape[1:], model.output_shape[1:]),
     ):
-        if any(None not in pair and len(set(pair)) > 1 for pair in zip(found, wanted, strict=True)):
+        pairs = list(itertools.zip_longest(found, wanted, fillvalue=0))
+        if any(None not in pair and len(set(pair)) > 1 for pair in pairs):
             raise ValueError(
                 f"The teacher {teacher.name!r} {what} of shape {found}, {model.name!r} of "
                 f"{wanted}. Distillation needs a teacher of the same images and classes."

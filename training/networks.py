@@ -5,10 +5,15 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_ghostnet import model_input, model_reference, specs
+from keras_ghostnet import builder, model_input, model_reference, segmentation, specs
 from keras_ghostnet.precision import in_float32
-from keras_ghostnet.training.heads import output_activation, require_exclusive_classes
-from keras_ghostnet.training.recipes import Recipe
+from keras_ghostnet.training.heads import (
+    is_of_pixels,
+    output_activation,
+    require_exclusive_classes,
+    require_maps_of_images,
+)
+from keras_ghostnet.training.recipes import SEGMENTATION, Recipe
 
 SUFFIX = ".keras"
 
@@ -41,8 +46,9 @@ def load_network(recipe: Recipe, trust_model: bool = False) -> FileNetwork | Non
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If there is no such network, the file cannot be loaded, is no classifier of RGB
-            images of classes that exclude each other, cannot take images of the recipe's size, or
-            the recipe asks for another precision.
+            images, or of their pixels if the recipe's task is segmentation, of classes that exclude
+            each other, cannot take images of the recipe's size, or the recipe asks for another
+            precision.
     """
     if not recipe.model.endswith(SUFFIX):
         if model_reference.is_path(recipe.model):
@@ -51,7 +57,11 @@ def load_network(recipe: Recipe, trust_model: bool = False) -> FileNetwork | Non
                 f"Received: model={recipe.model}. Of a run's folder, name its "
                 f"{model_reference.BEST}."
             )
-        specs.get_spec(recipe.model)
+        size = (recipe.image_size,) * 2
+        spec = specs.get_spec(recipe.model)
+        builder.require_large_enough(spec, size, f"image_size={recipe.image_size}")
+        if recipe.task == SEGMENTATION:
+            segmentation.require_fit(recipe.model, size)
         return None
     if recipe.precision != "float32":
         raise ValueError(
@@ -61,11 +71,16 @@ def load_network(recipe: Recipe, trust_model: bool = False) -> FileNetwork | Non
     reference = model_reference.resolve_model(recipe.model, trust_model)
     model = in_float32(reference.load(recipe.image_size))
     shapes = [tuple(tensor.shape) for tensor in (*model.inputs, *model.outputs)]
-    if [len(shape) for shape in shapes] != [4, 2] or shapes[0][-1] != 3 or None in shapes[1][1:]:
+    of_pixels = recipe.task == SEGMENTATION
+    ranks = [4, 4 if of_pixels else 2]
+    if [len(shape) for shape in shapes] != ranks or shapes[0][-1] != 3 or None in shapes[1][1:]:
+        wanted = "(None, height, width, classes)" if of_pixels else "(None, classes)"
         raise ValueError(
-            f"{recipe.model} must be a classifier of RGB images: it takes and returns "
-            f"{', '.join(map(str, shapes))}. Put a classifier of (None, classes) on top."
+            f"{recipe.model} must be a classifier of RGB images for task={recipe.task}, with an "
+            f"output of {wanted}: it takes and returns {', '.join(map(str, shapes))}. Put such a "
+            "classifier on top, or set the other task."
         )
+    require_maps_of_images(model)
     require_exclusive_classes(model, "Training")
     if not model.trainable_weights:
         raise ValueError(f"Nothing in {recipe.model} is trainable: set `model.trainable = True`.")
@@ -78,7 +93,8 @@ def with_logits(
     """Makes a network of a file a classifier of a run's images, which ends in logits.
 
     Its own classifier stays if it is one of as many classes and, as far as is known, of the same
-    names. Else there is a new one in its place.
+    names. Else there is a new one in its place, but in a classifier of pixels, which must be of as
+    many classes.
 
     Args:
         network: A `FileNetwork`.
@@ -93,9 +109,15 @@ def with_logits(
         ValueError: If it needs another classifier, and does not end in a dense layer.
     """
     output = _logits(model)
-    if output.shape[-1] == len(class_names) and network.labels in (None, tuple(class_names)):
+    is_same = network.labels in (None, tuple(class_names)) or is_of_pixels(model)
+    if output.shape[-1] == len(class_names) and is_same:
         return keras.Model(model.inputs[0], output, name=model.name)
     layer, node, _ = output._keras_history
+    if is_of_pixels(model):
+        raise ValueError(
+            f"{model.name} outputs maps of {output.shape[-1]} classes, the images have "
+            f"{len(class_names)}: {', '.join(class_names[:5])} ... Build it with as many."
+        )
     if type(layer) is not keras.layers.Dense:
         raise ValueError(
             f"{model.name} needs another classifier for the {len(class_names)} classes of the "

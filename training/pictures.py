@@ -17,13 +17,15 @@ COLUMNS = 8  # of images
 LONGEST_NAME = 16  # characters of a class
 LONGEST_TITLE = 80
 MOST_CLASSES = 20  # rows of a confusion matrix that are still legible
+MOST_COUNTED = 100_000  # in a cell of the matrix with all digits
 MISTAKES = 12  # that an evaluation's picture shows
 THUMBNAIL = 160  # largest side in pixels
+CURVES = {"loss": ".3f", "accuracy": ".2%", "mean_iou": ".2%"}  # what is drawn of a run
 TRAINING, HELD_OUT = "#1f77b4", "#d95f02"
 
 
 def draw_learning_curve(history, best, path):
-    """Loss and accuracy over the epochs, the best epoch marked, as a PNG.
+    """Loss, accuracy and, of maps, mean IoU over the epochs, the best epoch marked, as a PNG.
 
     Args:
         history: One dictionary an epoch, as in `metrics.csv`.
@@ -31,28 +33,30 @@ def draw_learning_curve(history, best, path):
         path: The file to write.
     """
     epochs = [row["epoch"] for row in history]
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    for axes, name, form in zip(
-        figure.subplots(1, 2), ("loss", "accuracy"), (".3f", ".2%"), strict=True
-    ):
+    names = [name for name in CURVES if f"val_{name}" in best]
+    figure = Figure(figsize=(4.5 * len(names), 3.6), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names)), names, strict=True):
+        form = CURVES[name]
         for key, label, color in (
             (name, "training", TRAINING),
             (f"val_{name}", "held-out images", HELD_OUT),
         ):
+            if key not in best:
+                continue
             values = [row[key] for row in history]
             axes.plot(epochs, values, color=color, marker="o" if len(epochs) < 3 else None)
             axes.plot([], [], color=color, label=f"{label}, last {values[-1]:{form}}")
         value = best[f"val_{name}"]
         label = f"best epoch {best['epoch']}, {value:{form}}"
         axes.plot(best["epoch"], value, "D", color=HELD_OUT, markeredgecolor="black", label=label)
-        if name == "accuracy":
+        if form.endswith("%"):
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-        axes.set(title=name, xlabel="epoch")
+        axes.set(title=name.replace("_", " "), xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_batch(images, names, path):
@@ -71,16 +75,16 @@ def draw_batch(images, names, path):
     for axes, image, name in zip(grid, to_pixels(images), names, strict=False):
         axes.imshow(image)
         axes.set_title(shortened(name), fontsize=8, parse_math=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_evaluation(evaluation, path):
-    """The confusion matrix, and beside it the most confident mistakes.
+    """The confusion matrix, and beside it the most confident mistakes, or the classes of pixels.
 
     Of many classes the matrix shows those with the most mistakes, and sums up the others.
 
     Args:
-        evaluation: An `Evaluation`.
+        evaluation: An `Evaluation`, or a `PixelEvaluation`.
         path: The file to write.
     """
     class_names = _distinct(evaluation.source.class_names)
@@ -88,15 +92,19 @@ def draw_evaluation(evaluation, path):
     side = 3 + 0.35 * len(matrix)
     figure = Figure(figsize=(side + 6, max(side, 6)), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(side, 6))
-    _draw_matrix(left, matrix, names, len(class_names))
+    counted = "pixels" if evaluation.source.of_pixels else "images"
+    _draw_matrix(left, matrix, names, len(class_names), counted)
     left.suptitle(
-        f"{printable(evaluation.source.name, LONGEST_TITLE)}: top-1 {evaluation.accuracy:.2%}, "
+        f"{printable(evaluation.source.name, LONGEST_TITLE)}: {evaluation.headline}, "
         f"{evaluation.examples:,} images",
         fontsize=10,
         parse_math=False,
     )
-    _draw_mistakes(right, evaluation, class_names)
-    _save(figure, path)
+    if evaluation.source.of_pixels:
+        _draw_iou(right.subplots(), evaluation.iou, class_names)
+    else:
+        _draw_mistakes(right, evaluation, class_names)
+    save(figure, path)
 
 
 def shortened(name):
@@ -127,17 +135,18 @@ def _largest_mistakes(matrix, names):
     return summed, [*(names[index] for index in chosen), f"{len(others)} others"]
 
 
-def _draw_matrix(figure, matrix, names, classes):
+def _draw_matrix(figure, matrix, names, classes, counted):
     axes = figure.subplots()
     fractions = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     for row, column in zip(*np.nonzero(matrix), strict=True):
         color = "white" if fractions[row, column] > 0.6 else "black"
-        text = f"{matrix[row, column]:,}"
+        count = matrix[row, column]
+        text = f"{count:,}" if count < MOST_COUNTED else f"{count:.0e}"
         axes.text(column, row, text, color=color, fontsize=7, ha="center", va="center")
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7, parse_math=False)
     axes.set_yticks(range(len(names)), names, fontsize=7, parse_math=False)
-    title = "images by class; color: fraction of the row"
+    title = f"{counted} by class; color: fraction of the row"
     if classes > len(names):
         title += f"\nthe {len(names) - 1} of {classes} classes with the most mistakes"
     axes.set_title(title, fontsize=9)
@@ -166,7 +175,19 @@ def _draw_mistakes(figure, evaluation, names):
         axes.set_title(title, fontsize=8, parse_math=False)
 
 
-def _save(figure, path):
+def _draw_iou(axes, iou, names):
+    """Bars of the intersection over union of classes, the lowest on top."""
+    present = np.flatnonzero(~np.isnan(iou))
+    lowest = present[np.argsort(iou[present], kind="stable")][:MOST_CLASSES]
+    axes.barh(range(len(lowest)), iou[lowest], color=HELD_OUT)
+    axes.set_yticks(range(len(lowest)), [names[i] for i in lowest], fontsize=7, parse_math=False)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="intersection over union")
+    axes.set_title(f"the lowest {len(lowest)} of {len(present)} classes", fontsize=9)
+
+
+def save(figure, path):
+    """Writes a figure as a PNG, without a word on scripts that the font lacks."""
     with warnings.catch_warnings():  # a script that the font lacks is drawn as boxes
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(path, format="png", dpi=120)

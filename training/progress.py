@@ -124,6 +124,8 @@ class TrainingProgress:
             f"epoch {row['epoch']}/{self.epochs}  loss {row['loss']:.3f}{mark} "
             f"{row['accuracy']:.2%}  held out {row['val_loss']:.3f} {row['val_accuracy']:.2%}"
         )
+        if "val_mean_iou" in row:
+            text += f"  mIoU {row['val_mean_iou']:.2%}"
         if row["images_per_second"]:
             text += f"  {row['images_per_second']:.0f} images/s"
         if row["epoch"] < self.epochs:
@@ -139,11 +141,15 @@ class TrainingProgress:
         """
         for name, file in (("best", "model.keras"), ("last", "last.keras")):
             row = metrics[name]
-            top5 = f"  top-5 {row['val_top5']:.2%}" if self.classes > TOP else ""
+            if "val_mean_iou" in row:
+                figures = f"mean IoU {row['val_mean_iou']:.2%}  pixels {row['val_accuracy']:.2%}"
+            else:
+                figures = f"top-1 {row['val_accuracy']:.2%}"
+                figures += f"  top-5 {row['val_top5']:.2%}" if self.classes > TOP else ""
             images = f" of {self.held_out:,} images" if self.held_out else ""
             self.say(
                 f"{name}: epoch {row['epoch']}  held-out loss {row['val_loss']:.3f}  "
-                f"top-1 {row['val_accuracy']:.2%}{top5}{images}  {folder}/{file}"
+                f"{figures}{images}  {folder}/{file}"
             )
         run, out = map(shlex.quote, (folder, f"{folder}/exports"))
         self.say(f"Next: ghostnet export {run} --formats tflite_int8 --out {out}")

@@ -18,7 +18,7 @@ from keras_ghostnet.preprocessing import normalize
 from keras_ghostnet.training import classifiers, distribution, hub_commits, recipes, run_folder
 from keras_ghostnet.training.checkpoints import Checkpoints, State, best_epoch
 from keras_ghostnet.training.data import Pipeline
-from keras_ghostnet.training.data.sources import open_sources
+from keras_ghostnet.training.data.sources import open_sources, require_labels
 from keras_ghostnet.training.evaluation import Evaluator
 from keras_ghostnet.training.loop import Loop
 from keras_ghostnet.training.networks import load_network
@@ -160,6 +160,7 @@ class Run:
         # What has to be listed or looked through in a store, one does for all.
         is_stored = stores.is_remote(data)
         sources = distribution.chief_first(self.strategy, opened) if is_stored else opened()
+        require_labels(sources[0], recipe.task == recipes.SEGMENTATION)
         self.train, self.held_out = map(self._pipeline, SPLITS, sources)
         self.images = self._images()
         self.seen = self.checkpoints.steps()
@@ -325,12 +326,14 @@ class Run:
                 "step": self.step,
                 "learning_rate": float(self.loop.optimizer.learning_rate),
                 **self._means(),
-                **{f"val_{key}": held_out[key] for key in ("loss", "accuracy", "top5")},
+                **{f"val_{key}": held_out[key] for key in held_out if key != "examples"},
                 "images_per_second": monitor.images_per_second(),
             }
             self.history.append(row)
             self.sums = dict(NO_SUMS)
             self.folder.epoch(self.history, model)
+            if self.held_out.source.of_pixels and best_epoch(self.history) is row:
+                self.folder.predictions(model, self.held_out)
         self._save(variables)
         self.progress.epoch(row)
 

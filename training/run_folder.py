@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras_ghostnet import environment, files, preprocessing
 from keras_ghostnet.console import draw_picture
 from keras_ghostnet.model_reference import BEST, CONFIG
-from keras_ghostnet.training import pictures
+from keras_ghostnet.training import map_pictures, pictures
 from keras_ghostnet.training.checkpoints import best_epoch
 
 try:
@@ -31,10 +31,14 @@ LAST = "last.keras"
 CHECKPOINTS, LOGS = "checkpoints", "tensorboard"
 METRICS, HISTORY = "metrics.json", "metrics.csv"
 CURVE, BATCH = "learning_curve.png", "training_batch.png"
+PREDICTIONS = "predictions.png"  # of a classifier of pixels
 BAD, NOT_FINITE = "bad_examples.csv", "not_finite.csv"
 LOCK = ".lock"
 RESULTS = (BEST, LAST, HISTORY, METRICS)
-CONTENTS = (BEST, LAST, CHECKPOINTS, LOGS, CONFIG, METRICS, HISTORY, CURVE, BATCH, BAD, NOT_FINITE)
+CONTENTS = (
+    *(BEST, LAST, CHECKPOINTS, LOGS, CONFIG, METRICS, HISTORY, CURVE, BATCH, PREDICTIONS, BAD),
+    NOT_FINITE,
+)
 
 TAGS = {  # columns of the history, and what they are called in the TensorBoard logs
     "loss": "training/loss",
@@ -42,6 +46,7 @@ TAGS = {  # columns of the history, and what they are called in the TensorBoard 
     "val_loss": "held_out/loss",
     "val_accuracy": "held_out/accuracy",
     "val_top5": "held_out/top5",
+    "val_mean_iou": "held_out/mean_iou",
     "learning_rate": "learning_rate",
     "images_per_second": "images_per_second",
 }
@@ -198,12 +203,27 @@ class RunFolder:
         if not self.enabled or (self.path / BATCH).exists():
             return
         images, labels = (np.asarray(batch[key])[:PICTURED] for key in ("image", "label"))
-        labels = labels.argmax(axis=-1) if labels.ndim == 2 else labels
-        names = [class_names[label] for label in labels]
-        self._picture(BATCH, pictures.draw_batch, images, names)
+        if labels.ndim == 3:
+            rows = {"classes": labels}
+            self._picture(BATCH, map_pictures.draw_maps, images, rows, class_names)
+        else:
+            labels = labels.argmax(axis=-1) if labels.ndim == 2 else labels
+            names = [class_names[label] for label in labels]
+            self._picture(BATCH, pictures.draw_batch, images, names)
         with self._events():
             image = preprocessing.to_pixels(images)
             tf.summary.image("training batch", image, step=0, max_outputs=PICTURED)
+
+    def predictions(self, model, pipeline):
+        """Draws some images, their classes and what a model predicts, into `predictions.png`.
+
+        Args:
+            model: A Keras classifier of pixels.
+            pipeline: A `Pipeline` of images with maps, of which the first are drawn.
+        """
+        if self.enabled:
+            rows = map_pictures.first_predictions(model, pipeline)
+            self._picture(PREDICTIONS, map_pictures.draw_maps, *rows, pipeline.class_names)
 
     def scalars(self, step, values):
         """Adds to the TensorBoard logs.
@@ -234,7 +254,7 @@ class RunFolder:
             with files.replacing(self.path / BEST) as partial:
                 shutil.copyfile(self.path / LAST, partial)
         self.history(history)
-        self.scalars(row["step"], {tag: row[name] for name, tag in TAGS.items()})
+        self.scalars(row["step"], {tag: row[name] for name, tag in TAGS.items() if name in row})
         if time.monotonic() - self.drawn > CURVE_SECONDS:
             self.curve(history)
 

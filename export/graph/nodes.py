@@ -7,11 +7,13 @@ Keras layers cannot be changed or rewired once they are built. So a model is rea
 import dataclasses
 
 import keras
+import numpy as np
 
 from keras_ghostnet.copying import set_weights
 from keras_ghostnet.export.graph.refusals import first_line, refusal
 
 DTYPE = "float32"
+CHANNELS_FIRST = 1  # the axis
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +110,9 @@ class Graph:
         Args:
             dtype: Data type of weights, layers and of an input that is a float.
         """
+        for node in self.nodes():
+            if _misplaces_bias(node):
+                self._split_bias(node)
         values, names = {}, set()
         for node in self.nodes():
             name, number = node.name, 0
@@ -126,6 +131,31 @@ class Graph:
         outputs = [values[output] for output in self.outputs]
         outputs = keras.tree.pack_sequence_as(self.structure, outputs)
         return keras.Model(values[self.input], outputs, name=self.name)
+
+    def _split_bias(self, node):
+        """Has a batch norm add a convolution's bias."""
+        *node.weights, bias = node.weights
+        node.config = {**node.config, "use_bias": False}
+        config = {"axis": CHANNELS_FIRST, "scale": False, "epsilon": 0.0}
+        weights = [bias, np.zeros_like(bias), np.ones_like(bias)]
+        norm = keras.layers.BatchNormalization
+        self.replace(node, Node(f"{node.name}_bias", norm, config, [node], node.shape, weights))
+
+
+def _misplaces_bias(node):
+    """Whether Keras may add a convolution's bias to the columns of its maps.
+
+    On the TensorFlow backend `keras.ops.add` (3.15) takes the last axis for the bias', also of
+    channels first, if it is as long; one that is open may be.
+    """
+    config = node.config
+    is_convolution = "kernel_size" in config and "recurrent_activation" not in config
+    return (
+        is_convolution
+        and config.get("data_format") == "channels_first"
+        and bool(config.get("use_bias"))
+        and node.shape[-1] in (None, node.shape[CHANNELS_FIRST])
+    )
 
 
 def _apply(node, name, inputs, dtype):

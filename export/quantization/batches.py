@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 
+from keras_ghostnet.training.data.label_maps import IGNORED
+
 
 class Batches:
     """Batches of images and labels, checked before they are used.
@@ -47,7 +49,10 @@ class Batches:
         self._checked(next(iter(data)))
 
     def __iter__(self):
-        """Yields images float32, labels float32 `(n, ..., classes)` and weights `(n,)`."""
+        """Yields images float32, labels float32 `(n, ..., classes)` and weights `(n,)`.
+
+        The labels of pixels without a class are zeros.
+        """
         done = 0
         while done < self.steps:
             before = done
@@ -90,12 +95,14 @@ class Batches:
                 f"Labels must be integers (n{maps or ','}), or probabilities (n{maps}, "
                 f"{self.classes}). Received: {labels.dtype} {labels.shape}."
             )
-        if labels.min() < 0 or labels.max() >= self.classes:
+        # One more class, whose probability is dropped, for pixels without one.
+        known = np.where(labels == IGNORED, self.classes, labels) if self.map_size else labels
+        if known.min() < 0 or known.max() >= self.classes + bool(self.map_size):
             raise ValueError(
                 f"Labels must be 0 to {self.classes - 1}, as the model has {self.classes} classes. "
                 f"Found {labels.min()} to {labels.max()}."
             )
-        return np.eye(self.classes, dtype="float32")[labels]
+        return np.eye(self.classes + 1, self.classes, dtype="float32")[known]
 
 
 def _length(data):

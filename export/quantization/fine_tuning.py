@@ -57,11 +57,12 @@ def fine_tune(
             distance = tf.reduce_mean(tf.math.squared_difference(logits, taught), axis=-1)
             distance = tf.math.divide_no_nan(distance, spread)
             entropy = -tf.reduce_sum(labels * logarithms, axis=-1)
-            losses = weights * _of_images(distillation * distance + (1 - distillation) * entropy)
+            errors = distillation * distance + (1 - distillation) * entropy
+            losses = weights * _of_images(errors, labels)
             loss = tf.math.divide_no_nan(tf.reduce_sum(losses), tf.reduce_sum(weights))
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         right = tf.equal(tf.argmax(logarithms, axis=-1), tf.argmax(labels, axis=-1))
-        right = tf.reduce_sum(weights * _of_images(tf.cast(right, "float32")))
+        right = tf.reduce_sum(weights * _of_images(tf.cast(right, "float32"), labels))
         return loss, tf.reduce_sum(losses), right, tf.reduce_sum(weights)
 
     history, sums = [], [0.0, 0.0, 0.0]
@@ -89,9 +90,13 @@ def fine_tune(
     return history
 
 
-def _of_images(values):
-    """The means over each image's pixels `(n,)`; what an image has one of stays as it is."""
-    return tf.reduce_mean(values, axis=list(range(1, values.shape.rank)))
+def _of_images(values, labels):
+    """The means over each image's pixels that have a class `(n,)`; of images `(n,)`, the values."""
+    if values.shape.rank == 1:
+        return values
+    counted = tf.reduce_sum(labels, axis=-1)  # of pixels without a class it is 0
+    total = tf.reduce_sum(values * counted, axis=(1, 2))
+    return tf.math.divide_no_nan(total, tf.reduce_sum(counted, axis=(1, 2)))
 
 
 @contextlib.contextmanager

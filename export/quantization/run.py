@@ -32,7 +32,7 @@ from keras_ghostnet.training.data import (
     open_source,
     require_same_classes,
 )
-from keras_ghostnet.training.heads import is_of_pixels, output_activation
+from keras_ghostnet.training.heads import output_activation
 from keras_ghostnet.training.settings import (
     Count,
     Fraction,
@@ -57,11 +57,13 @@ class Comparison:
 
     Attributes:
         name: `"float"`, `"int8 PTQ"` or `"int8 QAT"`.
-        accuracy: Top-1, in [0, 1].
-        agreement: The fraction of the images for which it chooses the float model's class.
+        accuracy: Top-1, in [0, 1]; of a classifier of pixels, theirs.
+        agreement: The fraction of the images, or pixels, for which it chooses the float model's
+            class.
         rms_error, max_error: Of its outputs, in standard deviations of the float model's.
         bytes: The file's size; of the float model, that of its weights.
         images: The number of images.
+        mean_iou: Of a classifier of pixels, as `Verification`'s; else None.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Comparison:
     max_error: float
     bytes: int
     images: int
+    mean_iou: float | None = None
 
 
 @within_ranges
@@ -129,13 +132,7 @@ def quantize_run(
         path = stack.enter_context(stores.writable_file(place))
         files.require_place(path)
         model = reference.load(image_size)
-        if is_of_pixels(model):
-            raise ValueError(
-                f"{model.name} classifies every pixel, and {data} has one class an image. Train it "
-                "in Python, on batches of images and maps: "
-                "`keras_ghostnet.export.quantization.quantize_aware`."
-            )
-        class_names.require_classifier(model)
+        class_names.require_classifier(model, of_pixels=True)
         model = in_float32(model)
         kind = model_input.resolve_input(model, input)
         arguments.require_trainable(model)
@@ -288,6 +285,7 @@ def _compare(model, kind, path, calibration, held_out):
                 max_error=found.max_error,
                 bytes=size,
                 images=len(reference),
+                mean_iou=found.mean_iou,
             )
         )
     return comparisons

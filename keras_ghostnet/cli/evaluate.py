@@ -1,4 +1,4 @@
-"""Evaluate a model on a source: loss, top-1 and top-5, every image once.
+"""Evaluate a model on a source: loss, top-1 and top-5, or mean IoU of maps, every image once.
 
 MODEL is a run's folder (its best model), a .keras file, both here or in a store, a name of
 `ghostnet models`, which is taken with its ImageNet weights, or hf://ORG/NAME of the Hugging Face
@@ -6,6 +6,7 @@ hub. SOURCE is as for `ghostnet train`.
 """
 
 import json
+import math
 
 from keras_ghostnet import extras, files
 from keras_ghostnet.cli.options import add_image_options, add_trust_model
@@ -80,20 +81,44 @@ def run(args):
             bad_limit=args.bad_limit,
             console=console,
         )
-    figures = {
-        "images": f"{result.examples:,}",
-        "loss": f"{result.loss:.4f}",
-        "top-1": f"{result.accuracy:.2%}",
-    }
-    if len(result.source.class_names) > TOP:  # of fewer, it says nothing
-        figures["top-5"] = f"{result.top5:.2%}"
+    of_pixels = result.source.of_pixels
+    figures = {"images": f"{result.examples:,}", "loss": f"{result.loss:.4f}"}
+    if of_pixels:
+        figures |= {"pixels": f"{result.accuracy:.2%}", "mean IoU": f"{result.mean_iou:.2%}"}
+    else:
+        figures["top-1"] = f"{result.accuracy:.2%}"
+        if len(result.source.class_names) > TOP:  # of fewer, it says nothing
+            figures["top-5"] = f"{result.top5:.2%}"
     table = new_table(figures=figures)
     table.add_row(*figures.values())
     console.print(table)
+    if of_pixels:
+        console.print(_class_table(result))
     if args.output:
         with files.replacing(args.output) as partial:
-            partial.write_text(json.dumps(result.metrics, indent=2) + "\n")
+            partial.write_text(json.dumps(_content(result), indent=2) + "\n")
     if args.picture:
         from keras_ghostnet.training import pictures
 
         draw_picture(args.picture, print_error, pictures.draw_evaluation, result)
+
+
+def _class_table(result):
+    """A row for each class of pixels: its intersection over union, and its share of them."""
+    from keras_ghostnet.cli.tables import new_table
+
+    table = new_table(texts=("class",), figures=("IoU", "pixels"))
+    shares = result.confusion.sum(axis=1) / result.confusion.sum()
+    for name, iou, share in zip(result.source.class_names, result.iou, shares, strict=True):
+        table.add_row(
+            files.printable(name), "-" if math.isnan(iou) else f"{iou:.2%}", f"{share:.2%}"
+        )
+    return table
+
+
+def _content(result):
+    """The figures as `--output` has them: of maps, those of every class, too."""
+    if not result.source.of_pixels:
+        return result.metrics
+    values = [None if math.isnan(iou) else iou for iou in result.iou.tolist()]
+    return {**result.metrics, "iou": dict(zip(result.source.class_names, values, strict=True))}

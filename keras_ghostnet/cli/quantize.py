@@ -78,11 +78,14 @@ def _table(comparisons):
     """Accuracy, size and distance to the float model of each."""
     from keras_ghostnet.cli.tables import new_table
 
-    figures = ("top-1", "same class", "rms error", "largest error", "MB")
+    of_pixels = comparisons[0].mean_iou is not None
+    accuracy = ("mean IoU", "pixels") if of_pixels else ("top-1",)
+    figures = (*accuracy, "same class", "rms error", "largest error", "MB")
     table = new_table(names=("",), figures=figures)
     for row in comparisons:
         table.add_row(
             row.name,
+            *([f"{row.mean_iou:.2%}"] if of_pixels else ()),
             f"{row.accuracy:.2%}",
             f"{row.agreement:.2%}",
             f"{row.rms_error:.3f}",

@@ -49,7 +49,8 @@ def verification_table(results: Iterable[ArtifactResult]) -> Table:
     """One row for each exported format: figures, and whether it passed."""
     results = list(results)
     is_timed = any(result.milliseconds for result in results)
-    figures = ("Size", "Top-1", "Same class", "Max error", "Typical")
+    of_pixels = any(r.verification and r.verification.mean_iou is not None for r in results)
+    figures = ("Size", "Mean IoU" if of_pixels else "Top-1", "Same class", "Max error", "Typical")
     table = new_table(names=("Format",), figures=(*figures, *(("ms",) if is_timed else ()), ""))
     for result in results:
         cells = _cells(result)
@@ -97,9 +98,10 @@ def _cells(result: ArtifactResult) -> list[str]:
     shown, figures = "-" if size is None else f"{size / 1e6:.2f} MB", result.verification
     if figures is None:
         return [shown, "-", "-", "-", "-"]
+    accuracy = figures.accuracy if figures.mean_iou is None else figures.mean_iou
     return [
         shown,
-        "-" if figures.accuracy is None else f"{figures.accuracy:.2%}",
+        "-" if accuracy is None else f"{accuracy:.2%}",
         f"{figures.agreement:.2%}",
         f"{figures.max_error:.2g} {SIGMA}",
         f"{figures.typical_error:.2g} {SIGMA}",

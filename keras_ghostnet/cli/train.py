@@ -1,7 +1,8 @@
 """Train a network by a recipe; the same command resumes a run that was interrupted.
 
 SOURCE is a folder of images (train/CLASS/*, val/CLASS/*; or CLASS/*, a fraction of which is held
-out), a folder of TFRecords that `ghostnet make-records` wrote, tfds:NAME, or digits.
+out), for the recipe `segmentation` one of images and masks (train/images/*, train/masks/*), a
+folder of TFRecords that `ghostnet make-records` wrote, tfds:NAME, or digits.
 """
 
 import contextlib

@@ -12,7 +12,7 @@ from keras_ghostnet.copying import set_weights
 from keras_ghostnet.ghosting import warm_start
 from keras_ghostnet.ghosting.graph import graph_of
 from keras_ghostnet.ghosting.selection import Select, candidates, choose
-from keras_ghostnet.layers import GhostModule
+from keras_ghostnet.layers import FeaturePyramid, GhostModule
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,7 +56,8 @@ def ghostify(
         console: Where to show the progress of the warm start; None shows nothing.
 
     Returns:
-        A new model of the same name, inputs and outputs, not compiled.
+        A new model of the same name, inputs and outputs, not compiled; of a `feature_pyramid` one
+        with its levels, of which the layers keep their names.
         `keras_ghostnet.ghost_costs` compares both.
 
     Raises:
@@ -127,6 +128,8 @@ def _rebuild(model, chosen, ratio, cheap_kernel_size):
         else:  # without a loss and an optimizer, which would be copied too
             plain = keras.Model(model.input, model.output, name=model.name)
             copy = keras.models.clone_model(plain, clone_function=convert, call_function=call)
+            if isinstance(model, FeaturePyramid):  # KerasHub's models ask for its class
+                copy = FeaturePyramid(copy.input, copy.output, name=model.name)
         if not model.trainable:
             copy.trainable = False
         return copy

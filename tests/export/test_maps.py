@@ -11,6 +11,7 @@ from keras_ghostnet.export.formats import get_format
 from keras_ghostnet.export.quantization.run import quantize_run
 from keras_ghostnet.export.verification import VerificationError, compare, verify_outputs
 from keras_ghostnet.preprocessing import normalize
+from keras_ghostnet.training.data.label_maps import IGNORED
 from tests.export.command import ghostnet
 from tests.export.conftest import patches
 
@@ -107,6 +108,12 @@ def test_mean_iou_is_that_of_keras():
     assert found.mean_iou == pytest.approx(float(metric.result()))
     assert found.accuracy == np.mean(outputs.argmax(axis=-1) == labels)
     assert (found.flips, found.agreement) == (0, 1)
+    metric = keras.metrics.MeanIoU(4, ignore_class=IGNORED)
+    labels[:, 1:3] = IGNORED
+    metric.update_state(labels, outputs.argmax(axis=-1))
+    assert compare(outputs, outputs, labels, TFLITE).mean_iou == pytest.approx(
+        float(metric.result())
+    )
 
 
 def test_maps_that_are_shifted_are_refused(segmenter):
@@ -127,10 +134,10 @@ def test_errors_are_an_image_s_own():
     ("change", "message"),
     [
         (dict(formats="web"), "web is for models of one class an image. segmenter outputs maps"),
-        (dict(formats="tflite_int8_qat"), "labeled training images|one class an image"),
-        (dict(data="digits"), "one class an image. Give images without classes with --calibration"),
+        (dict(formats="tflite_int8_qat"), "labeled training images"),
+        (dict(data="digits"), r"outputs maps of classes. .*digits.* has one class an image"),
         (dict(data=(pixels(), np.zeros(80, int))), r"must be integers \(80, 32, 48\)"),
-        (dict(data=(pixels(), np.full((80, 32, 48), 3))), "labels must be 0 to 2. Found 3 to 3"),
+        (dict(data=(pixels(), np.full((80, 32, 48), 3))), "0 to 2, or 255 for none. Found 3 to 3"),
     ],
 )
 def test_bad_input(segmenter, labeled, tmp_path, change, message):
@@ -148,7 +155,7 @@ def test_one_output_of_several_is_to_be_chosen(segmenter, labeled, tmp_path):
 
 def test_a_source_of_classes_trains_no_maps(segmenter, tmp_path):
     segmenter.save(tmp_path / "model.keras")
-    with pytest.raises(ValueError, match=r"has one class an image. Train it in Python"):
+    with pytest.raises(ValueError, match=r"outputs maps of classes. .*digits.* has one class an"):
         quantize_run(tmp_path / "model.keras", "digits")
 
 

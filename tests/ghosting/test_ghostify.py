@@ -19,7 +19,7 @@ from keras_ghostnet import (
     preprocess_input,
 )
 from keras_ghostnet.export import deploy, export
-from keras_ghostnet.layers import GhostBottleneck, GhostModule, GroupedConv2D
+from keras_ghostnet.layers import FeaturePyramid, GhostBottleneck, GhostModule, GroupedConv2D
 from tests.plain_networks import resnet56, vgg16
 
 RNG = np.random.default_rng(0)
@@ -326,6 +326,30 @@ def plain():
 
 def bottleneck():
     return build(GhostBottleneck(16, 8, name="block"))
+
+
+def test_a_pyramid_stays_one(tmp_path):
+    """Its levels, the layers that they are named by, and what KerasHub's models look for."""
+    inputs = keras.Input((16, 16, 3))
+    x = LAYERS.Conv2D(16, 3, strides=2, padding="same", name="stem")(inputs)
+    fine = LAYERS.Conv2D(16, 3, strides=2, padding="same", name="stage2")(x)
+    coarse = LAYERS.Conv2D(16, 3, strides=2, padding="same", name="stage3")(fine)
+    levels = {"P2": fine, "P3": coarse}
+    pyramid = FeaturePyramid(inputs=inputs, outputs=levels, name="net")
+    ghost = ghostify(pyramid, select=["stage2"])
+    assert type(ghost) is FeaturePyramid
+    assert isinstance(ghost.get_layer("stage2"), GhostModule)
+    assert {level: maps.shape for level, maps in ghost.pyramid_outputs.items()} == {
+        level: maps.shape for level, maps in levels.items()
+    }
+    images = RNG.random((1, 16, 16, 3), "float32")
+    found = ghost(images)
+    below = keras.Model(ghost.input, ghost.get_layer("stage2").output)
+    np.testing.assert_array_equal(found["P2"], below(images))
+    ghost.save(tmp_path / "ghost.keras")
+    again = model_file.load_model(tmp_path / "ghost.keras")
+    assert type(again) is FeaturePyramid
+    np.testing.assert_array_equal(again(images)["P3"], found["P3"])
 
 
 @pytest.mark.parametrize(

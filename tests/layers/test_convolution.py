@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_ghostnet.export.graph import for_tracing
+from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.layers import GroupedConv2D
 from keras_ghostnet.layers.convolution import batch_norm, convolution, kernel_initializer
 from tests.layers import grouped, reference
@@ -252,3 +252,35 @@ def test_a_bias_is_added_to_the_channels_of_square_maps_too(filters):
     stock = keras.Model(inputs, kind.from_config(first.get_config())(inputs))
     stock.set_weights(first.get_weights())
     np.testing.assert_allclose(for_tracing(stock)(np.moveaxis(maps, -1, 1)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("width", [8, None])
+@pytest.mark.parametrize(
+    ("kind", "filters"),
+    [
+        (keras.layers.Conv2D, 8),
+        (keras.layers.Conv2DTranspose, 8),
+        (keras.layers.DepthwiseConv2D, None),
+        (keras.layers.SeparableConv2D, 8),
+        (keras.layers.Conv1D, 8),
+    ],
+)
+def test_deployed_stock_layers_add_their_biases_to_the_channels(kind, filters, width):
+    rank = 1 if kind is keras.layers.Conv1D else 2
+    options = dict(kernel_size=3, padding="same", activation="relu", name="conv")
+    options |= {} if filters is None else {"filters": filters}
+    networks = []
+    for data_format in ("channels_last", "channels_first"):
+        sides = (width,) * rank
+        inputs = keras.Input((*sides, 8) if data_format == "channels_last" else (8, *sides))
+        layer = kind(data_format=data_format, **options)
+        networks.append(keras.Model(inputs, layer(inputs)))
+        *kernels, _ = layer.get_weights()
+        layer.set_weights([*kernels, np.arange(8.0) - 3])
+    last, first = networks
+    first.set_weights(last.get_weights())
+    maps = np.random.default_rng(0).normal(size=(2, *[8] * rank, 8)).astype("float32")
+    expected = np.moveaxis(last(maps), -1, 1)
+    deployed = deploy(first)
+    np.testing.assert_allclose(deployed(np.moveaxis(maps, -1, 1)), expected, atol=1e-5)
+    assert {type(layer).__module__.split(".")[0] for layer in deployed.layers} == {"keras"}

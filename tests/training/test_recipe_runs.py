@@ -37,7 +37,8 @@ SIBLINGS = {  # these differ from one that is run in the network alone
     "g_ghost_regnetx_160_imagenet": "g_ghost_regnetx_032_imagenet",
     "ghost_resnet56_cifar10": "ghost_vgg16_cifar10",
 }
-ELSEWHERE = {"fine_tuning", "digits", "smoke"}  # below, in test_quickstart.py, in test_run.py
+# Below, in test_segmentation.py, in test_quickstart.py, in test_run.py.
+ELSEWHERE = {"fine_tuning", "segmentation", "digits", "smoke"}
 REPGHOST = {name for name in recipes.RECIPES if name.startswith("repghostnet_")}  # only built
 
 

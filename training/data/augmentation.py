@@ -75,3 +75,22 @@ class Augmentation:
     def mixes(self) -> bool:
         """Whether examples are mixed, so that labels are distributions over the classes."""
         return self.mixup > 0 or self.cutmix > 0
+
+    def require_fit_for_maps(self) -> None:
+        """Refuses what changes or moves images alone, where every pixel has a class.
+
+        Raises:
+            ValueError: If there is any; the message names the setting.
+        """
+        for name, value, off in (
+            ("mixup", self.mixup, "0"),
+            ("cutmix", self.cutmix, "0"),
+            ("erasing", self.erasing, "0"),
+            ("rand_augment", self.rand_augment[0], "0,9"),
+        ):
+            if value:
+                raise ValueError(
+                    f"`augmentation.{name}` is for images of one class each: with a class for "
+                    f"every pixel, set augmentation.{name}={off}. Received: "
+                    f"{name}={getattr(self, name)}."
+                )

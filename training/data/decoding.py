@@ -1,5 +1,6 @@
 """Decodes images: the usual ones within TensorFlow, what its decoders get wrong with Pillow."""
 
+import contextlib
 import io
 
 import numpy as np
@@ -27,6 +28,7 @@ PNG_METADATA = r"(?s)\C*(?:eXIf|XML:com\.adobe\.xmp|Raw profile type exif)\C*"
 CMYK_CHANNELS = 4
 # 400 MB decoded. A PNG of some kilobytes can hold as many, and a photograph has no more.
 MAX_PIXELS = 1 << 27
+SAMPLE = 9  # examples that are looked at to see what most are
 PNG = b"\x89PNG\r\n\x1a\n"
 # Pillow's modes of more than 8 bits, which its own conversion to RGB would clip instead of scale.
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -35,6 +37,16 @@ DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 def is_jpeg(encoded):
     """Whether bytes, a scalar string tensor, begin as JPEGs do; a boolean tensor."""
     return tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
+
+
+def are_mostly_jpegs(reader):
+    """Whether most examples of a reader are JPEGs, by a few of them."""
+    count = 0
+    few = np.unique(np.linspace(0, len(reader) - 1, SAMPLE, dtype=int))
+    for index in few:
+        with contextlib.suppress(ValueError):  # of one that cannot be read
+            count += bool(is_jpeg(reader.read(index)[0]))
+    return 2 * count > len(few)
 
 
 def is_plain(encoded):
@@ -179,10 +191,7 @@ def decode(encoded):
         raise ValueError("the file is empty")
     try:
         with PIL.Image.open(io.BytesIO(encoded), formats=formats) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(
-                    f"{image.width} x {image.height} pixels; the limit is {MAX_PIXELS} in all"
-                )
+            require_size(image.width, image.height)
             image.load()
             return _to_rgb(_turn(image))
     except PIL.UnidentifiedImageError as error:
@@ -192,6 +201,12 @@ def decode(encoded):
         raise ValueError(f"not an image: begins with {encoded[:8]!r}") from error
     except Exception as error:  # damaged files make Pillow's plugins raise anything
         raise ValueError(f"cannot be decoded: {error}") from error
+
+
+def require_size(width, height):
+    """Refuses an image of more than `MAX_PIXELS`, by a ValueError."""
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"{width} x {height} pixels; the limit is {MAX_PIXELS} in all")
 
 
 def _turn(image):

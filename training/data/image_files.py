@@ -25,7 +25,7 @@ PRODUCTS = {
 }
 PRODUCT = re.compile(
     r"(?P<run>checkpoints|tensorboard|(?:bad_examples|not_finite)\.csv"
-    r"|(?:learning_curve|training_batch)\.png)"
+    r"|(?:learning_curve|training_batch|predictions)\.png)"
     r"|(?P<model>saved_model\.pb|.*\.(?:keras|tflite|onnx|weights\.h5))"
     r"|(?P<records>.*(?:-\d{5,}-of-\d{5,}(?:\.\w+)?|\.tfrec(?:ords?)?))",
     re.DOTALL,

@@ -16,6 +16,7 @@ from keras_ghostnet.training.data.augmentation import INTERPOLATIONS
 ATTEMPTS = 100  # at a crop of the area and ratio drawn
 ERASED_AREA, ERASED_RATIO = (0.02, 1 / 3), (0.3, 3.3)  # of random erasing's paper
 CHANNELS = 3
+NEAREST = "nearest"  # the interpolation of maps of classes
 GRAY = (0.299, 0.587, 0.114)  # what red, green and blue contribute, ITU-R BT.601
 
 
@@ -66,16 +67,18 @@ def random_window(shape, seed, area, ratio):
     return tf.concat([begin[:2], extent[:2]], axis=0)
 
 
-def pad_crop(image, seed, padding):
+def pad_crop(image, seed, padding, value=0):
     """Puts black pixels around an image and takes a part of its former size, anywhere in it.
 
     Args:
         image: See above, of known shape.
         seed: See above.
         padding: Pixels on each side.
+        value: Of these pixels.
     """
     y, x = tf.unstack(tf.random.stateless_uniform([2], seed, 0, 2 * padding + 1, tf.int32))
-    padded = tf.pad(image, [[padding, padding], [padding, padding], [0, 0]])
+    sides = [[padding, padding], [padding, padding], [0, 0]]
+    padded = tf.pad(image, sides, constant_values=value)
     return tf.slice(padded, [y, x, 0], image.shape)
 
 
@@ -85,7 +88,8 @@ def resize(image, size, interpolation="bicubic", mirrored=None, cut=True):
     Args:
         image: uint8 or float, not empty.
         size: `(height, width)` in pixels.
-        interpolation: One of `INTERPOLATIONS`.
+        interpolation: One of `INTERPOLATIONS`; or `NEAREST`, which keeps values, type and channels
+            as they are.
         mirrored: Whether to swap left and right, a boolean scalar; None for never.
         cut: Whether to cut off what bicubic interpolation makes of edges beyond [0, 255].
 
@@ -93,6 +97,13 @@ def resize(image, size, interpolation="bicubic", mirrored=None, cut=True):
         Float32 `(*size, 3)`.
     """
 
+    def oriented(image):  # crops are larger than what is mirrored here, as a rule
+        if mirrored is None:
+            return image
+        return tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
+
+    if interpolation == NEAREST:
+        return oriented(tf.image.resize(image, size, NEAREST))
     shape, limit = tf.shape(image), INTERPOLATIONS[interpolation]
     shrinks = (shape[0] > limit * size[0]) | (shape[1] > limit * size[1])
     image = tf.cond(
@@ -100,9 +111,7 @@ def resize(image, size, interpolation="bicubic", mirrored=None, cut=True):
         lambda: tf.image.resize(image, size, "area"),
         lambda: tf.image.resize(image, size, interpolation),
     )
-    image = tf.ensure_shape(image, (*size, CHANNELS))
-    if mirrored is not None:  # crops are larger than this, as a rule
-        image = tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
+    image = oriented(tf.ensure_shape(image, (*size, CHANNELS)))
     return _in_range(image) if cut and interpolation == "bicubic" else image
 
 
@@ -116,10 +125,7 @@ def center_crop(image, size, crop=0.875):
         size: `(height, width)` of the result.
         crop: The fraction of the resized image's shorter side that is kept, in (0, 1].
     """
-    sides = tf.cast(tf.shape(image)[:2], tf.float32)
-    least = np.round(np.array(size) / crop)
-    resized = tf.round(sides * tf.reduce_max(tf.constant(least, tf.float32) / sides))
-    margin = tf.floor((resized - tf.constant(size, tf.float32)) / 2)
+    sides, resized, margin = _centered(image, size, crop)
     # The whole resized image is never made: only the part that is kept.
     image = tf.raw_ops.ScaleAndTranslate(
         images=image[None],
@@ -130,6 +136,31 @@ def center_crop(image, size, crop=0.875):
         antialias=True,
     )[0]
     return _in_range(tf.ensure_shape(image, (*size, CHANNELS)))
+
+
+def center_crop_map(labels, size, crop=0.875):
+    """What `center_crop` shows of a map of classes: the class of the nearest pixel.
+
+    Args:
+        labels: Integers `(height, width, 1)`.
+        size, crop: As `center_crop`'s.
+
+    Returns:
+        The same type, `(*size, 1)`.
+    """
+    sides, resized, margin = _centered(labels, size, crop)
+    for axis, side in enumerate(size):
+        places = (tf.range(side, dtype=tf.float32) + 0.5 + margin[axis]) / resized[axis]
+        labels = tf.gather(labels, tf.cast(places * sides[axis], tf.int32), axis=axis)
+    return labels
+
+
+def _centered(image, size, crop):
+    """An image's sides, those that it is resized to, and what is cut off at the upper left."""
+    sides = tf.cast(tf.shape(image)[:2], tf.float32)
+    least = np.round(np.array(size) / crop)
+    resized = tf.round(sides * tf.reduce_max(tf.constant(least, tf.float32) / sides))
+    return sides, resized, tf.floor((resized - tf.constant(size, tf.float32)) / 2)
 
 
 def color_jitter(image, seed, strength):
@@ -165,7 +196,7 @@ def color_jitter(image, seed, strength):
     return _in_range(tf.reshape(product, image.shape))
 
 
-def shift_rotate_zoom(image, seed, amounts):
+def shift_rotate_zoom(image, seed, amounts, interpolation="bilinear"):
     """Shifts, turns and scales an image a little; pixels from outside repeat the edge's.
 
     Args:
@@ -173,6 +204,7 @@ def shift_rotate_zoom(image, seed, amounts):
         seed: See above.
         amounts: The largest shift as a fraction of the sides, the largest angle as a fraction of
             a full turn, the largest relative change of scale.
+        interpolation: As `warp`'s.
     """
     shift, turn, zoom = amounts
     y, x, angle, scale = tf.unstack(tf.random.stateless_uniform([4], seed, -1.0, 1.0))
@@ -180,11 +212,11 @@ def shift_rotate_zoom(image, seed, amounts):
     height, width = image.shape[:2]
     cosine, sine = tf.cos(angle) * scale, tf.sin(angle) * scale
     matrix = [cosine, -sine, x * shift * width, sine, cosine, y * shift * height]
-    return warp(image, matrix, fill="NEAREST")
+    return warp(image, matrix, "NEAREST", interpolation=interpolation)
 
 
-def warp(image, matrix, fill="CONSTANT", value=0.0):
-    """Moves an image's pixels by an affine map about its center, bilinear.
+def warp(image, matrix, fill="CONSTANT", value=0.0, interpolation="bilinear"):
+    """Moves an image's pixels by an affine map about its center.
 
     Args:
         image: See above.
@@ -192,6 +224,7 @@ def warp(image, matrix, fill="CONSTANT", value=0.0):
             (a x + b y + c, d x + e y + f).
         fill: What is outside: `"CONSTANT"`, `"NEAREST"` or `"REFLECT"`.
         value: The constant.
+        interpolation: `"bilinear"`, or `NEAREST`.
     """
     a, b, c, d, e, f = (tf.cast(entry, tf.float32) for entry in matrix)
     height, width = image.shape[:2]
@@ -201,7 +234,7 @@ def warp(image, matrix, fill="CONSTANT", value=0.0):
         images=image[None],
         transforms=transform[None],
         output_shape=[height, width],
-        interpolation="BILINEAR",
+        interpolation=interpolation.upper(),
         fill_mode=fill,
         fill_value=value,
     )[0]

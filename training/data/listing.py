@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -32,7 +33,7 @@ KAGGLE_CLASSES = "LOC_synset_mapping.txt"
 KAGGLE_VALIDATION = "LOC_val_solution.csv"
 SHOWN = 8  # names that a message lists at most
 
-Examples = tuple[tuple[str, int], ...]
+Examples = tuple[tuple[str, int | str], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +44,12 @@ class Listing:
         root: The folder, on a disk or in a store.
         class_names: The classes in the order of the labels, in Unicode's composed form (NFC).
         splits: From a split's name, `"train"`, `"val"` or `"test"`, to its images: a tuple of
-            pairs `(path relative to root with slashes, label from 0)`, sorted.
+            pairs `(path relative to root with slashes, label from 0)`, sorted; in place of the
+            label there is the path of a map, likewise, if `of_pixels`.
         is_held_out: Whether `"val"` was taken from the training images, as the folder has none.
         formats: How many images there are of each format, by Pillow's name.
         skipped: How many files and folders were left out, by suffix or another reason.
+        of_pixels: Whether an image has a class for every pixel, in a map, and not one of its own.
     """
 
     root: image_files.Folder
@@ -55,13 +58,15 @@ class Listing:
     is_held_out: bool
     formats: collections.Counter[str]
     skipped: collections.Counter[str]
+    of_pixels: bool = False
 
     def describe(self) -> str:
         """What was found and what was left out, in a line."""
         counts = {split: len(images) for split, images in self.splits.items()}
         kind = "" if len(self.formats) > 1 else "".join(f"{name} " for name in self.formats)
+        maps = "with maps " if self.of_pixels else ""
         text = (
-            f"{sum(counts.values()):,} {kind}images of {len(self.class_names)} classes in "
+            f"{sum(counts.values()):,} {kind}images {maps}of {len(self.class_names)} classes in "
             f"{self.root}"
         )
         held_out = " held out of the former" if self.is_held_out else ""
@@ -121,7 +126,7 @@ def list_images(
     if len(class_names) < 2:
         raise ValueError(
             f"{printable(root)} must hold a subfolder of images for each of at least two classes. "
-            f"Found: {_names(class_names) or 'none'}."
+            f"Found: {list_names(class_names) or 'none'}."
         )
     skipped: collections.Counter[str] = sum(
         (classes.skipped for classes in found.values()), collections.Counter()
@@ -169,12 +174,12 @@ class _Classes:
         if strangers := [name for name in self.images if name not in labels]:
             raise ValueError(
                 f"{printable(self.folder)} holds classes that the training images lack: "
-                f"{_names(strangers)}. Known: {_names(class_names)}."
+                f"{list_names(strangers)}. Known: {list_names(class_names)}."
             )
         if empty := [name for name, paths in self.images.items() if not paths]:
             raise ValueError(
-                f"{printable(self.folder)} holds classes without images: {_names(empty)}. Found "
-                f"in {empty[0]}: {_counts(self.reasons[empty[0]]) or 'nothing'}."
+                f"{printable(self.folder)} holds classes without images: {list_names(empty)}. "
+                f"Found in {empty[0]}: {_counts(self.reasons[empty[0]]) or 'nothing'}."
             )
         return tuple((path, labels[name]) for name, paths in self.images.items() for path in paths)
 
@@ -255,13 +260,13 @@ def _refuse_splits(root, images):
     shared = set.intersection(*inner) if inner else set()
     if len(images) > 1 and len(shared) > 1 and not any(() in folders for folders in inner):
         raise ValueError(
-            f"{printable(root)} holds {_names(images)}, which all hold the same subfolders: "
-            f"{_names(sorted(folder for (folder,) in shared))}. If those are the classes, name "
+            f"{printable(root)} holds {list_names(images)}, which all hold the same subfolders: "
+            f"{list_names(sorted(folder for (folder,) in shared))}. If those are the classes, name "
             f"the splits train, val and test; if not, put the images of a class in one folder."
         )
 
 
-def _names(names):
+def list_names(names: Iterable[str]) -> str:
     """Some names for a message."""
     names = [printable(name) for name in names]
     rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""

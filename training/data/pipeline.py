@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ghostnet.model_input import NORMALIZED, PIXELS
-from keras_ghostnet.training.data import decoding, images, mixing, transforms
+from keras_ghostnet.training.data import decoding, images, labels, mixing, transforms
 from keras_ghostnet.training.data.augmentation import Augmentation
 from keras_ghostnet.training.data.bad_examples import BadExamples
 from keras_ghostnet.training.data.sources import ImageSource
@@ -18,7 +18,6 @@ from keras_ghostnet.training.data.sources import ImageSource
 PADDING = -1  # the index of an example that only fills the last batch
 GROUP = 32  # examples that one thread makes in a row, at most
 PREFETCHED = 2  # batches that are ready, at most
-SAMPLE = 9  # examples that are looked at to see what most are
 VARY, MIX = (0, 1), (0, 2)  # added to an example's key for what comes after its crop
 
 
@@ -30,7 +29,7 @@ class Pipeline:
     for any number of shards and threads, whatever was read before it.
 
     Args:
-        source: An `ImageSource`.
+        source: An `ImageSource`, of images with a class each or with maps of classes.
         image_size: Height and width in pixels, `(height, width)` or one integer for both.
         training: Whether to shuffle and to augment. Otherwise the examples come in order, every
             one exactly once, each resized and cropped at its center.
@@ -52,7 +51,7 @@ class Pipeline:
             pixel.
 
     Raises:
-        ValueError: If an argument is out of range or the source is empty.
+        ValueError: If an argument is out of range or does not fit maps, or the source is empty.
     """
 
     def __init__(
@@ -85,16 +84,18 @@ class Pipeline:
         self.seed, self.crop, self.threads = seed, crop, threads or os.cpu_count()
         self.takes_pixels = input == PIXELS
         self.class_names, self.examples = source.class_names, source.examples
+        self.labels = labels.labels_of(source, size, crop, self.augmentation if training else None)
         self.mixes = training and self.augmentation.mixes
         self.bad = BadExamples(self.examples, bad_limit, bad_examples)
-        self.jpegs = self._mostly_jpegs()
+        self.jpegs = decoding.are_mostly_jpegs(source.reader)
         # One trace for all epochs and sizes of batches.
         signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, 2], tf.int64)]
-        fetched = [tf.TensorSpec([None], tf.string)] * bool(source.reader.groups_ahead)
+        fetched = tf.TensorSpec([None, *source.reader.fetched_shape], tf.string)
         # Without AutoGraph, which takes as long as the tracing and converts nothing here.
         traced = functools.partial(tf.function, autograph=False)
         self._rest = traced(self._make_rest, input_signature=signature)
-        self._attempts = traced(self._attempt_group, input_signature=[*signature, *fetched])
+        signature = [*signature, *[fetched] * bool(source.reader.groups_ahead)]
+        self._attempts = traced(self._attempt_group, input_signature=signature)
 
     def steps_per_epoch(self, global_batch: int) -> int:
         """The number of batches of an epoch.
@@ -150,9 +151,10 @@ class Pipeline:
         Returns:
             A `tf.data.Dataset` of dicts, with b = global_batch / count: `image` float32
             `(b, height, width, 3)`, normalized or pixels; `label` int32 `(b,)` or, if examples are
-            mixed, float32 `(b, classes)`; `weight` float32 `(b,)`, 0 for padding and what cannot be
-            used, else 1; `index` int64 `(b,)`, the example's number in the source, -1 for
-            padding. Iterate over it within `explained()`.
+            mixed, float32 `(b, classes)`, or, of maps, int32 `(b, height, width)`, where
+            `label_maps.IGNORED` is no class; `weight` float32 `(b,)`, 0 for padding, what cannot be
+            used and images of which no pixel has a class, else 1; `index` int64 `(b,)`, the
+            example's number in the source, -1 for padding. Iterate over it within `explained()`.
 
         Raises:
             ValueError: If an argument is out of range.
@@ -301,28 +303,27 @@ class Pipeline:
         It asks once, and for everything: every condition takes time, here and at an epoch's start.
         """
         encoded, label = self.source.reader.load(index, fetched)
-        plain = (index >= 0) & self._known(label) & decoding.is_plain_jpeg(encoded)
+        plain = (index >= 0) & self.labels.are_known(label) & decoding.is_plain_jpeg(encoded)
         with tf.control_dependencies([tf.debugging.Assert(plain, ["not an ordinary JPEG"])]):
-            return _taken(self._take(encoded, key), label, True, index)
+            return self._taken(encoded, label, True, index, key)
 
     def _attempt(self, index, fetched, key):
         """What is taken of an example; fails if TensorFlow cannot read or decode it."""
 
         def padding():
-            return _taken(tf.zeros((*self.size, 3)), 0, False, index)
+            return _example(tf.zeros((*self.size, 3)), self.labels.none(), False, index)
 
         def example():
             encoded, label = self.source.reader.load(index, fetched)
 
             def plain():
-                image = tf.cond(
+                return tf.cond(
                     decoding.is_jpeg(encoded),
-                    lambda: self._take(encoded, key),
-                    lambda: self._take(decoding.decode_bitmap(encoded), key),
+                    lambda: self._taken(encoded, label, True, index, key),
+                    lambda: self._taken(decoding.decode_bitmap(encoded), label, True, index, key),
                 )
-                return _taken(image, label, True, index)
 
-            known = self._known(label) & decoding.is_plain(encoded)
+            known = self.labels.are_known(label) & decoding.is_plain(encoded)
             return tf.cond(known, plain, lambda: self._tolerant(index, key))
 
         return tf.cond(index < 0, padding, example)
@@ -337,16 +338,20 @@ class Pipeline:
     def _tolerant(self, index, key):
         """What is taken of an example by Pillow; weight 0 if that cannot decode it either."""
         image, label, usable = tf.numpy_function(
-            self._decode, [index], (tf.uint8, tf.int32, tf.bool), stateful=False
+            self._decode, [index], (tf.uint8, self.labels.dtype, tf.bool), stateful=False
         )
-        image = self._take(tf.ensure_shape(image, (None, None, 3)), key)
-        return _taken(image, tf.ensure_shape(label, []), tf.ensure_shape(usable, []), index)
+        image = tf.ensure_shape(image, (None, None, 3))
+        label = tf.ensure_shape(label, self.labels.shape)
+        return self._taken(image, label, tf.ensure_shape(usable, []), index, key)
 
-    def _take(self, picture, key):
-        """The part of an image that is seen, resized; as `transforms.random_view` takes it."""
+    def _taken(self, picture, label, usable, index, key):
+        """The part of an example that is seen, as `transforms.random_view` takes it."""
         if self.training:
-            return transforms.random_view(picture, key, self.size, self.augmentation)
-        return images.center_crop(images.decoded(picture), self.size, self.crop)
+            image = transforms.random_view(picture, key, self.size, self.augmentation)
+        else:
+            image = images.center_crop(images.decoded(picture), self.size, self.crop)
+        label = self.labels.take(label, picture, key)
+        return _example(image, label, usable & self.labels.usable(label), index)
 
     def _vary(self, example, key):
         """An example with its image varied, and normalized unless the model does that."""
@@ -359,7 +364,8 @@ class Pipeline:
         if tf.get_static_value(example["weight"]) is None:
             # What shows nothing is all 0. A choice, instead, would cost every image a copy.
             image = tf.cond(example["weight"] > 0, lambda: image, lambda: tf.zeros_like(image))
-        example = {**example, "image": image}
+        label = self.labels.vary(example["label"], key + VARY)
+        example = {**example, "image": image, "label": label}
         if self.mixes:
             example["label"] = tf.one_hot(example["label"], len(self.class_names))
             example["mask"] = mixing.mixing_mask(
@@ -367,34 +373,23 @@ class Pipeline:
             )
         return example
 
-    def _known(self, label):
-        return (label >= 0) & (label < len(self.class_names))
-
-    def _mostly_jpegs(self):
-        """Whether most examples are JPEGs, by a few of them."""
-        count = 0
-        few = np.unique(np.linspace(0, self.examples - 1, SAMPLE, dtype=int))
-        for index in few:
-            with contextlib.suppress(ValueError):  # of one that cannot be read
-                count += bool(decoding.is_jpeg(self.source.reader.read(index)[0]))
-        return 2 * count > len(few)
-
     def _decode(self, index):
         """An image, its label and whether they can be used; reports it if not."""
         try:
             encoded, label = self.source.reader.read(index)
-            if not 0 <= label < len(self.class_names):
-                raise ValueError(f"label {label} is out of range: 0 to {len(self.class_names) - 1}")
-            return decoding.decode(encoded), np.int32(label), np.True_
+            pixels = decoding.decode(encoded)
+            self.labels.require_fit(label, pixels)
+            return pixels, np.asarray(label, self.labels.dtype.as_numpy_dtype), np.True_
         except ValueError as error:
             self.bad.report(self.source.key(index), str(error))
-            return np.zeros((1, 1, 3), np.uint8), np.int32(0), np.False_
+            label = np.zeros([1] * len(self.labels.shape), self.labels.dtype.as_numpy_dtype)
+            return np.zeros((1, 1, 3), np.uint8), label, np.False_
 
 
-def _taken(image, label, usable, index):
+def _example(image, label, usable, index):
     return {
         "image": image,
-        "label": tf.cast(label, tf.int32),
+        "label": label,
         "weight": tf.cast(usable, tf.float32),
         "index": index,
     }

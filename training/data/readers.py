@@ -1,4 +1,4 @@
-"""Readers of one example by its number: from image files, or TFRecords; `cifar` has another."""
+"""Readers of one example by its number: files, files with maps, TFRecords; `cifar` has another."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_ghostnet import extras
 from keras_ghostnet.files import printable
-from keras_ghostnet.training.data import shards
+from keras_ghostnet.training.data import label_maps, shards
 
 # What the features of image classification are called, by those who write TFRecords.
 ENCODED_KEYS = ("image/encoded", "image", "image_raw", "encoded")
@@ -18,15 +18,17 @@ LABEL_KEYS = ("image/class/label", "label", "class", "target")
 
 
 class Reader(Protocol):
-    """Reads an example's encoded image and its label, which counts from 0.
+    """Reads an example's encoded image and its label: a class from 0, or a map of classes.
 
     Attributes:
         groups_ahead: How many calls of `fetch` are worth making at once, beside the decoding: of
             a reader that waits for answers; 0 for one that need not.
+        fetched_shape: Of what `fetch` returns of one example.
         failure: Why nothing can be read any more, in a line; None as long as it can.
     """
 
     groups_ahead: int = 0
+    fetched_shape: tuple[int, ...] = ()
     failure: str | None = None
 
     def __len__(self) -> int: ...
@@ -38,17 +40,20 @@ class Reader(Protocol):
         """What distinguishes the examples from others, wherever they lie."""
 
     def fetch(self, indices: Any) -> Any:
-        """In TensorFlow: what `load` takes of some examples `(n,)`, a tensor of as many.
+        """In TensorFlow: what `load` takes of some examples `(n,)`, `(n, *fetched_shape)`.
 
         What is faster for many at once; -1 stands for no example. It fails only if nothing can be
         read any more: then `failure` says why.
         """
 
     def load(self, index: Any, fetched: Any) -> tuple[Any, Any]:
-        """In TensorFlow, of one: a scalar string and an int32, or an error if it cannot be read."""
+        """In TensorFlow, of one: a scalar string and its label; an error if it cannot be read.
 
-    def read(self, index: int) -> tuple[bytes, int]:
-        """In Python.
+        The label is an int32, or a map uint8 `(height, width)`, of no pixels if that is the error.
+        """
+
+    def read(self, index: int) -> tuple[bytes, Any]:
+        """In Python: the label is an integer, or a map as an array.
 
         Raises:
             ValueError: If the example cannot be read; says why.
@@ -100,6 +105,65 @@ class FileReader(Reader):
                 return file.read(), int(self.labels[index])
         except OSError as error:
             raise ValueError(f"cannot be read: {error.strerror}") from error
+
+
+class MapReader(Reader):
+    """Image files, and beside each a file of its map.
+
+    Args:
+        images: The reader of the images.
+        maps: One of as many files, the maps.
+    """
+
+    fetched_shape = (2,)
+
+    def __init__(self, images, maps):
+        self.images, self.maps = images, maps
+        self.groups_ahead = images.groups_ahead
+
+    @property
+    def failure(self) -> str | None:  # type: ignore[override]
+        return self.images.failure or self.maps.failure
+
+    def __len__(self):
+        return len(self.images)
+
+    def key(self, index):
+        return self.images.key(index)
+
+    def identity(self):
+        yield from self.images.identity()
+        yield from self.maps.identity()
+
+    def fetch(self, indices):
+        return tf.stack([self.images.fetch(indices), self.maps.fetch(indices)], axis=-1)
+
+    def load(self, index, fetched):
+        def decode(encoded):
+            try:
+                return label_maps.decode_map(encoded)
+            except ValueError:  # `read` says why
+                return np.zeros((0, 0), np.uint8)
+
+        image, label_map = tf.unstack(fetched)
+        encoded, _ = self.images.load(index, image)
+        encoded_map, _ = self.maps.load(index, label_map)
+        labels = tf.numpy_function(decode, [encoded_map], tf.uint8, stateful=False)
+        return encoded, tf.ensure_shape(labels, (None, None))
+
+    def read(self, index):
+        """Bytes of an image, and its map, uint8 `(height, width)`.
+
+        Raises:
+            ValueError: If a file cannot be read, or the map is none.
+            StoreError: If nothing can be read any more.
+        """
+        encoded, _ = self.images.read(index)
+        try:
+            encoded_map, _ = self.maps.read(index)
+            return encoded, label_maps.decode_map(encoded_map)
+        except ValueError as error:
+            raise ValueError(f"its map {self.maps.key(index)} {error}") from error
 
 
 class RecordReader(Reader):

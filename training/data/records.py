@@ -16,7 +16,7 @@ from rich.console import Console
 
 from keras_ghostnet import console as terminal
 from keras_ghostnet import files
-from keras_ghostnet.training.data import image_formats, listing, outputs, sources
+from keras_ghostnet.training.data import image_formats, listing, map_folders, outputs, sources
 from keras_ghostnet.training.data.manifest import INDEX, Manifest
 from keras_ghostnet.training.data.shards import find_offsets, write_index
 from keras_ghostnet.training.data.stored_folder import StoredPath
@@ -93,6 +93,11 @@ def make_records(
     """
     target = outputs.open_output(output)
     folder = sources.open_folder(input, console)
+    if map_folders.find_folders(folder):
+        raise ValueError(
+            f"{files.printable(input)} holds images with maps of classes, for which there are no "
+            "TFRecords here. Train on the folder itself."
+        )
     images = listing.list_images(folder, seed=seed, held_out=held_out)
     if console is not None:
         console.print(images.describe(), soft_wrap=True, markup=False)

@@ -21,6 +21,7 @@ from keras_ghostnet.training.data import (
     image_files,
     listing,
     manifest,
+    map_folders,
     readers,
     shards,
     stored_listing,
@@ -28,7 +29,7 @@ from keras_ghostnet.training.data import (
 )
 from keras_ghostnet.training.data.readers import Reader
 from keras_ghostnet.training.data.stored_folder import StoredPath
-from keras_ghostnet.training.heads import count_classes
+from keras_ghostnet.training.heads import count_classes, is_of_pixels, require_maps_of_images
 
 TFDS_LABELS = "label.labels.txt"  # beside the TFRecords of tensorflow-datasets, one name a line
 EVERY = "all"  # the split of all examples
@@ -46,6 +47,7 @@ class ImageSource:
         description: What was found there in all splits, and what was left out, in a line.
         is_held_out: Whether the validation images are a fraction of the training images, as
             the source has no split of its own for them.
+        of_pixels: Whether the label of an example is a map, a class for every pixel.
     """
 
     name: str
@@ -53,6 +55,7 @@ class ImageSource:
     reader: Reader
     description: str = ""
     is_held_out: bool = False
+    of_pixels: bool = False
 
     @property
     def examples(self) -> int:
@@ -84,7 +87,9 @@ def open_source(
 
     Args:
         text: A folder of images (`train/CLASS/*`, `val/CLASS/*` and `test/CLASS/*`, or
-            `CLASS/*`, or ImageNet as Kaggle lays it out); a folder of TFRecords, e.g. in
+            `CLASS/*`, or ImageNet as Kaggle lays it out); a folder of images and maps of classes,
+            as `map_folders.list_maps` finds them (`train/images/*`, `train/masks/*`, ...); a
+            folder of TFRecords, e.g. in
             TensorFlow's ImageNet layout (`train-00000-of-00008`), with `classes.json` beside
             them; the folder of CIFAR-10 or CIFAR-100 in their binary version; any of these
             folders in an object store, e.g. `"s3://BUCKET/photos"`; `"tfds:NAME"`; or
@@ -133,7 +138,8 @@ def open_sources(
         return [_records(folder, found, split, console) for split in named]
     if folder.is_dir() and (version := cifar.detect_version(folder)):
         return [_cifar(folder, version, split) for split in named]
-    images = listing.list_images(folder, seed=seed, held_out=held_out)
+    images = map_folders.list_maps(folder, seed=seed, held_out=held_out)
+    images = images or listing.list_images(folder, seed=seed, held_out=held_out)
     return [
         _folder(folder, images, split or (EVERY if images.is_held_out else "val"))
         for split in splits
@@ -148,13 +154,20 @@ def open_folder(text: str | os.PathLike[str], console: Console | None) -> image_
 
 
 def _folder(folder, images, split):
+    examples = _select(folder, images.splits, split)
     is_stored = isinstance(folder, StoredPath)
     new_reader = stored_readers.StoredFileReader if is_stored else readers.FileReader
-    reader = new_reader(images.root, _select(folder, images.splits, split))
+    if images.of_pixels:
+        parts = ([(path, 0) for path in paths] for paths in zip(*examples, strict=True))
+        reader = readers.MapReader(*(new_reader(images.root, part) for part in parts))
+    else:
+        reader = new_reader(images.root, examples)
     name, description = f"{printable(folder)}/{split}", images.describe()
     if is_stored and folder.tree.note:
         description += f"; {folder.tree.note}"
-    return ImageSource(name, images.class_names, reader, description, images.is_held_out)
+    return ImageSource(
+        name, images.class_names, reader, description, images.is_held_out, images.of_pixels
+    )
 
 
 def _select(what, splits, split):
@@ -168,21 +181,44 @@ def _select(what, splits, split):
     return joined
 
 
+def require_labels(images: ImageSource, of_pixels: bool) -> None:
+    """Refuses maps where every image is to have a class, and classes where it is to have a map.
+
+    Args:
+        images: An `ImageSource`.
+        of_pixels: Whether maps are wanted, the task is segmentation.
+
+    Raises:
+        ValueError: If the source has the other kind.
+    """
+    if images.of_pixels == of_pixels:
+        return
+    if of_pixels:
+        raise ValueError(
+            f"{images.name} has one class an image, and task=segmentation needs a map of classes "
+            "for every image. Take another recipe, or a folder of images and masks."
+        )
+    raise ValueError(
+        f"{images.name} has a map of classes for every image, and task=classification needs one "
+        "class an image. Take the recipe `segmentation`, or set task=segmentation."
+    )
+
+
 def require_same_classes(
     network: keras.Model,
     images: ImageSource,
     reference: model_reference.ModelReference | None = None,
 ) -> None:
-    """Refuses images of other classes than a classifier's.
+    """Refuses images of other classes than a classifier's, or of pixels where it is of images.
 
     Args:
         network: The Keras classifier.
-        images: An `ImageSource`, or anything else with a `name` and `class_names`.
+        images: An `ImageSource`, or anything else with a `name`, `class_names` and `of_pixels`.
         reference: What the user named as the model; if that is a run, the names of its classes
             are compared too.
 
     Raises:
-        ValueError: If the classes differ; says how.
+        ValueError: If the classes differ, or maps are not as large as images; says how.
     """
     names = tuple(images.class_names)
     if reference and reference.recipe and reference.labels != names:
@@ -190,11 +226,19 @@ def require_same_classes(
             f"The run was trained on other classes than those of {images.name}: "
             f"{_abridged(reference.labels)}, not {_abridged(names)}."
         )
-    if len(network.output_shape) != 2 or count_classes(network) != len(names):
+    of_pixels = is_of_pixels(network)
+    if of_pixels != images.of_pixels:
+        kinds = "one class an image", "maps of classes"
+        raise ValueError(
+            f"{network.name!r} has the output shape {network.output_shape}: it outputs "
+            f"{kinds[of_pixels]}. {images.name} has {kinds[images.of_pixels]}."
+        )
+    if len(network.output_shape) not in (2, 4) or count_classes(network) != len(names):
         raise ValueError(
             f"{network.name!r} has the output shape {network.output_shape}; {images.name} has "
             f"{len(names)} classes."
         )
+    require_maps_of_images(network)
 
 
 def write_class_list(output, class_names, first_label):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_ghostnet.training.data import images, rand_augment
+from keras_ghostnet.training.data import images, label_maps, rand_augment
 
 
 def random_view(picture, seed, size, settings):
@@ -19,6 +19,23 @@ def random_view(picture, seed, size, settings):
         Float32 `(*size, 3)` in [0, 255], or a little beyond if color jitter is what comes next: it
         cuts that off.
     """
+    return _view(picture, seed, size, settings, settings.interpolation, 0)
+
+
+def random_view_of_map(labels, seed, size, settings):
+    """What `random_view` of an image shows of its map of classes, every class as it is.
+
+    Args:
+        labels: uint8 `(height, width, 1)`, of the image's size.
+        seed, size, settings: As `random_view`'s.
+
+    Returns:
+        uint8 `(*size, 1)`: the class of the nearest pixel, and no class beyond the image.
+    """
+    return _view(labels, seed, size, settings, images.NEAREST, label_maps.IGNORED)
+
+
+def _view(picture, seed, size, settings, interpolation, outside):
     window, flip = _apart(seed, 2)
     if settings.area is None:
         image = images.decoded(picture)
@@ -29,8 +46,23 @@ def random_view(picture, seed, size, settings):
     mirrored = tf.random.stateless_uniform([], flip) < 0.5 if settings.flip else None
     moved = any(settings.shift_rotate_zoom) or settings.rand_augment[0]
     cut = moved or not settings.color_jitter
-    image = images.resize(image, size, settings.interpolation, mirrored, cut)
-    return images.pad_crop(image, window, settings.pad_crop) if settings.pad_crop else image
+    image = images.resize(image, size, interpolation, mirrored, cut)
+    if not settings.pad_crop:
+        return image
+    return images.pad_crop(image, window, settings.pad_crop, outside)
+
+
+def augment_map(labels, seed, settings):
+    """Moves a map of classes as `augment` moves its image.
+
+    Args:
+        labels: int32 `(height, width, 1)`.
+        seed, settings: As `augment`'s.
+    """
+    _, _, move, _ = _apart(seed, 4)
+    if any(settings.shift_rotate_zoom):
+        return images.shift_rotate_zoom(labels, move, settings.shift_rotate_zoom, images.NEAREST)
+    return labels
 
 
 def augment(image, seed, settings):

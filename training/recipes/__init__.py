@@ -13,17 +13,31 @@ from keras_ghostnet.training.recipes import (
     ghostnetv3,
     modern,
     repghostnet,
+    segmentation,
     smoke,
 )
-from keras_ghostnet.training.recipes.recipe import Recipe, list_settings, override
+from keras_ghostnet.training.recipes.recipe import (
+    SEGMENTATION,
+    Recipe,
+    list_settings,
+    override,
+)
 
 MODULES = (
     *(ghostnet, ghostnetv2, ghostnetv3, repghostnet, modern),
-    *(g_ghostnet, cifar, fine_tuning, digits, smoke),
+    *(g_ghostnet, cifar, fine_tuning, segmentation, digits, smoke),
 )
 RECIPES = {recipe.name: recipe for module in MODULES for recipe in module.RECIPES}
 
-__all__ = ["RECIPES", "Recipe", "documentation", "get_recipe", "list_settings", "override"]
+__all__ = [
+    "RECIPES",
+    "Recipe",
+    "SEGMENTATION",
+    "documentation",
+    "get_recipe",
+    "list_settings",
+    "override",
+]
 
 
 def get_recipe(name: str) -> Recipe:

@@ -110,15 +110,16 @@ def weights_of_classes(setting: ClassWeights, source) -> np.ndarray | None:
 
 
 def count_classes(source) -> np.ndarray:
-    """How many images of each class a source has, int64 `(classes,)`."""
+    """How many images of each class a source has, or pixels of maps, int64 `(classes,)`."""
     import numpy as np
 
     labels = getattr(source.reader, "labels", None)
-    if labels is None:
-        labels = list(_read_labels(source))
-    labels = np.asarray(labels, np.int64)
     classes = len(source.class_names)
-    return np.bincount(labels[(labels >= 0) & (labels < classes)], minlength=classes)
+    counts = np.zeros(classes, np.int64)
+    for label in [labels] if labels is not None else _read_labels(source):
+        label = np.ravel(label).astype(np.int64)
+        counts += np.bincount(label[(label >= 0) & (label < classes)], minlength=classes)
+    return counts
 
 
 def _read_labels(source):

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from keras_ghostnet import specs
 from keras_ghostnet.training.data import Augmentation
@@ -29,6 +29,7 @@ from keras_ghostnet.training.settings import (
     validate_settings,
 )
 
+SEGMENTATION: Final = "segmentation"  # a task
 INNER = "augmentation"  # whose settings have names such as `augmentation.flip`
 DESCRIPTIVE = ("name", "published")  # fields that change nothing in a run
 
@@ -40,8 +41,10 @@ class Recipe:
     Attributes:
         name: The recipe's own name.
         published: What the source reached, in words; empty where there is nothing.
+        task: `"classification"`: every image has a class; or `"segmentation"`: every pixel has one.
         model: A name of `keras_ghostnet.list_models()`, `"ghostnet_WWW"` of any width, or the path
-            of a `.keras` file, which is taken with its weights.
+            of a `.keras` file, which is taken with its weights. For segmentation a named network
+            gets the head of `keras_ghostnet.segmenter`; a file's must output maps of classes.
         epochs: How often to go through the training images.
         batch_size: Images in a step, over all replicas.
         image_size: Side of the square that the network sees, pixels.
@@ -86,19 +89,21 @@ class Recipe:
             same classes; None for none.
         distillation: The distance to the teacher as a fraction of the loss, in [0, 1].
         temperature: By which both networks' logits are divided there.
-        class_weights: By which an image's loss is multiplied: `"balanced"` by the number of
-            training images of its class (`class_weights.weights_of_classes`), one number for each
+        class_weights: By which an image's loss, or a pixel's, is multiplied: `"balanced"` by the
+            number of training images, or pixels, of its class
+            (`class_weights.weights_of_classes`), one number for each
             class, or numbers by name; None for the same weight.
         augmentation: What is done to training images.
         seed: Of initial weights, order, augmentation and dropout.
 
     Raises:
-        ValueError: If a setting is not of its type or out of its range, or `nesterov` is set for
-            another optimizer than SGD.
+        ValueError: If a setting is not of its type or out of its range, `nesterov` is set for
+            another optimizer than SGD, or the augmentation does not fit the task.
     """
 
     name: str
     published: str = ""
+    task: Literal["classification", "segmentation"] = "classification"
     model: str
     epochs: Count
     batch_size: Count
@@ -143,6 +148,8 @@ class Recipe:
                 "`nesterov` is a kind of SGD's momentum: set nesterov=false. Received: "
                 f"optimizer={self.optimizer!r}."
             )
+        if self.task == SEGMENTATION:
+            self.augmentation.require_fit_for_maps()
 
 
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
