@@ -82,6 +82,10 @@ class Process:
         self._process.kill()
         self._process.communicate()
 
+    def cause(self):
+        """Why it ended, in words, such as `"crashed (SIGSEGV)"`."""
+        return run.cause(self._process.wait())
+
     def ask(self, content=b"", **request):
         """What it answers to a request that is followed by `content`, a dictionary.
 
@@ -99,7 +103,7 @@ class Process:
                 self._process.wait(GRACE)
             self._process.kill()
             raise SandboxError(
-                f"its runtime {run.cause(self._process.wait())}: it is damaged, made to do that, "
+                f"its runtime {self.cause()}: it is damaged, made to do that, "
                 "or too large to be run here."
             )
         answer = json.loads(line)
@@ -123,6 +127,14 @@ def start_early(module):
 def take(module):
     """A process of a module, which may have been started before."""
     return _early.pop(module, None) or Process(module)
+
+
+def keep(module, process):
+    """Leaves a process for the next `take` of its module."""
+    if module in _early:
+        process.close()
+    else:
+        _early[module] = process
 
 
 class Sandbox:
@@ -197,9 +209,7 @@ def open_runner(path, fmt, size, process=None):
     """
     if fmt.module != "tensorrt":
         return Sandbox(path, fmt.module, size, process)
-    from keras_ghostnet.export import formats
-
-    runner = formats.load(path, fmt)
+    runner = importlib.import_module(f"keras_ghostnet.export.{fmt.module}").load(path)
     runner.contents, runner.close = {}, lambda: None
     return runner
 

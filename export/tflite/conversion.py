@@ -12,6 +12,7 @@ from keras_ghostnet.export.graph.kept import lowered_names, require_layers
 from keras_ghostnet.export.graph.refusals import UnsupportedOperatorError, naming_layers
 from keras_ghostnet.export.half import require_half_range
 from keras_ghostnet.export.tflite import (
+    crashes,
     inspection,
     packaging,
     pixels,
@@ -107,9 +108,11 @@ def export(
         folded=fold_preprocessing or input == PIXELS,
         outputs_are=outputs_are(model),
     )
-    pathlib.Path(path).write_bytes(content)
-    if one_partition:
-        with naming_layers(model, "TFLite"):
+    path = pathlib.Path(path)
+    path.write_bytes(content)
+    with naming_layers(model, "TFLite"):
+        crashes.require_none(path)
+        if one_partition:
             runtime.check_partition(path)
     if fold_preprocessing:
         runtime.check_pixels(path)

@@ -15,7 +15,8 @@ from keras_ghostnet.benchmark.comparison import exports
 from keras_ghostnet.benchmark.comparison.compared_networks import ComparedNetwork
 from keras_ghostnet.export import formats, predict, sandbox, sidecar
 from keras_ghostnet.export.device import run
-from keras_ghostnet.export.tflite import inspection, packaging
+from keras_ghostnet.export.graph.refusals import UnsupportedOperatorError
+from keras_ghostnet.export.tflite import crashes, inspection, packaging
 from tests.export.command import FP32, INT8
 
 
@@ -73,6 +74,24 @@ def test_what_crashes_the_runtime_is_reported(exported, tmp_path):
         predict(path, np.zeros((1, 32, 32, 3), "uint8"))
     with pytest.raises(sandbox.SandboxError, match="is not run: "):
         exports.of_file(ComparedNetwork(str(path), file=path))
+
+
+def test_a_crash_of_a_fresh_file_names_where(exported, tmp_path):
+    """As above. Parts without the operator at fault run, so it is that or a later one."""
+    path = pathlib.Path(shutil.copy(exported / FP32, tmp_path))
+    crashes.require_none(path)
+
+    def edit(network, graph):
+        product = operators(network, "MUL")[0]
+        product.inputs[1] = -1
+        names.append(graph.tensors[product.outputs[0]].name.decode())
+
+    names = []
+    change_tflite(path, edit)
+    with pytest.raises(UnsupportedOperatorError, match=r"LiteRT crashed \(SIG\w+\)") as found:
+        crashes.require_none(path)
+    order, (named,) = inspection.outputs(path.read_bytes()), found.value.scopes
+    assert order.index(names[0]) <= order.index(named) < len(order) - 1
 
 
 def no_filter(network, graph):
