@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from keras_ghostnet import files, model_input
+from keras_ghostnet import files, model_input, stores
 from keras_ghostnet.files import printable
 
 MOST = 600  # files that are taken of a folder without classes
@@ -125,7 +125,8 @@ def from_files(path, size, *, crop):
 
     Args:
         path: A folder of images, of any depth; or pixels of the model's size, uint8
-            `(n, height, width, 3)`, an array or a `.npy` or `.npz` file of one.
+            `(n, height, width, 3)`, an array or a `.npy` or `.npz` file of one. Either may be in
+            a store.
         size: `(height, width)` in pixels.
         crop: The fraction of a file's shorter side that is kept when it is resized, in (0, 1].
 
@@ -139,12 +140,13 @@ def from_files(path, size, *, crop):
     """
     if isinstance(path, np.ndarray):
         return from_arrays(path, None, size)
-    path = pathlib.Path(path)
+    origin = dict(unlabeled=files.absolute(path), crop=crop)
+    path = _located(path)
     if not path.exists():
         raise FileNotFoundError(f"There are no calibration images at {path}. Check the path.")
-    origin = dict(unlabeled=files.absolute(path), crop=crop)
     if path.is_file():
-        return Images(str(path), _require_pixels(_load(path), size, path), origin=origin)
+        pixels = _load(path if isinstance(path, pathlib.Path) else stores.local(str(path)))
+        return Images(str(path), _require_pixels(pixels, size, path), origin=origin)
     from keras_ghostnet.training.data.bad_examples import BadExamples
 
     found = list_files(path)
@@ -156,6 +158,15 @@ def from_files(path, size, *, crop):
         except ValueError as error:
             bad.report(printable(found[index]), str(error))
     return Images(str(path), np.stack(pixels), origin=origin)
+
+
+def _located(path):
+    """A file or folder of this machine, which need not be there, or of a store."""
+    if not stores.is_remote(path):
+        return pathlib.Path(path)
+    from keras_ghostnet.training.data.stored_listing import open_path
+
+    return open_path(path)
 
 
 def _load(path):
@@ -248,7 +259,7 @@ def list_files(path):
         FileNotFoundError: If there is no such file or folder.
         ValueError: If a folder holds no images.
     """
-    path = pathlib.Path(path)
+    path = _located(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no image and no folder {path}. Check the path.")
     if path.is_file():
@@ -268,6 +279,7 @@ def read_file(path, size, crop):
     """The pixels of an image file, resized and cropped as in evaluation: uint8 `(*size, 3)`.
 
     Raises:
+        OSError: If it cannot be read.
         ValueError: If it cannot be decoded; the message names it.
     """
     try:

@@ -7,7 +7,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from keras_ghostnet import extras, files
+from keras_ghostnet import extras, files, stores
 from keras_ghostnet.export.prediction import Prediction
 
 SUFFIXES = (".csv", ".html")
@@ -86,7 +86,7 @@ def _thumbnail(path):
 
     from keras_ghostnet.training.data import decoding
 
-    small = Image.fromarray(decoding.decode(pathlib.Path(path).read_bytes()))
+    small = Image.fromarray(decoding.decode(stores.local(path).read_bytes()))
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=80)

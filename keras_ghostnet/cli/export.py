@@ -40,7 +40,7 @@ def arguments(parser):
     )
     parser.add_argument(
         "--calibration",
-        type=path,
+        type=location,
         metavar="IMAGES",
         help="a folder of images without classes, or a .npy file of pixels, for the ranges of int8",
     )

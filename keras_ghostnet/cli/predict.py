@@ -10,7 +10,7 @@ import os
 
 from keras_ghostnet import stores
 from keras_ghostnet.cli.options import add_image_options, add_trust_model
-from keras_ghostnet.command import model, path, start_backend
+from keras_ghostnet.command import location, model, path, start_backend
 from keras_ghostnet.model_reference import resolve_model
 
 ARTIFACTS = (
@@ -22,7 +22,7 @@ ARTIFACTS = (
 def arguments(parser):
     parser.add_argument("model", type=model, metavar="MODEL", help="what classifies, see above")
     parser.add_argument(
-        "images", type=path, metavar="IMAGE", nargs="+", help="image files and folders"
+        "images", type=location, metavar="IMAGE", nargs="+", help="image files and folders"
     )
     parser.add_argument(
         "--top", type=int, default=5, metavar="N", help="classes for each image (default: 5)"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import gzip
 import json
 import pathlib
 import zipfile
@@ -18,7 +19,13 @@ from keras_ghostnet.export.formats import get_format
 from keras_ghostnet.model_file import load_model
 from keras_ghostnet.model_reference import resolve_model
 from keras_ghostnet.training.checkpoints import Checkpoints, State
-from keras_ghostnet.training.data import decoding, make_records, open_source
+from keras_ghostnet.training.data import (
+    decoding,
+    make_records,
+    open_source,
+    shards,
+    stored_listing,
+)
 from tests.benchmark.comparison.samples import measurements
 from tests.training.photographs import encode, picture, write_folder
 from tests.weights import checkpoint_files
@@ -139,6 +146,30 @@ def read_records(path):
     assert all(isinstance(name, str) for name in source.class_names)
 
 
+def read_record_index(path):
+    offsets = shards.read_index(path.read_bytes(), path.with_suffix("").stat().st_size)
+    assert offsets is None or (np.diff(offsets, prepend=-shards.AROUND) >= shards.AROUND).all()
+
+
+def store_listing(folder):
+    """Unpacked, so that no checksum tells."""
+    sizes = {
+        f"{split}/ant/{number}.jpg": number for split in ("train", "val") for number in range(3)
+    }
+    content = stored_listing._pack(
+        "2026-01-01T00:00:00+00:00", sizes, {"train/ant/x": b"head"}, "x"
+    )
+    (folder / "listing.json").write_bytes(gzip.decompress(content))
+    return folder / "listing.json"
+
+
+def read_store_listing(path):
+    _, sizes, _, _ = stored_listing._unpack(gzip.compress(path.read_bytes()))
+    for name, size in sizes.items():
+        assert not {"", ".", ".."} & set(name.split("/"))
+        assert 0 <= size < 1 << 63
+
+
 def image(form, folder):
     path = folder / f"image.{form.lower()}"
     path.write_bytes(encode(picture(24, 32), form))
@@ -246,6 +277,8 @@ KINDS = {
     "a run's config.json": Kind(run_config, read_run_config, 600),
     "train.tfrecord": Kind(by(records, "train-00000-of-00001"), read_records, 200),
     "manifest.json": Kind(by(records, "manifest.json"), read_records, 300),
+    "train.idx": Kind(by(records, "train-00000-of-00001.idx"), read_record_index, 300),
+    "a store's listing": Kind(store_listing, read_store_listing, 600),
     "classes.json": Kind(by(records, "classes.json"), read_records, 300),
     **{
         f"image.{form}": Kind(by(image, form), read_image, 300)

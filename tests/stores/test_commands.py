@@ -214,3 +214,24 @@ def test_an_export_that_cannot_be_written(store, url, photos):
     assert code == 1
     assert "is full" in errors
     assert "loaded" not in printed
+
+
+def test_images_in_a_store(store, run_dir, photos, tmp_path):
+    there = f"{store.url}/photos"
+    store.files.put(f"{photos}/", f"{there}/", recursive=True)
+    for words in (("evaluate", run_dir, "--data"), ("predict", run_dir)):
+        local, stored = ghostnet(*words, photos), ghostnet(*words, there)
+        assert stored[0] == 0, stored[2]
+        assert stored[1].splitlines()[-1] == local[1].splitlines()[-1]
+    image = next(photos.rglob("*.png")).relative_to(photos)
+    code, printed, errors = ghostnet(
+        "predict", run_dir, f"{there}/{image}", "--out", tmp_path / "page.html"
+    )
+    assert code == 0, errors
+    assert "data:image/jpeg;base64," in (tmp_path / "page.html").read_text()
+    words = ("--formats", "tflite_fp32", "--out", tmp_path / "out", "--data", there)
+    code, printed, errors = ghostnet("export", run_dir, *words)
+    assert (code, errors) == (0, ""), printed
+    code, _, errors = ghostnet("verify", tmp_path / "out")  # on the same images
+    assert (code, errors) == (0, "")
+    assert ghostnet("predict", run_dir, f"{there}/none.png")[0] == 1

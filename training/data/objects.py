@@ -121,6 +121,16 @@ class Objects:
         with stores.explained(self.locate(name)):
             return self.system.cat_file(f"{self.key}/{name}")
 
+    def size(self, name: str) -> int:
+        """Bytes of an object.
+
+        Raises:
+            FileNotFoundError: If there is none of that name.
+            StoreError: If it cannot be asked for.
+        """
+        with stores.explained(self.locate(name)):
+            return int(self.system.size(f"{self.key}/{name}") or 0)
+
     def write(self, name: str, content: bytes) -> None:
         """Writes an object, whole or not at all.
 

@@ -71,6 +71,16 @@ def open_folder(url: str, console: Console | None = None) -> StoredPath:
     return StoredPath(_list_all(objects, console))
 
 
+def open_path(url: str) -> StoredPath:
+    """Opens a folder of a store as `open_folder`, or an object, which is not read yet."""
+    try:
+        return open_folder(url)
+    except NotADirectoryError:
+        parent, _, name = url.rstrip("/").rpartition("/")
+        objects = Objects(parent)
+        return StoredPath(StoredTree(objects, [(name, objects.size(name))]), name)
+
+
 def _list_top(objects: Objects) -> dict[str, int | None]:
     """What a folder holds, and what folders that are called like splits do: sizes by name."""
     top = {name: _size(entry) for name, entry in objects.list_folder().items()}
