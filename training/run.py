@@ -17,7 +17,7 @@ from keras_ghostnet.model_input import NORMALIZED
 from keras_ghostnet.preprocessing import normalize
 from keras_ghostnet.training import classifiers, distribution, hub_commits, recipes, run_folder
 from keras_ghostnet.training.checkpoints import Checkpoints, State, best_epoch
-from keras_ghostnet.training.data import Pipeline
+from keras_ghostnet.training.data import Pipeline, service
 from keras_ghostnet.training.data.sources import open_sources, require_labels
 from keras_ghostnet.training.evaluation import Evaluator
 from keras_ghostnet.training.loop import Loop
@@ -47,6 +47,7 @@ def train(
     checkpoint_minutes: float = 15.0,
     keep: int = 3,
     bad_limit: float | None = None,
+    data_service: str | None = None,
     teacher: keras.Model | Teacher | None = None,
     trust_model: bool = False,
     console: Console | None = None,
@@ -71,6 +72,10 @@ def train(
         checkpoint_minutes: Minutes after which there is a checkpoint at the latest.
         keep: How many of the last checkpoints are kept, beside the best one.
         bad_limit: As `keras_ghostnet.training.data.Pipeline`.
+        data_service: Addresses `HOST:PORT`, with commas between them, of hosts that prepare the
+            training images, `ghostnet data-service`; None prepares them here. Batches are the same.
+            If one does not answer for a minute, the process ends with code 75: TensorFlow would
+            wait for it, deaf to signals.
         teacher: A Keras classifier or `keras_ghostnet.export.open_teacher(FILE)` to distill from,
             instead of what the recipe's `teacher` names; None for that.
         trust_model: Whether the network's and the teacher's files may run code, as
@@ -102,6 +107,7 @@ def train(
         checkpoint_minutes=checkpoint_minutes,
         keep=keep,
         bad_limit=bad_limit,
+        data_service=data_service,
         teacher=teacher,
         trust_model=trust_model,
         console=console,
@@ -135,6 +141,7 @@ class Run:
         checkpoint_minutes: Positive = 15.0,
         keep: Count = 3,
         bad_limit: Fraction | None = None,
+        data_service: str | None = None,
         trust_model: bool = False,
         console: Console | None = None,
     ):
@@ -144,6 +151,8 @@ class Run:
         self.checkpoint_steps, self.checkpoint_minutes = checkpoint_steps, checkpoint_minutes
         self.described = {"data": str(data), **dataclasses.asdict(recipe)}
         self.described = json.loads(json.dumps(self.described))  # as a checkpoint gives it back
+        self.services = service.parse_addresses(data_service) if data_service else ()
+        service.require_answers(self.services)
         keras.utils.set_random_seed(recipe.seed)
         if deterministic:
             tf.config.experimental.enable_op_determinism()
@@ -205,6 +214,7 @@ class Run:
             crop=recipe.crop,
             bad_limit=self.bad_limit,
             bad_examples=self.folder.path / run_folder.BAD,
+            services=self.services if split == "train" else (),
             input=NORMALIZED if self.network is None else self.network.input,
         )
 
@@ -228,7 +238,7 @@ class Run:
     @explained
     def execute(self) -> dict[str, dict[str, float]]:
         """Trains to the end, from the last checkpoint if there is one; as `train` returns."""
-        with self.folder.locked():
+        with self.folder.locked(), service.watched(self.services):
             self._resume()
             self.folder.config(self.config)
             self.progress = TrainingProgress(

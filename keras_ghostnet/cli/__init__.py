@@ -41,6 +41,7 @@ COMMANDS = (
     "compare",
     "profile",
     "make_records",
+    "data_service",
 )
 
 

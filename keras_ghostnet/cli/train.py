@@ -40,6 +40,11 @@ def arguments(parser):
         help="auto, one_device, mirrored, multi_worker or tpu (default: auto)",
     )
     parser.add_argument(
+        "--data-service",
+        metavar="HOST:PORT",
+        help="hosts that prepare the training images, with commas: `ghostnet data-service`",
+    )
+    parser.add_argument(
         "--deterministic", action="store_true", help="slower, with bit-identical results"
     )
     parser.add_argument(
@@ -94,6 +99,7 @@ def run(args):
                 checkpoint_minutes=args.checkpoint_minutes,
                 keep=args.keep,
                 bad_limit=args.bad_limit,
+                data_service=args.data_service,
                 teacher=teacher,
                 trust_model=args.trust_model,
                 console=console,

@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ghostnet.model_input import NORMALIZED, PIXELS
-from keras_ghostnet.training.data import decoding, images, labels, mixing, transforms
+from keras_ghostnet.training.data import decoding, images, labels, mixing, service, transforms
 from keras_ghostnet.training.data.augmentation import Augmentation
 from keras_ghostnet.training.data.bad_examples import BadExamples
+from keras_ghostnet.training.data.dataset_options import dataset_options
 from keras_ghostnet.training.data.sources import ImageSource
 
 PADDING = -1  # the index of an example that only fills the last batch
@@ -42,6 +43,7 @@ class Pipeline:
         bad_examples: A CSV file that names them, path and reason; None writes none. Every process
             counts the ones it meets.
         threads: Groups of examples that are prepared at once; None takes one per core.
+        services: Addresses `HOST:PORT` of `service.Server`s that prepare them instead.
         input: What the model takes, of `keras_ghostnet.model_input.INPUTS`.
 
     Attributes:
@@ -66,6 +68,7 @@ class Pipeline:
         bad_limit: float | None = None,
         bad_examples: str | os.PathLike[str] | None = None,
         threads: int | None = None,
+        services: Sequence[str] = (),
         input: str = NORMALIZED,
     ) -> None:
         size = (image_size,) * 2 if isinstance(image_size, int) else tuple(image_size)
@@ -77,12 +80,13 @@ class Pipeline:
         ):
             if not fits:
                 raise ValueError(f"`{name}` is out of range. Received: {name}={value!r}.")
+        service.require_readable(source, services)
         if not source.examples:
             raise ValueError(f"{source.name} holds no examples.")
         self.source, self.size, self.training = source, size, training
         self.augmentation = augmentation or Augmentation()
         self.seed, self.crop, self.threads = seed, crop, threads or os.cpu_count()
-        self.takes_pixels = input == PIXELS
+        self.services, self.takes_pixels = tuple(services), input == PIXELS
         self.class_names, self.examples = source.class_names, source.examples
         self.labels = labels.labels_of(source, size, crop, self.augmentation if training else None)
         self.mixes = training and self.augmentation.mixes
@@ -186,13 +190,17 @@ class Pipeline:
         keys = self.keys(epoch)[grouped]
         groups = tf.data.Dataset.from_tensor_slices((grouped, keys))
         ahead = self.source.reader.groups_ahead
-        attempts = groups.map(self._fetch, ahead, deterministic=True) if ahead else groups
-        attempts = attempts.interleave(
-            tf.autograph.experimental.do_not_convert(self._attempts),
-            cycle_length=self.threads,
-            num_parallel_calls=self.threads,
-            deterministic=True,
-        )
+        if self.services:
+            make = functools.partial(self._attempt_group, is_anywhere=True)
+            attempts = service.distribute((grouped, keys), make, self.services)
+        else:
+            attempts = groups.map(self._fetch, ahead, deterministic=True) if ahead else groups
+            attempts = attempts.interleave(
+                tf.autograph.experimental.do_not_convert(self._attempts),
+                cycle_length=self.threads,
+                num_parallel_calls=self.threads,
+                deterministic=True,
+            )
         dataset = tf.data.Dataset.zip(groups, attempts)
         dataset = dataset.map(self._complete, self.threads, deterministic=True)
         leading = 1
@@ -200,17 +208,7 @@ class Pipeline:
             dataset, leading = dataset.batch(batch // group, drop_remainder=True), 2
         join = functools.partial(_join, batch=batch, leading=leading)
         dataset = dataset.map(tf.autograph.experimental.do_not_convert(join))
-        options = tf.data.Options()
-        options.deterministic = True
-        # They find nothing to improve here, and take a fifth of an epoch's start.
-        options.experimental_optimization.apply_default_optimizations = False
-        # There is nothing to tune, and the end of an epoch waits for the tuner, which sleeps for
-        # longer and longer.
-        options.autotune.enabled = False
-        if ahead:  # each call holds a thread while it waits, of which there is one per core
-            options.threading.private_threadpool_size = (self.threads or 1) + ahead
-        # The shards are made here: tf.distribute must not cut them once more.
-        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        options = dataset_options((self.threads or 1) + ahead if ahead else None)
         return dataset.prefetch(PREFETCHED).with_options(options)
 
     @contextlib.contextmanager
@@ -223,7 +221,7 @@ class Pipeline:
 
         Raises:
             ValueError: If more examples are bad than `bad_limit` allows.
-            OSError: If nothing can be read any more.
+            OSError: If nothing can be read any more, or a data service was started again.
         """
         try:
             yield
@@ -233,13 +231,15 @@ class Pipeline:
                 raise ValueError(self.bad.too_many) from None
             if self.source.reader.failure:
                 raise OSError(self.source.reader.failure) from None
+            if self.services and isinstance(error, tf.errors.NotFoundError):
+                raise service.restarted(self.services) from None
             raise
 
     @tf.autograph.experimental.do_not_convert
     def _fetch(self, indices, keys):
         return indices, keys, self.source.reader.fetch(indices)
 
-    def _attempt_group(self, indices, keys, fetched=None):
+    def _attempt_group(self, indices, keys, fetched=None, is_anywhere=False):
         """What can be taken quickly of some examples: a dataset of one element.
 
         That is the examples as `batches` describes them, stacked, without those that failed, and
@@ -247,13 +247,13 @@ class Pipeline:
         with its like it costs next to nothing: they share their functions, which TensorFlow would
         otherwise optimize anew for each.
         """
+        if fetched is None and not is_anywhere:
+            fetched = self.source.reader.fetch(indices)
         attempt = self._plain_jpeg if self.jpegs else self._attempt
 
         def fast(place, index, fetched, key):
             return self._vary(attempt(index, fetched, key), key), place
 
-        if fetched is None:
-            fetched = self.source.reader.fetch(indices)
         examples = tf.range(tf.size(indices)), indices, fetched, keys
         whole = tf.data.Dataset.from_tensor_slices(examples).map(fast).ignore_errors().batch(GROUP)
         nothing = tf.nest.map_structure(

@@ -14,6 +14,7 @@ from keras_ghostnet.training.data import label_maps, shards
 
 # What the features of image classification are called, by those who write TFRecords.
 ENCODED_KEYS = ("image/encoded", "image", "image_raw", "encoded")
+ONE_RECORD = 1 << 18  # bytes that are read at a time of one that TensorFlow reads
 LABEL_KEYS = ("image/class/label", "label", "class", "target")
 
 
@@ -24,11 +25,13 @@ class Reader(Protocol):
         groups_ahead: How many calls of `fetch` are worth making at once, beside the decoding: of
             a reader that waits for answers; 0 for one that need not.
         fetched_shape: Of what `fetch` returns of one example.
+        is_anywhere: Whether `load` can do without what was fetched: so another host can run it.
         failure: Why nothing can be read any more, in a line; None as long as it can.
     """
 
     groups_ahead: int = 0
     fetched_shape: tuple[int, ...] = ()
+    is_anywhere: bool = False
     failure: str | None = None
 
     def __len__(self) -> int: ...
@@ -49,6 +52,7 @@ class Reader(Protocol):
     def load(self, index: Any, fetched: Any) -> tuple[Any, Any]:
         """In TensorFlow, of one: a scalar string and its label; an error if it cannot be read.
 
+        Without what was fetched, None, there is no Python in it.
         The label is an int32, or a map uint8 `(height, width)`, of no pixels if that is the error.
         """
 
@@ -68,12 +72,15 @@ class FileReader(Reader):
         images: Pairs `(path relative to root, label)`.
     """
 
+    is_anywhere = True
+
     def __init__(self, root, images):
         self.root = str(root)
         self.paths = tuple(os.path.join(self.root, path) for path, _ in images)
         self.labels = np.array([label for _, label in images], np.int32)
         with tf.device("CPU:0"):
-            paths = tf.constant([os.fsencode(path) for path in self.paths], tf.string)
+            here = "" if os.path.isabs(self.root) else os.path.join(os.getcwd(), "")
+            paths = tf.constant([os.fsencode(here + path) for path in self.paths], tf.string)
             self._tensors = paths, tf.constant(self.labels)
 
     def __len__(self):
@@ -176,6 +183,8 @@ class RecordReader(Reader):
         first_label: The label of the first class.
     """
 
+    is_anywhere = True
+
     def __init__(self, paths, encoded=None, label=None, first_label=0):
         extras.require("google_crc32c", purpose="Reading TFRecords", extra="train")
         self.paths, self.first_label = tuple(paths), first_label
@@ -210,12 +219,25 @@ class RecordReader(Reader):
         return tf.ensure_shape(records, indices.shape)
 
     def load(self, index, record):
+        if record is None:
+            record = self._read_without_python(index)
         features = {
             self.encoded: tf.io.FixedLenFeature([], tf.string),
             self.label: tf.io.FixedLenFeature([], tf.int64),
         }
         example = tf.io.parse_single_example(record, features)
         return example[self.encoded], tf.cast(example[self.label] - self.first_label, tf.int32)
+
+    def _read_without_python(self, index):
+        files = tf.constant([os.fsencode(os.path.abspath(path)) for path in self._plain])
+        found = tf.raw_ops.TFRecordDatasetV2(
+            filenames=files[tf.constant(self.shard)[index]][None],
+            compression_type="",
+            buffer_size=ONE_RECORD,
+            byte_offsets=[tf.constant(self.offset)[index]],
+        )
+        records = tf.data.experimental.from_variant(found, tf.TensorSpec([], tf.string))
+        return records.take(1).get_single_element()
 
     def _records(self, indices):
         found = np.full(len(indices), b"", object)

@@ -31,7 +31,7 @@ class StoredReader(Reader):
         objects: What reads there.
     """
 
-    groups_ahead = GROUPS_AHEAD
+    groups_ahead, is_anywhere = GROUPS_AHEAD, False
 
     def __init__(self, objects: Objects):
         self.objects = objects
