@@ -25,6 +25,7 @@ NAME = ".keras_ghostnet-listing.json.gz"
 FORMAT = 1
 LEAST = PAGE  # files for which a listing is kept: one request lists as many
 MAX_BYTES = 4 << 30  # of a listing that is read, uncompressed: a hundred million files
+CHUNK = 1 << 20  # bytes of it that are uncompressed at a time
 SAY_SECONDS = 10.0  # between lines while there is nothing to show but a number
 BLOCK = 4096  # heads of files that are read at once
 LISTED_FOLDERS = 10  # folders whose names show whether a kept listing is still true, at most
@@ -190,9 +191,7 @@ def _unpack(content: bytes) -> tuple[str, dict[str, int], dict[str, bytes], str]
         ValueError: If it is anything else.
     """
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-            text = file.read(MAX_BYTES)
-        found = json.loads(text)
+        found = json.loads(_decompressed(content))
         if found["format"] != FORMAT:
             raise ValueError
         listed = datetime.datetime.fromisoformat(found["listed"]).isoformat(timespec="seconds")
@@ -206,6 +205,16 @@ def _unpack(content: bytes) -> tuple[str, dict[str, int], dict[str, bytes], str]
             RecursionError) as error:  # fmt: skip
         raise ValueError("it is damaged, or of another version") from error
     return listed, sizes, heads, str(found.get("state"))
+
+
+def _decompressed(content: bytes) -> bytes:
+    parts: list[bytes] = []
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        while part := file.read(CHUNK):
+            parts.append(part)
+            if len(parts) * CHUNK > MAX_BYTES:
+                raise ValueError
+    return b"".join(parts)
 
 
 def _checked(folders: dict[str, dict[str, list]]) -> Iterator[tuple[str, int]]:
