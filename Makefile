@@ -79,6 +79,7 @@ test-slurm: install ## runs that SLURM itself starts and restarts (as root; apt-
 	$(BIN)/python -m pytest -m slurm
 
 test-stores: install ## runs, exports and data on an S3 server on loopback that fails, minutes
+	$(PIP) install gcp-storage-emulator
 	$(BIN)/python -m pytest -m stores
 
 test-load: install ## 10,000 requests from 16 threads to the served model

@@ -42,23 +42,28 @@ class StoreFolder(RunFolder):
         Raises:
             StoreError: If the store refuses it; says where the local files are kept.
         """
-        if not self.enabled:
+        try:
+            if self.enabled:
+                self.mirror.publisher.claim()
             try:
                 yield
-            finally:
-                self._put_bad_examples()
-            return
-        self.mirror.publisher.claim()
+            except BaseException as error:
+                self._publish_last(error)
+                raise
+            self._publish_last()
+        finally:
+            self.mirror.close()
+
+    def _publish_last(self, error=None):
+        """Publishes what is left, after an error that ends the run or without one."""
+        if not self.enabled:
+            return self._put_bad_examples()
         try:
-            yield
-        except BaseException as error:
-            try:
-                self.mirror.publish()
-            except stores.StoreError as refusal:
+            self.mirror.publish()
+        except stores.StoreError as refusal:  # which is what is to be told
+            if error is not None and not isinstance(error, stores.StoreError):
                 self.log(str(error))
-                raise refusal from error
-            raise
-        self.mirror.publish()
+            raise refusal from error
 
     def publish(self) -> None:
         """Publishes what has changed; a store that does not answer is asked at the next checkpoint.

@@ -8,7 +8,9 @@ import hashlib
 import os
 import pathlib
 import shutil
+import socket
 import time
+import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -210,13 +212,30 @@ def _cached(folder, wanted):
         os.utime(place.parent)
         return place
     base.mkdir(parents=True, exist_ok=True)
-    files.clear_leftovers(base)
     _clear_old(base)
-    files.remove(place.parent)
-    with files.replacing(place.parent) as partial:
-        (partial / place.name).mkdir(parents=True)
+    partial = temporary()
+    try:
+        (partial / place.name).mkdir()
         download(folder, wanted, partial / place.name)
+        files.remove(place.parent)  # of other content: damaged, or changed here
+        with contextlib.suppress(OSError):  # another process was faster
+            os.rename(partial, place.parent)
+    finally:
+        files.remove(partial)
     return place
+
+
+def temporary() -> pathlib.Path:
+    """A new folder of this process in the cache, which a later one removes if this one is killed.
+
+    Machines that share the cache leave each other's alone.
+    """
+    base = files.cache("stores") / "mirrors" / files.file_name(socket.gethostname())
+    base.mkdir(parents=True, exist_ok=True)
+    files.clear_leftovers(base)
+    folder = base / f".partial-{os.getpid()}-{uuid.uuid4().hex[:16]}"
+    folder.mkdir()
+    return folder
 
 
 def _clear_old(base):

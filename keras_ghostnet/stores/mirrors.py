@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import uuid
 import weakref
 from collections.abc import Callable, Iterator
 
@@ -41,7 +40,7 @@ class Mirror:
 
     def __init__(self, url: str, log: Callable[[str], None] = print):
         self.url, self.log = url.rstrip("/"), log
-        self._base = _temporary()
+        self._base = folders.temporary()
         self.close = weakref.finalize(self, files.remove, self._base)
         self.folder = self._base / files.file_name(self.url.rpartition("/")[2])
         found, version, damaged = self._pull()
@@ -191,7 +190,7 @@ def writable_file(path: str | os.PathLike[str], option: str = "--out") -> Iterat
     folder, _, name = str(path).rpartition("/")
     publishing.require_unclaimed(folder, folders.read_manifest(folder)[0])
     require_writable(folder, option)
-    base = _temporary()
+    base = folders.temporary()
     try:
         yield base / files.file_name(name)
         names = sorted(
@@ -200,13 +199,3 @@ def writable_file(path: str | os.PathLike[str], option: str = "--out") -> Iterat
         publishing.put_files(base, names, folder)
     finally:
         files.remove(base)
-
-
-def _temporary():
-    """A folder of this process, which the next one removes if this one is killed."""
-    base = files.cache("stores") / "mirrors"
-    base.mkdir(parents=True, exist_ok=True)
-    files.clear_leftovers(base)
-    folder = base / f".partial-{os.getpid()}-{uuid.uuid4().hex[:16]}"
-    folder.mkdir()
-    return folder

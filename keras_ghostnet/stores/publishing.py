@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterable
 from keras_ghostnet import files
 from keras_ghostnet.stores import manifest
 from keras_ghostnet.stores.access import explained, filesystem
-from keras_ghostnet.stores.errors import StoreError
+from keras_ghostnet.stores.errors import StoreError, codes
 from keras_ghostnet.stores.folders import (
     in_parallel,
     read_manifest,
@@ -78,6 +78,8 @@ class Publisher:
         self.previous = found.writer if found else None
         self.version = version
         self.writer: dict[str, str] | None = None
+        self.left: set[str] = set()  # objects that may be there and that nothing may refer to
+        self.is_conditional = self.url.partition("://")[0].lower() in CONDITIONAL
         self.seen: dict[str, tuple[tuple[int, ...], Entry]] = {}
 
     def claim(self) -> None:
@@ -91,7 +93,11 @@ class Publisher:
             "process": f"{os.getpid()} on {socket.gethostname()}",
             "since": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         }
-        self._commit(self.files)
+        try:
+            self._commit(self.files)
+        except BaseException:
+            self.writer = None
+            raise
         if self.previous is not None:
             self.log(
                 f"{self.url} was being written by process {self.previous.get('process', '?')} "
@@ -99,9 +105,8 @@ class Publisher:
                 "it is still running, it stops."
             )
         self._settle()
-        for key in self._pending():
-            self._remove(key)
-        self._remove(PENDING)
+        self.left |= self._pending()
+        self._clear()
 
     def publish(self) -> None:
         """Sends what has changed in the local folder, and commits it.
@@ -110,19 +115,19 @@ class Publisher:
             StoreError: If the store refuses or does not answer: the folder is as it was before. Or
                 another process writes there.
         """
-        found, names, gone = self._changes()
-        if not names and not gone:
-            return
         self._require_ours()
+        self._settle()  # what an earlier attempt had committed
+        found, names, gone = self._changes()
+        if not names and not gone and not self.left:
+            return
         put = {name: self._frozen(name, found[name]) for name in names}
-        keys = sorted({*(entry.key for entry, _ in put.values()), *gone})
-        self._put(PENDING, json.dumps({"keys": keys}).encode())
+        self.left |= {*(entry.key for entry, _ in put.values()), *gone}
+        self._put(PENDING, json.dumps({"keys": sorted(self.left)}).encode())
         in_parallel(self._upload, put.items())
         kept = {name: entry for name, entry in self.files.items() if name not in gone}
         self._commit({**kept, **{name: entry for name, (entry, _) in put.items()}})
         self._settle()
-        in_parallel(self._remove, gone)
-        self._remove(PENDING)
+        self._clear()
         self.damaged.clear()
 
     def release(self) -> None:
@@ -188,13 +193,17 @@ class Publisher:
         changed = {name: entry for name, entry in self.files.items() if entry.key != name}
         if not changed:
             return
-        self._require_ours()
         in_parallel(self._copy, changed.items())
         keys = {entry.key for entry in changed.values()}
         plain = {name: dataclasses.replace(e, key=name) for name, e in changed.items()}
+        self.left |= keys
         self._commit({**self.files, **plain})
-        for key in keys:
-            self._remove(key)
+
+    def _clear(self):
+        """Removes what nothing refers to any more."""
+        in_parallel(self._remove, self.left - self.files.keys())
+        self._remove(PENDING)
+        self.left = set()
 
     def _copy(self, item):
         name, entry = item
@@ -209,15 +218,15 @@ class Publisher:
         system, key = filesystem(where)
         try:
             with explained(where):
-                keys = json.loads(system.cat_file(key))["keys"]
-            keys = [key for key in keys if manifest.is_name(key) and key != manifest.NAME]
+                content = system.cat_file(key, start=0, end=manifest.MAX_MANIFEST)
+            keys = json.loads(content)["keys"]
+            return {key for key in keys if manifest.is_name(key) and key != manifest.NAME}
         except StoreError as error:
-            if error.is_denied:  # as what is not there is, without the permission to list
-                return []
-            raise
+            if not error.is_denied:  # as what is not there is, without the permission to list
+                raise
         except (FileNotFoundError, ValueError, KeyError, TypeError):  # none, or not ours
-            return []
-        return [key for key in keys if key not in self.files]
+            pass
+        return set()
 
     def _remove(self, name):
         url = join(self.url, name)
@@ -227,8 +236,13 @@ class Publisher:
 
     def _require_ours(self):
         """Refuses to go on if another process has written the manifest since."""
-        if self._current_version() != self.version:
+        if self._current_version() == self.version:
+            return
+        found, version = read_manifest(self.url)
+        writer = None if found is None else found.writer
+        if writer is None or self.writer is None or writer.get("id") != self.writer["id"]:
             raise self._conflict()
+        self.files, self.version = dict(found.files), version  # of a request that was not answered
 
     def _current_version(self):
         where = join(self.url, manifest.NAME)
@@ -243,13 +257,20 @@ class Publisher:
         """Writes the manifest, if it is still the one that was read or written last."""
         content = Manifest(entries, self.writer).content()
         options = {}
-        if self.url.partition("://")[0].lower() in CONDITIONAL:
+        if self.is_conditional:
             options = {"IfMatch": self.version} if self.version else {"mode": "create"}
         else:
             self._require_ours()
         try:
             answer = self._put(manifest.NAME, content, **options)
         except StoreError as error:
+            if options and codes(error) & {"NotImplemented", "501"}:
+                self.log(
+                    f"The store of {self.url} has no conditional writes: two processes that write "
+                    "there at the same moment may not notice each other."
+                )
+                self.is_conditional = False
+                return self._commit(entries)
             if not error.is_conflict:
                 raise
             # The answer to a request that was carried out may have been lost.

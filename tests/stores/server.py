@@ -107,8 +107,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             state.requests.append((self.command, path, len(body)))
             state.in_flight += 1
             state.most_in_flight = max(state.most_in_flight, state.in_flight)
-            answers = (fault(self.command, path, count) for fault in list(state.faults))
-            fault = next((answer for answer in answers if answer is not None), Fault())
+        # Without the lock: they may ask the store, too.
+        answers = (fault(self.command, path, count) for fault in list(state.faults))
+        fault = next((answer for answer in answers if answer is not None), Fault())
         try:
             time.sleep(fault.delay)
             if fault.status is not None and not fault.carried_out:

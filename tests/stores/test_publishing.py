@@ -112,6 +112,46 @@ def test_a_writer_that_dies_at_any_request(store, lost):
 
 
 @pytest.mark.stores
+def test_a_writer_that_tries_again(store):
+    step, has_failed = 0, True
+    while has_failed:
+        url = f"{store.url}/run-{step}"
+        publish(url, OLD)
+        mirror = stores.Mirror(url)
+        mirror.publisher.claim()
+        write(mirror.folder, {**NEW, "logs/events": b"between"})
+        store.faults.append(Death(step, lost=True))
+        with contextlib.suppress(stores.StoreError):
+            mirror.publisher.publish()
+        has_failed = store.faults.pop().count > step
+        write(mirror.folder, NEW)
+        mirror.publish()
+        mirror.close()
+        assert published(url) == NEW
+        assert objects(store, url) == {*NEW, manifest.NAME}
+        step += 1
+    assert step > 8
+
+
+def test_a_store_without_conditional_writes(store):
+    url, lines = f"{store.url}/run", []
+    store.faults.append(
+        lambda method, path, count: (
+            Fault(501, "NotImplemented")
+            if method == "PUT" and path.endswith(manifest.NAME) and count == 0
+            else None
+        )
+    )
+    mirror = stores.Mirror(url, lines.append)
+    write(mirror.folder, OLD)
+    mirror.publish()
+    mirror.close()
+    assert published(url) == OLD
+    assert len(lines) == 1
+    assert "has no conditional writes" in lines[0]
+
+
+@pytest.mark.stores
 def test_what_cannot_be_published_is_kept(store):
     url = f"{store.url}/run"
     publish(url, OLD)
@@ -244,10 +284,17 @@ def test_one_file(store):
         path.write_bytes(b"content")
     assert stores.fetch(url).read_bytes() == b"content"
     assert stores.fetch(url).name == "model.keras"
-    publish(f"{store.url}/run", OLD)
+    run = f"{store.url}/run"
+    publish(run, OLD)
+    with stores.writable_file(f"{run}/a.tflite") as path:  # beside what is there
+        path.write_bytes(b"1")
+        path.with_name("a.tflite.json").write_bytes(b"2")
+    assert published(run) == {**OLD, "a.tflite": b"1", "a.tflite.json": b"2"}
+    mirror = stores.Mirror(run)
+    mirror.publisher.claim()
     with (
-        pytest.raises(ValueError, match="belongs to a run"),
-        stores.writable_file(f"{store.url}/run/model.keras"),
+        pytest.raises(stores.StoreError, match="is being written by process"),
+        stores.writable_file(f"{run}/b.tflite"),
     ):
         pass
 

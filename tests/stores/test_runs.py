@@ -70,7 +70,7 @@ def test_a_run_in_a_store(store, small, photos, tmp_path):
     assert (code, errors) == (0, "")
     assert "Resuming after 3 epochs" in printed
     assert stores.fetch(url).joinpath("metrics.csv").read_text().count("\n") == 5
-    mirrors = tmp_path / "cache" / "keras_ghostnet" / "stores" / "mirrors"
+    (mirrors,) = (tmp_path / "cache" / "keras_ghostnet" / "stores" / "mirrors").iterdir()
     assert list(mirrors.iterdir()) == []
 
 
@@ -134,14 +134,14 @@ def test_a_stopped_run(store, photos, whole):
 
 
 def test_a_store_that_is_down_at_a_checkpoint(store, small, photos):
-    url, down = f"{store.url}/run", []
-
-    def fail(method, path, count):
-        if method == "PUT" and "step-00000003" in path:
-            down.append(path)
-        return Fault(503) if 0 < len(down) < 10 else None
-
-    store.faults.append(fail)
+    url = f"{store.url}/run"
+    store.faults.append(  # as often as it is asked within one publication
+        lambda method, path, count: (
+            Fault(503)
+            if method == "PUT" and path.endswith("step-00000003.json") and count < 3
+            else None
+        )
+    )
     code, printed, errors = train(photos, url)
     assert (code, errors) == (0, "")
     assert printed.count("Training goes on") == 1
@@ -232,3 +232,26 @@ def test_a_second_run_takes_the_folder_over(store, small, photos, monkeypatch):
     assert code == 1
     assert f"Another process has written to {url}" in errors
     assert "is kept in" in errors
+
+
+def test_workers_that_share_nothing_but_the_store(store, photos, tmp_path):
+    """Two that are killed, and resume on another disk."""
+    url = f"{store.url}/run"
+    words = runs.command(photos, url, "--strategy", "multi_worker")
+
+    def workers(place):
+        folders = ({"XDG_CACHE_HOME": str(tmp_path / f"{place}{index}")} for index in range(2))
+        return [task | folder for task, folder in zip(runs.cluster(2), folders, strict=True)]
+
+    with runs.started(words, workers("before")) as processes:
+        deadline = time.monotonic() + 300
+        while "step-00000004.json" not in str(names(store, url)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert "step-00000004.json" in str(names(store, url))
+    with runs.started(words, workers("after")) as processes:
+        outputs = [process.communicate(timeout=300) for process in processes]
+        assert [process.returncode for process in processes] == [0, 0], outputs
+    assert "Resuming after 1 epochs" in outputs[0][0]
+    assert "taken over" in outputs[0][0]
+    assert all(line.startswith("Waiting for the workers") for line in outputs[1][0].splitlines())
+    assert (stores.fetch(url) / "metrics.csv").read_text().count("\n") == 4
