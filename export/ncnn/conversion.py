@@ -67,6 +67,8 @@ def export(model, path, dtype="float32", calibration=None):
         converted.fix_shapes()
         if dtype == "float32":
             converted.forbid_half_precision()
+        else:
+            converted.avoid_faulty_kernels()
         pathlib.Path(path).mkdir()
         (path / PARAM).write_text(converted.text(), "utf-8")
         (path / BIN).write_bytes(written[1].read_bytes())

@@ -11,7 +11,11 @@ from keras_ghostnet.export.device.ncnn_model import INPUT, OUTPUT
 MAGIC = "7767517"
 MASK = "31"  # the parameter that forbids a layer what the options of a network allow
 POOLED = re.compile(r'"1,1,//\((\d+),0n\),0n"')  # shape of pooled maps, by way of the batch's size
-NO_HALF = 1 | 2 | 4  # arithmetic of 16 bits, storage of them, bfloat16
+NO_HALF_ARITHMETIC = 1
+NO_HALF = NO_HALF_ARITHMETIC | 2 | 4  # nor storage of 16 bits, nor bfloat16
+# Layers whose outputs are as wide as what they take first, and those with windows.
+AS_WIDE = {"BinaryOp", "Clip", "Concat", "HardSigmoid", "ReLU", "Sigmoid", "Split", "Swish"}
+WINDOWS = {"Convolution", "ConvolutionDepthWise"}
 
 
 @dataclasses.dataclass
@@ -27,6 +31,10 @@ class Layer:
     def has(self, numbers: tuple[str, ...]) -> bool:
         """Whether one of some parameters is there."""
         return not self.parameters.keys().isdisjoint(numbers)
+
+    def number(self, key: str, default: int = 0) -> int:
+        """A parameter that is an integer; `default` if it is not there."""
+        return int(self.parameters.get(key, default))
 
     def text(self) -> str:
         """The line."""
@@ -69,6 +77,39 @@ class Network:
             match = POOLED.fullmatch(layer.parameters.get("6", ""))
             if layer.kind == "Reshape" and match:
                 layer.parameters = {"0": "1", "1": "1", "2": match[1]}
+
+    def widths(self) -> dict[str, int | None]:
+        """The width of every blob in pixels; None behind layers that are not known here."""
+        found: dict[str, int | None] = {}
+        for layer in self.layers:
+            width = found[layer.inputs[0]] if layer.inputs else layer.number("0")
+            if width and layer.kind == "Padding":
+                width += layer.number("2") + layer.number("3")
+            elif width and layer.kind in WINDOWS:
+                left, extent = layer.number("4"), layer.number("2", 1) * (layer.number("1") - 1) + 1
+                width += left + layer.number("15", left) - extent
+                width = width // layer.number("3", 1) + 1
+            elif layer.inputs and layer.kind not in AS_WIDE:
+                width = None
+            found.update(dict.fromkeys(layer.outputs, width))
+        return found
+
+    def avoid_faulty_kernels(self) -> None:
+        """Has ncnn compute in float32 where its kernel of half precision is wrong.
+
+        Depthwise, of 3x3 with strides of 2 and blocks of 8 channels on ARM, it reads the last
+        column of the second and third row from the first one where two pixels of a row are left
+        behind those that it computes four at a time (`convdw3x3s2_pack8_fp16sa_neon`).
+        """
+        widths = self.widths()
+        for layer in self.layers:
+            if layer.kind != "ConvolutionDepthWise" or layer.number("0") % 8:
+                continue
+            size, stride = layer.number("1"), layer.number("3", 1)
+            is_kernel = (size, layer.number("11", size)) == (3, 3) and stride == 2
+            width = widths[layer.outputs[0]]
+            if is_kernel and (width is None or width % 4 > 1):
+                layer.parameters[MASK] = f"{NO_HALF_ARITHMETIC}"
 
     def forbid_half_precision(self) -> None:
         """Has ncnn compute in float32 whatever the options of the app that runs it."""

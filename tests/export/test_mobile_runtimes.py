@@ -184,6 +184,34 @@ def toy(operation=None, use_bias=True):
     return keras.Model(inputs, outputs, name="toy")
 
 
+NETWORK = """7767517
+4 4
+Input images 0 1 images 0={width} 1=64 2=8
+ConvolutionDepthWise first 1 1 images a 0=8 1={size} 11={size} 2=1 3={stride} 4={pad} 5=0 6=72 7=8
+ReLU relu 1 1 a b
+ConvolutionDepthWise second 1 1 b outputs 0={channels} 1=3 11=3 3=2 4=1 5=0 6=72 7={channels}
+"""
+
+
+@pytest.mark.parametrize(
+    ("width", "size", "stride", "channels", "masked"),
+    [
+        (28, 3, 1, 8, ["second"]),  # rows of 28 and 14 pixels
+        (28, 3, 2, 8, ["first", "second"]),  # of 14 and 7
+        (28, 5, 2, 8, ["second"]),
+        (32, 3, 2, 8, []),  # of 16 and 8
+        (28, 3, 1, 12, []),  # no blocks of 8 channels
+    ],
+)
+def test_a_faulty_kernel_of_ncnn_is_avoided(width, size, stride, channels, masked):
+    """Where two pixels are left of a row, half precision reads from another row on ARM."""
+    values = dict(width=width, size=size, stride=stride, pad=size // 2, channels=channels)
+    network = Network.parse(NETWORK.format(**values))
+    network.avoid_faulty_kernels()
+    found = [layer.name for layer in network.layers if layer.parameters.get("31") == "1"]
+    assert found == masked
+
+
 def test_an_operator_that_ncnn_lacks_is_named(tmp_path):
     model = toy(lambda x: keras.ops.tile(x, (1, 2, 2, 1)))
     with pytest.raises(ValueError, match=r"converted to ncnn: ncnn has no .*torch\.tile"):
