@@ -3,6 +3,8 @@
 import pathlib
 import tempfile
 
+import numpy as np
+
 from keras_ghostnet.export.graph.refusals import UnsupportedOperatorError
 from keras_ghostnet.quiet import quiet
 
@@ -26,7 +28,7 @@ def tidy(network):
     network = _optimize(network)
     for tensor in (*network.graph.input, *network.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = BATCH
-    _remove_reshapes(network.graph, _shapes(network))
+    _settle_reshapes(network.graph, _shapes(network))
     remove_dead(network.graph)
     return network
 
@@ -54,7 +56,7 @@ def _shapes(network):
     """Shapes of all tensors by name: a tuple with `None` for what is open until run time."""
     import onnx
 
-    graph = onnx.shape_inference.infer_shapes(network).graph
+    graph = onnx.shape_inference.infer_shapes(network, data_prop=True).graph
     found = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     for tensor in (*graph.input, *graph.output, *graph.value_info):
         dims = tensor.type.tensor_type.shape.dim
@@ -113,15 +115,24 @@ def _optimize(network):
         return onnx.load(path)
 
 
-def _remove_reshapes(graph, shapes):
-    """Removes reshapes into the same shape.
+def _settle_reshapes(graph, shapes):
+    """Removes reshapes into the same shape, and makes the shapes of the others constants.
 
     tf2onnx writes one wherever it transposes feature maps of one pixel, as in squeeze-and-excite.
+    It computes the shape of others from maps, which int8 files would dequantize for that.
     """
+    import onnx
+
     outputs = {tensor.name for tensor in graph.output}
+    constants = {tensor.name for tensor in graph.initializer}
     for node in [node for node in graph.node if node.op_type == "Reshape"]:
         source, target = node.input[0], node.output[0]
-        same = shapes.get(source) == shapes.get(target, ()) and shapes[source].count(None) <= 1
+        shape = shapes.get(target, ())
+        same = shapes.get(source) == shape and shape.count(None) <= 1
         if same and target not in outputs:
             _rename_inputs(graph, target, source)
             graph.node.remove(node)
+        elif node.input[1] not in constants and shape.count(None) == 1:
+            values = np.array([-1 if size is None else size for size in shape], "int64")
+            node.input[1] = f"{target}/shape"
+            graph.initializer.append(onnx.numpy_helper.from_array(values, node.input[1]))

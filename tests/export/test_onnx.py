@@ -270,7 +270,7 @@ def test_int8_for_onnx_runtime(deployed, images, outputs, files, tmp_path):
     assert found.keys() <= {
         "DequantizeLinear", "QLinearAdd", "QLinearConcat", "QLinearConv",
         "QLinearGlobalAveragePool", "QLinearMatMul", "QLinearMul", "QGemm", "QuantizeLinear",
-        "Squeeze", "Transpose",
+        "Reshape", "Squeeze", "Transpose",
     }  # fmt: skip
     assert found["QuantizeLinear"] == found["DequantizeLinear"] == 1
     outputs_of = load(path)(images)

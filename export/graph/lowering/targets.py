@@ -30,6 +30,7 @@ class Lowering:
         split: Whether convolutions of a concatenation become sums of convolutions (`split.py`).
         multiple: Convolutions get a multiple of so many filters, where that is exact
             (`widen.py`); 1 for no change.
+        sums: Whether residual additions are widened, too.
         stem: The first convolution takes several pixels at once, for up to so many outputs
             (`pack.py`); 0 for no change.
         pack: 1x1 convolutions take several pixels at once, for up to so many outputs
@@ -42,6 +43,7 @@ class Lowering:
     double: int = 0
     split: bool = False
     multiple: int = 1
+    sums: bool = False
     stem: int = 0
     pack: int = 0
     rows: bool = False
@@ -83,7 +85,7 @@ RUNTIMES = {
     "ncnn":        {"float32": Lowering(split=True),
                     "float16": Lowering(double=20, multiple=8)},
     "onnxruntime": {"float32": Lowering(double=24, multiple=16),
-                    "int8":    Lowering(double=64, multiple=16)},
+                    "int8":    Lowering(double=64, multiple=16, sums=True, stem=32)},
 }
 # fmt: on
 
@@ -147,7 +149,7 @@ def lower(model: keras.Model, target: str | Lowering, dtype: str = "float32") ->
     if lowering.split:
         split_concatenations(graph)
     if lowering.multiple > 1:
-        widen_convolutions(graph, lowering.multiple)
+        widen_convolutions(graph, lowering.multiple, lowering.sums)
     if lowering.stem:
         pack_stem(graph, lowering.stem)
     if lowering.pack:

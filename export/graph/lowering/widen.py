@@ -1,6 +1,7 @@
 """Padding channels, so that the number of filters suits the kernels."""
 
 import dataclasses
+import itertools
 
 import keras
 import numpy as np
@@ -29,6 +30,10 @@ class Widening:
     indices: np.ndarray
     count: int
 
+    def equals(self, other):
+        """Whether another one has the same channels in the same places."""
+        return self.count == other.count and np.array_equal(self.indices, other.indices)
+
     def spread(self, values, axis):
         """Weights with zeros for the padding channels."""
         shape = list(values.shape)
@@ -38,7 +43,7 @@ class Widening:
         return result
 
 
-def widen_convolutions(graph, multiple):
+def widen_convolutions(graph, multiple, sums=False):
     """Adds padding channels to convolutions, up to a multiple that kernels are good at.
 
     XNNPACK has a kernel for 8 filters at a time on ARM and takes one for 2 where the number is no
@@ -49,38 +54,48 @@ def widen_convolutions(graph, multiple):
         graph: A deployment graph.
         multiple: What the number of filters becomes a multiple of; numbers up to twice that stay,
             of which too large a fraction would be zeros.
+        sums: Whether residual additions are widened with all that they add, from more than the
+            multiple on: for kernels that take what is left over one by one.
     """
+    least = multiple if sums else 2 * multiple
     for node in graph.nodes():
         filters = node.shape[-1]
         is_of_maps = is_convolution(node) and node.shape[1:3] != (1, 1)
-        if is_of_maps and filters > 2 * multiple and filters % multiple:
+        if is_of_maps and filters > least and filters % multiple:
             widening = Widening(np.arange(filters), -(-filters // multiple) * multiple)
-            reached = _reached(graph, node, widening)
+            reached = _reached(graph, node, widening, sums)
             if reached is not None:
                 _widen(reached)
     return graph
 
 
-def _reached(graph, start, widening):
+def _reached(graph, start, widening, sums):
     """The nodes that compute widened maps and those that read them; None if some cannot."""
-    made, taken = {start: widening}, {}
-    for node in graph.nodes():
-        parts = [part for part in node.inputs if part in made]
-        if not parts or node in made:
-            continue
-        if is_convolution(node) or node.kind is keras.layers.Dense:
-            taken[node] = made[parts[0]]
-        elif node.kind in UNARY and node.config.get("depth_multiplier", 1) == 1:
-            made[node] = made[parts[0]]
-        elif is_concatenation(node, len(node.shape) - 1):
-            made[node] = _joined([made.get(part) or _all(part) for part in node.inputs])
-        elif node.kind is keras.layers.Multiply and len(node.inputs) == 2 and len(parts) == 1:
-            makers = _makers(graph, node, next(x for x in node.inputs if x not in made))
-            if makers is None:
+    made, taken, found = {start: widening}, {}, 0
+    products = (keras.layers.Multiply, keras.layers.Add) if sums else (keras.layers.Multiply,)
+    while found < len(made):  # what is added may go elsewhere, too
+        found = len(made)
+        for node in graph.nodes():
+            parts = [part for part in node.inputs if part in made]
+            if not parts:
+                continue
+            if is_convolution(node) or node.kind is keras.layers.Dense:
+                taken[node] = made[parts[0]]
+                continue
+            if node.kind in UNARY and node.config.get("depth_multiplier", 1) == 1:
+                result = made[parts[0]]
+            elif is_concatenation(node, len(node.shape) - 1):
+                result = _joined([made.get(part) or _all(part) for part in node.inputs])
+            elif node.kind in products and len({part.shape[-1] for part in node.inputs}) == 1:
+                result = made[parts[0]]
+                makers = [_makers(part) for part in node.inputs if part not in made]
+                if None in makers:
+                    return None
+                made.update((maker, result) for part in makers for maker in part)
+            else:
                 return None
-            made.update(dict.fromkeys((node, *makers), made[parts[0]]))
-        else:
-            return None
+            if not made.setdefault(node, result).equals(result):
+                return None
     return None if any(node in graph.outputs for node in made) else (made, taken)
 
 
@@ -94,17 +109,14 @@ def _joined(parts):
     return Widening(np.concatenate(widening), int(starts[-1]))
 
 
-def _makers(graph, product, gate):
-    """The convolution of a gate and the ReLUs after it; None if they serve others too."""
-    makers, user = [], product
-    while graph.only_user(gate) is user:
-        makers.append(gate)
-        if is_convolution(gate):
-            return makers
-        if gate.kind is not keras.layers.ReLU:
-            return None
-        user, gate = gate, gate.inputs[0]
-    return None
+def _makers(node):
+    """The convolutions whose maps a node computes, with what lies between; None for others."""
+    if is_convolution(node):
+        return [node]
+    if node.kind not in (*UNARY, keras.layers.Add):
+        return None
+    makers = [_makers(part) for part in node.inputs]
+    return None if None in makers else [node, *itertools.chain.from_iterable(makers)]
 
 
 def _widen(reached):

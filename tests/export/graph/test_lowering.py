@@ -23,6 +23,7 @@ PASSES = {
     "double": lambda graph: double_ghost_modules(graph, 16),
     "split": lambda graph: split_concatenations(graph, least=0),
     "widen": lambda graph: widen_convolutions(graph, 8),
+    "sums": lambda graph: widen_convolutions(graph, 16, sums=True),
     "stem": lambda graph: pack_stem(graph, 8),
     "pack": lambda graph: pack_pixels(pack_stem(graph, 64), 64),
     "rows": pad_rows,
@@ -111,6 +112,22 @@ def test_filters_are_multiples(deployed):
     filters = sum(node.shape[-1] for node in graph.nodes() if is_convolution(node))
     before = lowered(deployed, "split").nodes()
     assert filters > sum(node.shape[-1] for node in before if is_convolution(node))
+
+
+def test_sums_are_widened_with_what_they_add(deployed):
+    before, after = (
+        [node.shape[-1] for node in lowered(deployed, "double", *more).nodes() if is_sum(node)]
+        for more in ((), ("sums",))
+    )
+    if deployed.name == "ghostnet_050":  # the other's go to grouped convolutions
+        assert before == [8, 12, 12, 20, 56]
+        assert after == [8, 12, 12, 32, 64]
+    else:
+        assert before == after
+
+
+def is_sum(node):
+    return node.kind is keras.layers.Add
 
 
 def ends_in_sum(graph, node):
