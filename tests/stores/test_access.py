@@ -47,7 +47,7 @@ def test_what_is_written_is_read(store):
 
 
 @pytest.mark.parametrize("code", TOKEN)
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("method", ["GET", pytest.param("HEAD", marks=pytest.mark.stores)])
 def test_credentials(store, code, method):
     failing(store, 403, code=code)
     system, key = stores.filesystem(f"{store.url}/a")
@@ -79,6 +79,7 @@ def test_a_store_that_fails_for_a_while(store):
     assert read(f"{store.url}/a") == b"content"
 
 
+@pytest.mark.stores
 def test_a_store_that_stays_down(store):
     failing(store, 503)
     with pytest.raises(stores.StoreError, match="asked several times") as caught:
@@ -105,8 +106,10 @@ def test_connection_cut_within_a_body(store):
     ("fault", "expected"),
     [
         (Fault(507, code="InsufficientStorage"), "is full"),
-        (Fault(405, code="MethodNotAllowed"), "does not allow"),
-        (Fault(403, code="AccessDenied"), "denies"),
+        pytest.param(
+            Fault(405, code="MethodNotAllowed"), "does not allow", marks=pytest.mark.stores
+        ),
+        pytest.param(Fault(403, code="AccessDenied"), "denies", marks=pytest.mark.stores),
     ],
 )
 def test_places_that_cannot_be_written_to(store, fault, expected):

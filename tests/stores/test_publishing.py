@@ -58,6 +58,7 @@ def test_what_is_published_is_read(store):
     assert store.files.cat(f"{url}/model.keras") == NEW["model.keras"]
 
 
+@pytest.mark.stores
 def test_only_what_changed_is_sent(store):
     url = f"{store.url}/run"
     publish(url, OLD)
@@ -133,6 +134,7 @@ def test_a_writer_that_tries_again(store):
     assert step > 8
 
 
+@pytest.mark.stores
 def test_a_store_without_conditional_writes(store):
     url, lines = f"{store.url}/run", []
     store.faults.append(
@@ -212,6 +214,7 @@ def test_readers_while_it_is_written(store):
     assert all(each in (OLD, NEW) for each in found)
 
 
+@pytest.mark.stores
 def test_a_damaged_object(store):
     url, lines = f"{store.url}/run", []
     publish(url, OLD)
@@ -278,6 +281,7 @@ def test_a_folder_without_manifest(store, capsys):
     assert published(url) == {**OLD, "more": b"1"}
 
 
+@pytest.mark.stores
 def test_one_file(store):
     url = f"{store.url}/a/model.keras"
     with stores.writable_file(url) as path:
