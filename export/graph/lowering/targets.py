@@ -13,6 +13,7 @@ from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
 from keras_ghostnet.export.graph.lowering.pad import pad_rows
 from keras_ghostnet.export.graph.lowering.pool import average_windows
 from keras_ghostnet.export.graph.lowering.split import split_concatenations
+from keras_ghostnet.export.graph.lowering.taps import add_taps
 from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
 from keras_ghostnet.specs import suggest
 
@@ -38,6 +39,7 @@ class Lowering:
         rows: Whether maps are padded by rows of values instead of pixels (`pad.py`).
         windows: Averages of maps are averages of those of windows of up to so many rows and columns
             (`pool.py`); 0 for no change.
+        taps: Whether depthwise convolutions avoid a faulty kernel of ncnn's (`taps.py`).
     """
 
     double: int = 0
@@ -48,6 +50,7 @@ class Lowering:
     pack: int = 0
     rows: bool = False
     windows: int = 0
+    taps: bool = False
 
 
 # By what was measured, see docs/performance.md: for float32, half precision (which XNNPACK has on
@@ -83,7 +86,7 @@ RUNTIMES = {
     # Cortex-A76, by instructions: see docs/arm.md. In half precision they pack 8 channels.
     "mnn":         {"float16": Lowering(multiple=8)},
     "ncnn":        {"float32": Lowering(split=True),
-                    "float16": Lowering(double=20, multiple=8)},
+                    "float16": Lowering(double=20, multiple=8, taps=True)},
     "onnxruntime": {"float32": Lowering(double=24, multiple=16),
                     "int8":    Lowering(double=64, multiple=16, sums=True, stem=32)},
 }
@@ -158,4 +161,6 @@ def lower(model: keras.Model, target: str | Lowering, dtype: str = "float32") ->
         pad_rows(graph)
     if lowering.windows:
         average_windows(graph, lowering.windows)
+    if lowering.taps:
+        add_taps(graph)
     return for_tracing(graph.to_model())

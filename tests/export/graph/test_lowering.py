@@ -15,6 +15,7 @@ from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
 from keras_ghostnet.export.graph.lowering.pad import RowPadding, pad_rows
 from keras_ghostnet.export.graph.lowering.pool import average_windows
 from keras_ghostnet.export.graph.lowering.split import split_concatenations
+from keras_ghostnet.export.graph.lowering.taps import add_taps
 from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
 from keras_ghostnet.export.graph.nodes import is_concatenation, is_convolution, is_pointwise
 from keras_ghostnet.export.tflite import export, operators
@@ -188,6 +189,19 @@ def test_padding_that_is_seen_stays():
     images = np.random.default_rng(0).normal(size=(2, 8, 8, 3))
     for expected, result in zip(model(images), graph.to_model()(images), strict=True):
         np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "rows"), [(28, 4), (14, 4), (16, 3), (18, 3)])
+def test_taps_where_two_or_three_outputs_are_left(size, rows):
+    """Of rows of 14, 7, 8 and 9 outputs."""
+    inputs = keras.Input((size, size, 8))
+    padded = ZeroPadding2D(1)(inputs)
+    model = keras.Model(inputs, keras.layers.DepthwiseConv2D(3, strides=2)(padded))
+    graph = flatten(model)
+    images = np.random.default_rng(0).normal(size=(2, size, size, 8)).astype("float32")
+    expected, result = model(images), add_taps(graph).to_model()(images)
+    assert graph.nodes()[-1].weights[0].shape == (rows, 3, 8, 1)
+    np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
 def test_averages_of_windows(deployed):

@@ -1,0 +1,48 @@
+"""Depthwise convolutions in the place of those for which ncnn has a faulty kernel.
+
+See `keras_ghostnet.export.ncnn.network.Network.avoid_faulty_kernels`.
+"""
+
+import keras
+import numpy as np
+
+FOURS, LEFT = 4, 1  # outputs of a row that the kernel makes at a time; more that are left are wrong
+
+
+def add_taps(graph):
+    """Gives depthwise 3x3 convolutions a fourth row of zeros, for which ncnn has another kernel.
+
+    Only with strides of two, behind padding of their own, and where rows are of such a length.
+    Exact: the row sees one row of padding more. Changes and returns the graph.
+
+    Args:
+        graph: A deployment graph.
+    """
+    for node in graph.nodes():
+        if not _is_faulty(graph, node):
+            continue
+        (pad,) = node.inputs
+        kernel, *biases = node.weights
+        node.weights = [np.pad(kernel, ((0, 1), (0, 0), (0, 0), (0, 0))), *biases]
+        node.config = {**node.config, "kernel_size": (4, 3)}
+        (top, bottom), columns = pad.config["padding"]
+        pad.config = {**pad.config, "padding": ((top, bottom + 1), columns)}
+        batch, height, width, channels = pad.shape
+        pad.shape = (batch, height + 1, width, channels)
+    return graph
+
+
+def _is_faulty(graph, node):
+    if node.kind is not keras.layers.DepthwiseConv2D:
+        return False
+    config, (pad,) = node.config, node.inputs
+    return (
+        tuple(config["kernel_size"]) == (3, 3)
+        and set(config["strides"]) == {2}
+        and config["padding"] == "valid"
+        and config["data_format"] == "channels_last"
+        and node.shape[2] is not None
+        and node.shape[2] % FOURS > LEFT
+        and pad.kind is keras.layers.ZeroPadding2D
+        and graph.only_user(pad) is node
+    )
