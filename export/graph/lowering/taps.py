@@ -10,10 +10,10 @@ FOURS, LEFT = 4, 1  # outputs of a row that the kernel makes at a time; more tha
 
 
 def add_taps(graph):
-    """Gives depthwise 3x3 convolutions a fourth row of zeros, for which ncnn has another kernel.
+    """Puts zeros around depthwise kernels of 3x3, for which ncnn has another kernel of its own.
 
     Only with strides of two, behind padding of their own, and where rows are of such a length.
-    Exact: the row sees one row of padding more. Changes and returns the graph.
+    Exact: the zeros see one pixel of padding more. Changes and returns the graph.
 
     Args:
         graph: A deployment graph.
@@ -23,12 +23,12 @@ def add_taps(graph):
             continue
         (pad,) = node.inputs
         kernel, *biases = node.weights
-        node.weights = [np.pad(kernel, ((0, 1), (0, 0), (0, 0), (0, 0))), *biases]
-        node.config = {**node.config, "kernel_size": (4, 3)}
-        (top, bottom), columns = pad.config["padding"]
-        pad.config = {**pad.config, "padding": ((top, bottom + 1), columns)}
+        node.weights = [np.pad(kernel, ((1, 1), (1, 1), (0, 0), (0, 0))), *biases]
+        node.config = {**node.config, "kernel_size": (5, 5)}
+        padding = tuple((before + 1, after + 1) for before, after in pad.config["padding"])
+        pad.config = {**pad.config, "padding": padding}
         batch, height, width, channels = pad.shape
-        pad.shape = (batch, height + 1, width, channels)
+        pad.shape = (batch, height + 2, width + 2, channels)
     return graph
 
 

@@ -191,8 +191,8 @@ def test_padding_that_is_seen_stays():
         np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(("size", "rows"), [(28, 4), (14, 4), (16, 3), (18, 3)])
-def test_taps_where_two_or_three_outputs_are_left(size, rows):
+@pytest.mark.parametrize(("size", "taps"), [(28, 5), (14, 5), (16, 3), (18, 3)])
+def test_taps_where_two_or_three_outputs_are_left(size, taps):
     """Of rows of 14, 7, 8 and 9 outputs."""
     inputs = keras.Input((size, size, 8))
     padded = ZeroPadding2D(1)(inputs)
@@ -200,7 +200,7 @@ def test_taps_where_two_or_three_outputs_are_left(size, rows):
     graph = flatten(model)
     images = np.random.default_rng(0).normal(size=(2, size, size, 8)).astype("float32")
     expected, result = model(images), add_taps(graph).to_model()(images)
-    assert graph.nodes()[-1].weights[0].shape == (rows, 3, 8, 1)
+    assert graph.nodes()[-1].weights[0].shape == (taps, taps, 8, 1)
     np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
