@@ -238,7 +238,7 @@ class Run:
     @explained
     def execute(self) -> dict[str, dict[str, float]]:
         """Trains to the end, from the last checkpoint if there is one; as `train` returns."""
-        with self.folder.locked(), service.watched(self.services):
+        with self.folder.locked(), service.watched(self.services, self._print):
             self._resume()
             self.folder.config(self.config)
             self.progress = TrainingProgress(

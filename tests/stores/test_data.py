@@ -303,7 +303,7 @@ def test_one_worker_looks_through_for_all(store, folder, tmp_path):
         *runs.SETTINGS, "model=g_ghost_regnetx_002", "epochs=1", "batch_size=8",
     ))  # fmt: skip
     with runs.started(words, runs.cluster(2)) as processes:
-        outputs = [process.communicate(timeout=300) for process in processes]
+        outputs = [process.communicate(timeout=900) for process in processes]
         assert [process.returncode for process in processes] == [0, 0], outputs
     assert sum("are read through once" in output for output, _ in outputs) == 1
     assert store.asked("PUT", ".idx") == 2

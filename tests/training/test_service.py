@@ -82,7 +82,7 @@ def test_records_and_a_relative_path(folder, hosts, tmp_path, monkeypatch):
 
 @pytest.mark.workers
 def test_a_run_that_is_stopped_and_continued(hosts, tmp_path):
-    """Ends with the very weights of one without a service that was never stopped."""
+    """Ends with the very figures of one without a service that was never stopped."""
     photos = runs.write_photos(tmp_path / "photos")
     options = ("--data-service", ",".join(hosts))
     words = runs.command(photos, tmp_path / "served", *options)
@@ -116,11 +116,11 @@ def test_a_service_that_is_lost_ends_the_run(tmp_path, again):
             server.wait()
             port = int(address.rpartition(":")[2])
             with serving(port) if again else contextlib.nullcontext():
-                _, errors = process.communicate(timeout=200)
+                output, _ = process.communicate(timeout=200)
     assert process.returncode != 0
     if not again:
         assert process.returncode == os.EX_TEMPFAIL
-        assert f"The data service at {address} does not answer any more" in errors
+        assert f"The data service at {address} does not answer any more" in output
     assert Checkpoints(tmp_path / "run" / "checkpoints").steps()
 
 
@@ -144,10 +144,10 @@ def test_nobody_answers(monkeypatch):
     monkeypatch.setattr(service, "WATCH_SECONDS", 0.01)
     monkeypatch.setattr(service, "LOST_SECONDS", 0.05)
     lost = []
-    with service.watched([address], lost.append):
+    with service.watched([address], lost.append, lambda: None):
         while not lost:
             pass
-    assert lost[0] == address
+    assert lost[0].startswith(f"The data service at {address} does not answer any more")
 
 
 def test_what_a_service_cannot_read(tmp_path):

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from keras_ghostnet.console import print_error
 from keras_ghostnet.training.data.sources import ImageSource
 
 ADDRESS = re.compile(r"(?:grpc://)?([^/\s:,]+|\[[0-9a-fA-F:]+\]):(\d{1,5})")
@@ -115,15 +114,19 @@ def distribute(
 
 
 @contextlib.contextmanager
-def watched(addresses: Sequence[str], lose: Callable[[str], None] | None = None) -> Iterator[None]:
+def watched(
+    addresses: Sequence[str],
+    say: Callable[[str], None],
+    end: Callable[[], None] = lambda: os._exit(os.EX_TEMPFAIL),
+) -> Iterator[None]:
     """Watches in a thread that services answer: TensorFlow would wait for an hour.
 
     Args:
         addresses: Of the services.
-        lose: Is called with the address of one that has not answered for `LOST_SECONDS`; None ends
-            the process with code 75, for which engines start it again.
+        say: Is called with a line when one has not answered for `LOST_SECONDS`.
+        end: Is called then: ends the process with code 75, for which engines start it again.
     """
-    lose, done = lose or _end_process, threading.Event()
+    done = threading.Event()
 
     def watch():
         heard = dict.fromkeys(addresses, time.monotonic())
@@ -133,7 +136,11 @@ def watched(addresses: Sequence[str], lose: Callable[[str], None] | None = None)
                     require_answers([address])
                     heard[address] = time.monotonic()
                 if time.monotonic() - heard[address] > LOST_SECONDS:
-                    lose(address)
+                    say(
+                        f"The data service at {address} does not answer any more. Start it again, "
+                        "and this command: it resumes at the last checkpoint."
+                    )
+                    end()
 
     if addresses:
         threading.Thread(target=watch, daemon=True).start()
@@ -141,14 +148,6 @@ def watched(addresses: Sequence[str], lose: Callable[[str], None] | None = None)
         yield
     finally:
         done.set()
-
-
-def _end_process(address):
-    print_error(
-        f"The data service at {address} does not answer any more. Start it again, and this "
-        "command: it resumes at the last checkpoint."
-    )
-    os._exit(os.EX_TEMPFAIL)
 
 
 def restarted(addresses: Sequence[str]) -> ConnectionError:
