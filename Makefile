@@ -78,8 +78,8 @@ test-keras-hub: install ## the feature pyramid under KerasHub, which is installe
 test-slurm: install ## runs that SLURM itself starts and restarts (as root; apt-get install slurm-wlm munge)
 	$(BIN)/python -m pytest -m slurm
 
-test-stores: install ## runs, exports and data on an S3 server on loopback that fails, minutes
-	$(PIP) install gcp-storage-emulator
+test-stores: install ## runs, exports and data on an S3 server on loopback that fails, installed beside
+	$(PIP) install 'aiobotocore[boto3]' 'moto[s3]>=5.1' 'flask>=3' 'flask-cors>=5' gcp-storage-emulator
 	$(BIN)/python -m pytest -m stores
 
 test-load: install ## 10,000 requests from 16 threads to the served model
