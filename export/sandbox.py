@@ -130,10 +130,11 @@ def take(module):
 
 
 def keep(module, process):
-    """Leaves a process for the next `take` of its module."""
+    """Leaves a process, which forgets its artifact, for the next `take` of its module."""
     if module in _early:
         process.close()
     else:
+        process.ask(forget=True)
         _early[module] = process
 
 
@@ -239,6 +240,8 @@ def serve(module):
                         importlib.import_module(contents.SAVED_MODEL).require_harmless(path)
                     answer, runner = contents.describe(path), load(path)
                     answer["layers"] = getattr(runner, "layers", None)
+                elif "forget" in request:
+                    answer, runner = {}, None  # what it has mapped into memory keeps a disk busy
                 else:
                     shape = request["shape"]
                     images = sys.stdin.buffer.read(4 * int(np.prod(shape)))

@@ -109,6 +109,8 @@ def value(content, choice):
         document = json.loads(content)
     except (ValueError, RecursionError):
         return token(content, choice)
+    if not isinstance(document, dict | list):  # a number, alone
+        return token(content, choice)
     places, stack = [], [document]
     while stack:
         holder = stack.pop()

@@ -8,8 +8,6 @@ import threading
 import time
 import urllib.parse
 
-from moto.server import ThreadedMotoServer
-
 XML = """<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>{code}</Code><Message>{message}</Message><Resource>/</Resource></Error>"""
 DROPPED = {"transfer-encoding", "connection", "content-length", "server", "date"}
@@ -51,6 +49,8 @@ class Store:
 
     def __init__(self):
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        from moto.server import ThreadedMotoServer  # make test-stores installs it
+
         self.moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self.moto.start()
         self.backend = self.moto.get_host_and_port()
