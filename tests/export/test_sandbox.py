@@ -91,7 +91,7 @@ def test_a_crash_of_a_fresh_file_names_where(exported, tmp_path, monkeypatch, pl
     monkeypatch.setattr(crashes, "_crash", crash)
     with pytest.raises(UnsupportedOperatorError, match=r"LiteRT crashed \(SIGSEGV\)") as found:
         crashes.require_none(path)
-    assert found.value.scopes == [culprit]
+    assert found.value.scopes == (culprit,)
 
 
 def no_filter(network, graph):
