@@ -72,6 +72,8 @@ AT_ONCE = [
     (1, ["train", "--recipe", "smoke", "--data", "digits", "--run-dir", "x", "--set", "lr=1"]),
     (1, ["launch", "slurm", "--recipe", "nosuch", "--data", "x", "--run-dir", "y"]),
     (0, ["launch", "slurm", "--recipe", "smoke", "--data", "x", "--run-dir", "y"]),
+    (0, ["launch", "kubernetes", "--recipe", "smoke", "--data", "digits", "--run-dir", "gs://x/y"]),
+    (1, ["launch", "slurm", "--recipe", "smoke", "--data", "s3://", "--run-dir", "y"]),
     (1, ["evaluate", "nosuch", "--data", "digits"]),
     (1, ["evaluate", "nosuch.keras", "--data", "digits"]),
     (1, ["evaluate", "ghost_vgg16", "--data", "digits"]),  # no weights of it are published

@@ -1,4 +1,4 @@
-from .access import explained, filesystem, require_writable
+from .access import explained, filesystem, require_known, require_writable
 from .errors import StoreError, explain
 from .folders import DamagedError, fetch, local
 from .mirrors import Mirror, mirrored, writable_file
@@ -18,6 +18,7 @@ __all__ = [
     "local",
     "mirrored",
     "put_files",
+    "require_known",
     "require_writable",
     "writable_file",
 ]

@@ -41,21 +41,11 @@ def filesystem(url: str) -> tuple[Any, str]:
         ImportError: If its library is not installed.
         ValueError: If the URL names no store that fsspec knows, or no bucket.
     """
-    match = URL.match(url)
-    if match is None or not match[2].strip("/"):
-        raise ValueError(
-            f"{url!r} names no place in a store. Expected for example s3://BUCKET/KEY."
-        )
-    scheme = match[1].lower()
-    needed = ["fsspec", *([PACKAGES[scheme]] if scheme in PACKAGES else [])]
-    extras.require(*needed, purpose=f"{scheme}://", extra="stores")
+    scheme = require_known(url)
+    if scheme in PACKAGES:
+        extras.require(PACKAGES[scheme], purpose=f"{scheme}://", extra="stores")
     import fsspec
 
-    if scheme not in fsspec.available_protocols():
-        raise ValueError(
-            f"{url}: {scheme}:// is no store that fsspec knows. Known for example: s3, gs, hdfs, "
-            "abfs."
-        )
     try:
         system, key = fsspec.core.url_to_fs(url, **_options(scheme, fsspec.config.conf))
     except ImportError as error:  # of a scheme that no extra of ours brings
@@ -67,6 +57,33 @@ def filesystem(url: str) -> tuple[Any, str]:
     if hasattr(system, "retries"):
         system.retries = 3  # of connections; each asks ATTEMPTS times
     return system, key
+
+
+def require_known(url: str) -> str:
+    """Checks a URL, without asking its store or needing the store's own library.
+
+    Returns:
+        Its scheme, in lower case.
+
+    Raises:
+        ImportError: If fsspec is not installed.
+        ValueError: As `filesystem`.
+    """
+    match = URL.match(url)
+    scheme, place = (match[1].lower(), match[2]) if match else ("", "")
+    if not place.strip("/") or (scheme in BUCKETS and place.startswith("/")):
+        raise ValueError(
+            f"{url!r} names no place in a store. Expected for example s3://BUCKET/KEY."
+        )
+    extras.require("fsspec", purpose=f"{scheme}://", extra="stores")
+    import fsspec
+
+    if scheme not in fsspec.available_protocols():
+        raise ValueError(
+            f"{url}: {scheme}:// is no store that fsspec knows. Known for example: s3, gs, hdfs, "
+            "abfs."
+        )
+    return scheme
 
 
 def _options(scheme, configured):

@@ -189,6 +189,7 @@ def test_what_cannot_be_read(store, url, photos, fault, expected):
         ("{}/nothing", "There is no model"),
         ("nosuch://bucket/run", "no store that fsspec knows"),
         ("s3://", "names no place"),
+        ("s3:///run", "names no place"),
     ],
 )
 def test_what_is_not_there(store, photos, place, expected):

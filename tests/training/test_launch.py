@@ -154,6 +154,12 @@ def test_a_script_queues_again_what_another_start_continues(code, restarts, tmp_
         ({"name": "Mine: [x]"}, "A job's name has lower-case letters"),
         ({"name": "a" * 41}, "at most 40 characters"),
         ({"hours": True}, "`hours` must be from 1"),
+        ({"data": "s3://"}, r"'s3://' names no place in a store\. Expected"),
+        ({"run_dir": "gs:///runs/1"}, "'gs:///runs/1' names no place in a store"),
+        ({"engine": "slurm", "volumes": {}, "run_dir": "s3:///"}, "names no place in a store"),
+        ({"data": "nosuch://images"}, "nosuch:// is no store that fsspec knows"),
+        ({"settings": ["teacher=s3:///big"]}, "'s3:///big' names no place in a store"),
+        ({"settings": ["weights=hf://timm"]}, "'hf://timm' names no model of the Hugging Face hub"),
     ],
 )
 def test_what_is_refused(changes, message):

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from keras_ghostnet import extras, specs, stores
 from keras_ghostnet.training import recipes
+from keras_ghostnet.weights import hub
 
 # Engine -> its template.
 ENGINES = {"kubernetes": "kubernetes.yaml", "slurm": "slurm.sh"}
@@ -81,8 +82,9 @@ def render(
         The text of a manifest (YAML) or of a batch script.
 
     Raises:
-        ImportError: If Jinja is missing.
-        ValueError: If there is no such engine or recipe, or an argument does not fit.
+        ImportError: If Jinja is missing, or fsspec for URLs.
+        ValueError: If there is no such engine or recipe, an argument does not fit, or a URL names
+            no place in a store.
     """
     if engine not in ENGINES:
         raise ValueError(f"There is no engine {engine!r}.{specs.suggest(engine, ENGINES)}")
@@ -122,9 +124,10 @@ def render(
         )
     nodes, data, run_dir = gpus // gpus_per_node, os.fspath(data), os.fspath(run_dir)
     claims = [(claim, os.fspath(path)) for claim, path in (volumes or {}).items()]
+    paths = _local_paths(data, run_dir, changed)
     if engine == "kubernetes":
         _require_objects(image, claims, credentials_secret)
-        _require_mounted(claims, data, run_dir, changed)
+        _require_mounted(claims, paths)
     command = ["ghostnet", "train", "--recipe", recipe, "--data", data, "--run-dir", run_dir]
     command += [word for setting in settings for word in ("--set", setting)]
     return _template(ENGINES[engine]).render(
@@ -202,19 +205,28 @@ def _require_objects(image, claims, secret):
         mounts.append(path)
 
 
-def _require_mounted(claims, data, run_dir, recipe):
-    """Refuses paths that are in no volume: what is written there is lost with its pod."""
-    paths = {"--data": data, "--run-dir": run_dir}
+def _local_paths(data, run_dir, recipe):
+    """The paths that workers need, by option, after a check of URLs and of names on the hub."""
+    given = {"--data": data, "--run-dir": run_dir}
     if data == "digits" or data.startswith("tfds:"):  # which every worker has, or fetches
-        del paths["--data"]
+        del given["--data"]
     for key in ("model", "weights", "teacher"):
         value = getattr(recipe, key) or ""
-        if ("/" in value or value.endswith(".keras")) and not value.startswith("hf://"):
-            paths[f"--set {key}"] = value
+        if hub.is_reference(value):
+            hub.split(value)
+        elif "/" in value or value.endswith(".keras"):
+            given[f"--set {key}"] = value
+    for path in filter(stores.is_remote, given.values()):
+        stores.require_known(path)
+    return {option: path for option, path in given.items() if not stores.is_remote(path)}
+
+
+def _require_mounted(claims, paths):
+    """Refuses paths that are in no volume: what is written there is lost with its pod."""
     mounts = [posixpath.normpath(path) for _, path in claims]
     for option, path in paths.items():
         whole = pathlib.PurePosixPath(posixpath.normpath(path))
-        if not stores.is_remote(path) and not any(whole.is_relative_to(mount) for mount in mounts):
+        if not any(whole.is_relative_to(mount) for mount in mounts):
             raise ValueError(
                 f"{option} {path} is in none of the volumes. Name the claim that is to be there: "
                 "--volume CLAIM=/PATH, and an absolute path in it."
