@@ -4,9 +4,12 @@ import codecs
 import contextlib
 import os
 import pathlib
+import platform
 import re
 import shutil
+import time
 import unicodedata
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +17,7 @@ Path = str | os.PathLike[str]
 PROBE = 4096  # bytes
 MAX_TEXT = 64 << 20  # bytes of a text file
 LONGEST_NAME = 100  # characters
+LEFT_SECONDS = 7 * 86400  # after which what another host has not finished is given up
 FORMULA = ("=", "+", "-", "@")  # with which spreadsheets begin one
 
 
@@ -60,7 +64,7 @@ def require_writable(folder: Path, option: str = "--out") -> None:
         OSError: If it cannot be written to, or is full.
     """
     folder = pathlib.Path(folder).absolute()
-    probe = folder / f".partial-{os.getpid()}-probe"
+    probe = folder / temporary_name("probe")
     made = [part for part in (folder, *folder.parents) if not part.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -146,25 +150,51 @@ def _swap(new, path):
     remove(old)
 
 
+def temporary_name(name: str, role: str = "partial") -> str:
+    """A name that no other process takes, of any host, and that `clear_leftovers` recognizes.
+
+    Args:
+        name: At its end.
+        role: At its beginning, after a dot.
+    """
+    return f".{role}-{_host()}-{os.getpid()}-{name}"
+
+
+def _host():
+    """What tells this host from others that share a file system with it."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
 def _beside(role, path):
     """A name beside `path` that no other process takes, with the suffix of `path`."""
-    return path.with_name(f".{role}-{os.getpid()}-{path.name}")
+    return path.with_name(temporary_name(path.name, role))
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Removes what processes that were killed had begun to write into a folder, if there is one."""
+    """Removes what processes that were killed had begun to write into a folder, if there is one.
+
+    Of other hosts, whose processes cannot be seen from here, what is a week old.
+    """
     if os.path.isdir(folder):
         _clear("partial", pathlib.Path(folder))
 
 
 def _clear(role, folder, name=None):
     """Removes what processes that have ended left in a folder, of a name or of all."""
-    pattern = re.compile(rf"\.{role}-(\d+)-{'.*' if name is None else re.escape(name)}", re.DOTALL)
+    ending = ".*" if name is None else re.escape(name)
+    pattern = re.compile(rf"\.{role}-([0-9a-f]{{8}})-(\d+)-{ending}", re.DOTALL)
     for entry in list(folder.iterdir()):
         match = pattern.fullmatch(entry.name)
-        if match and not _is_alive(int(match[1])):
-            with contextlib.suppress(OSError):  # another process may be removing it as well
+        with contextlib.suppress(OSError):  # another process may be removing it as well
+            if match and _is_left(entry, match[1], int(match[2])):
                 remove(entry)
+
+
+def _is_left(path, host, process):
+    """Whether nobody writes to a temporary file or folder any more."""
+    if host == _host():
+        return not _is_alive(process)
+    return time.time() - path.lstat().st_mtime > LEFT_SECONDS
 
 
 def _is_alive(process):

@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
+from keras_ghostnet import files
 from keras_ghostnet.files import clear_leftovers, printable, read_text, replacing, size
 
 
@@ -55,10 +57,15 @@ def dead():
     return process.pid
 
 
+def temporary(process, name, role="partial"):
+    """The name that a process of this host takes."""
+    return files.temporary_name(name, role).replace(f"-{os.getpid()}-", f"-{process}-", 1)
+
+
 def test_what_a_killed_process_left_goes(tmp_path, dead):
-    write(tmp_path / f".partial-{dead}-target", "left", folder=True)
-    write(tmp_path / f".previous-{dead}-target", "left", folder=True)
-    write(tmp_path / f".partial-{os.getpid()}-target", "left", folder=True)
+    write(tmp_path / temporary(dead, "target"), "left", folder=True)
+    write(tmp_path / temporary(dead, "target", "previous"), "left", folder=True)
+    write(tmp_path / temporary(os.getpid(), "target"), "left", folder=True)
     with replacing(tmp_path / "target") as partial:
         write(partial, "new", folder=True)
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
@@ -66,7 +73,7 @@ def test_what_a_killed_process_left_goes(tmp_path, dead):
 
 
 def test_what_others_are_writing_stays(tmp_path, dead):
-    others = {f".partial-{os.getppid()}-target", f".partial-{dead}-other", ".partial-my-target"}
+    others = {temporary(os.getppid(), "target"), temporary(dead, "other"), ".partial-my-target"}
     for name in others:
         write(tmp_path / name, "theirs", folder=True)
     with replacing(tmp_path / "target") as partial:
@@ -75,14 +82,30 @@ def test_what_others_are_writing_stays(tmp_path, dead):
 
 
 def test_leftovers_of_any_name_go(tmp_path, dead):
-    for name in (f".partial-{dead}-a", f".partial-{dead}-b.sidecar", f".previous-{dead}-a"):
+    for name in (
+        temporary(dead, "a"),
+        temporary(dead, "b.sidecar"),
+        temporary(dead, "a", "previous"),
+    ):
         write(tmp_path / name, "left", folder=True)
-    write(tmp_path / f".partial-{os.getppid()}-a", "another's", folder=False)
+    write(tmp_path / temporary(os.getppid(), "a"), "another's", folder=False)
     clear_leftovers(tmp_path)
     clear_leftovers(tmp_path / "nowhere")
     # What was to be replaced may be the only copy.
-    left = {f".previous-{dead}-a", f".partial-{os.getppid()}-a"}
+    left = {temporary(dead, "a", "previous"), temporary(os.getppid(), "a")}
     assert {path.name for path in tmp_path.iterdir()} == left
+
+
+def test_another_host_s_leftovers_go_after_a_week(tmp_path, dead, monkeypatch):
+    """Whose processes have numbers that mean nothing here."""
+    monkeypatch.setattr(files.platform, "node", lambda: "another")
+    fresh, old = temporary(dead, "fresh"), temporary(os.getppid(), "old")
+    monkeypatch.undo()
+    for name, days in ((fresh, 6), (old, 8)):
+        write(tmp_path / name, "theirs", folder=True)
+        os.utime(tmp_path / name, times=(time.time() - days * 86400,) * 2)
+    clear_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [fresh]
 
 
 def test_temporary_name_keeps_the_suffix(tmp_path):

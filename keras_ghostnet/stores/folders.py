@@ -233,7 +233,7 @@ def temporary() -> pathlib.Path:
     base = files.cache("stores") / "mirrors" / files.file_name(socket.gethostname())
     base.mkdir(parents=True, exist_ok=True)
     files.clear_leftovers(base)
-    folder = base / f".partial-{os.getpid()}-{uuid.uuid4().hex[:16]}"
+    folder = base / files.temporary_name(uuid.uuid4().hex[:16])
     folder.mkdir()
     return folder
 

@@ -11,7 +11,8 @@ from tests.faults.site import SETTINGS, STEPS_PER_EPOCH, assert_same_run, succee
 from tests.training import runs
 
 KILLS = 20
-PARTIAL = re.compile(r"\.partial-\d+-(.+)")  # as `keras_ghostnet.files` names what it writes
+# As `keras_ghostnet.files` names what it writes.
+PARTIAL = re.compile(r"\.partial-[0-9a-f]{8}-\d+-(.+)")
 
 
 def at_random_moments(site):
