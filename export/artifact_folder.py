@@ -14,7 +14,15 @@ from rich.console import Console
 from keras_ghostnet import files, stores
 from keras_ghostnet.console import step
 from keras_ghostnet.defaults import keras_defaults
-from keras_ghostnet.export import artifacts, claims, formats, samples, sandbox, sidecar
+from keras_ghostnet.export import (
+    artifacts,
+    claims,
+    formats,
+    samples,
+    sandbox,
+    sidecar,
+    store_results,
+)
 from keras_ghostnet.export.artifacts import ArtifactError, ArtifactResult, Subject
 from keras_ghostnet.export.claims import Unproven
 from keras_ghostnet.export.quantization.run import FILE
@@ -67,13 +75,16 @@ def verify(
     if console is not None:
         console.file = console.file  # standard output as it is now: below it is held back
     with quiet(unless=()):
-        results = _verify_all(stores.local(directory), data, trust_model, console)
+        folder, is_stored = stores.local(directory), stores.is_remote(directory)
+        results = _verify_all(folder, data, trust_model, console, not is_stored)
+        if is_stored:
+            results = store_results.named(results, folder, str(directory))
     if any(result.error for result in results):
         raise ArtifactError(results)
     return results
 
 
-def _verify_all(folder, data, trust_model, console):
+def _verify_all(folder, data, trust_model, console, renames):
     entries = _entries(folder)
     if not entries:
         raise FileNotFoundError(
@@ -83,7 +94,8 @@ def _verify_all(folder, data, trust_model, console):
     folders = [path.with_name(path.stem) for path in sidecars]
     has_saved_models = any(x.is_dir() and x.suffix not in formats.SUFFIXES for x in folders)
     results, errors = [], []
-    with contextlib.closing(Verifier(folder, data, trust_model, has_saved_models)) as verifier:
+    made = Verifier(folder, data, trust_model, has_saved_models, renames)
+    with contextlib.closing(made) as verifier:
         for path in sidecars:
             artifact = path.with_name(path.stem)
             name = str((artifact if artifact in entries else path).relative_to(folder))
@@ -141,14 +153,16 @@ class Verifier:
         folder: A `pathlib.Path`.
         data, trust_model: As `verify`.
         has_saved_models: Whether a process is to be ready for SavedModels.
+        renames: Whether artifacts that fail are renamed.
 
     Attributes:
         described: The paths that results speak of: artifacts, their sidecars and their models.
         formats: The names of artifacts' formats by their paths.
     """
 
-    def __init__(self, folder, data, trust_model, has_saved_models=False):
+    def __init__(self, folder, data, trust_model, has_saved_models=False, renames=False):
         self.folder, self.data, self.trust_model = folder, data, trust_model
+        self.renames = renames
         self.described, self.formats = set(), {}
         self._models, self._subjects = {}, {}
         self._process = sandbox.take(SAVED_MODEL) if has_saved_models else None
@@ -177,6 +191,8 @@ class Verifier:
                     artifact, fmt, subject, reference, folded, runner
                 )
             except VerificationError as error:
+                if not self.renames:
+                    raise
                 aside = artifact.with_name(artifact.name + FAILED)
                 files.remove(aside)
                 os.replace(artifact, aside)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -22,19 +23,23 @@ def publishes(function: Callable[..., list[ArtifactResult]]) -> Callable[..., li
             return function(model, directory, *args, **options)
         with stores.mirrored(directory) as folder:
             try:
-                return _named(function(model, folder, *args, **options), folder, directory)
+                return named(function(model, folder, *args, **options), folder, directory)
             except ArtifactError as error:
-                error.results = _named(error.results, folder, directory)
+                error.results = named(error.results, folder, directory)
                 raise
 
     return wrapped
 
 
-def _named(results, folder, url):
-    named = []
+def named(results: list[ArtifactResult], folder: pathlib.Path, url: str) -> list[ArtifactResult]:
+    """The results with the URLs of a store's folder for the paths of its local copy."""
+    found = []
     for result in results:
         if result.path is not None:
             place = stores.join(url, *pathlib.Path(result.path).relative_to(folder).parts)
-            result = dataclasses.replace(result, path=place, bytes=files.size(result.path))
-        named.append(result)
-    return named
+            size = files.size(result.path) if os.path.exists(result.path) else None
+            result = dataclasses.replace(result, path=place, bytes=size)
+        if result.error is not None:
+            result = dataclasses.replace(result, error=result.error.replace(str(folder), url))
+        found.append(result)
+    return found

@@ -8,9 +8,6 @@ With --layers, int8 artifacts are compared with their float models layer by laye
 DIR may then be one of them. `ghostnet export --keep-float` leaves such layers in float.
 """
 
-import os
-import pathlib
-
 from keras_ghostnet import stores
 from keras_ghostnet.cli.export import report
 from keras_ghostnet.cli.options import add_trust_model
@@ -39,16 +36,16 @@ def arguments(parser):
 def run(args):
     from keras_ghostnet.console import new_console
 
-    args.folder = stores.local(args.folder)
+    folder = stores.local(args.folder)
     if args.layers is not None:
-        return _list_layers(args, new_console())
-    if not os.path.isdir(args.folder):
+        return _list_layers(folder, args, new_console())
+    if not folder.is_dir():
         raise FileNotFoundError(
             f"There is no folder {args.folder}. Name one that `ghostnet export` wrote artifacts to."
         )
     from keras_ghostnet.export import sandbox
 
-    if any(pathlib.Path(args.folder).glob("*/*.json")):  # of SavedModels
+    if any(folder.glob("*/*.json")):  # of SavedModels
         sandbox.start_early("saved_model")
     start_backend()
     from keras_ghostnet.export.artifact_folder import verify
@@ -61,14 +58,14 @@ def run(args):
     return report(console, verify_all)
 
 
-def _list_layers(args, console):
+def _list_layers(folder, args, console):
     """Prints a table of each int8 artifact's worst layers. Returns the exit code."""
     from keras_ghostnet.cli.tables import layer_table
     from keras_ghostnet.console import step
 
     if args.layers < 1:
         raise ValueError(f"--layers must be at least 1. Received: {args.layers}.")
-    paths = _int8_artifacts(pathlib.Path(args.folder))
+    paths = _int8_artifacts(folder)
     start_backend()
     from keras_ghostnet.export.layerwise import compare_layers
 

@@ -9,6 +9,7 @@ import re
 import shutil
 import zipfile
 
+import fsspec
 import numpy as np
 import pytest
 
@@ -258,28 +259,49 @@ def test_a_formatted_sidecar_is_the_same(exported):
     assert sidecar.checksum(turned) == content["checksum"]
 
 
-def test_the_command_says_what_fails_and_what_is_not_proven(exported, small, tmp_path, capfd):
+@pytest.fixture
+def differing(exported, small, tmp_path):
     """All that the sidecar says is true, but its artifact computes something else."""
+    folder = tmp_path / "differing"
+    folder.mkdir()
     for name in ("small.keras", FP32, f"{FP32}.json"):
-        shutil.copy(exported / name, tmp_path)
-    (tmp_path / "junk.bin").touch()
+        shutil.copy(exported / name, folder)
     bias = small.layers[-1].get_weights()[1].tobytes()
-    content = (tmp_path / FP32).read_bytes()
+    content = (folder / FP32).read_bytes()
     assert content.count(bias) == 1
-    (tmp_path / FP32).write_bytes(content.replace(bias, np.float32([9, -9]).tobytes()))
-    beside = tmp_path / f"{FP32}.json"
-    sidecar.write(tmp_path / FP32, sidecar.read(beside), beside)
+    (folder / FP32).write_bytes(content.replace(bias, np.float32([9, -9]).tobytes()))
+    beside = folder / f"{FP32}.json"
+    sidecar.write(folder / FP32, sidecar.read(beside), beside)
+    return folder
 
-    assert ghostnet("verify", tmp_path) == 1
+
+def test_the_command_says_what_fails_and_what_is_not_proven(differing, capfd):
+    (differing / "junk.bin").touch()
+    assert ghostnet("verify", differing) == 1
     out, err = capfd.readouterr()
     rows = {line.split()[0]: line.split()[-1] for line in out.splitlines() if line.strip()}
     assert rows["tflite_fp32"] == "failed"
     assert "not proven" in next(line for line in out.splitlines() if "junk.bin" in line)
     first, second = err.splitlines()
     assert "does not compute what the Keras model computes. On 40 held-out and 8 training" in first
+    assert first.endswith(f"It is now called {FP32}.failed.")
     assert second == (
         "ghostnet: junk.bin: it is nothing that `ghostnet export` makes, or of no artifact here. "
         "Remove it."
     )
     left = {"small.keras", "junk.bin", f"{FP32}.failed", f"{FP32}.json"}
-    assert {path.name for path in tmp_path.iterdir()} == left
+    assert {path.name for path in differing.iterdir()} == left
+
+
+def test_what_fails_in_a_store_stays_as_it_is(differing, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    memory, names = fsspec.filesystem("memory"), {"small.keras", FP32, f"{FP32}.json"}
+    memory.put(f"{differing}/", "/differing/", recursive=True)
+    (differing / FP32).unlink()
+    for _ in range(2):
+        with pytest.raises(ArtifactError, match="does not compute what the Keras") as error:
+            verify("memory://differing")
+        (result,) = error.value.results
+        assert "now called" not in result.error
+        assert (result.outcome, result.path) == ("failed", f"memory://differing/{FP32}")
+        assert {path.rpartition("/")[2] for path in memory.find("/differing")} == names
