@@ -12,7 +12,14 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from keras_ghostnet.training.data import Augmentation, Pipeline, images, make_records, open_source
+from keras_ghostnet.training.data import (
+    Augmentation,
+    Pipeline,
+    images,
+    label_maps,
+    make_records,
+    open_source,
+)
 from keras_ghostnet.training.data.label_maps import IGNORED, decode_map
 from keras_ghostnet.training.recipes.class_weights import count_classes
 from tests.training.scenes import CLASSES, COLORS, make_scenes, write_folder, write_image
@@ -230,6 +237,31 @@ def test_layouts(tmp_path, pattern, names):
         encoded_image, labels = source.reader.read(1)
         image = np.asarray(PIL.Image.open(io.BytesIO(encoded_image)))
         assert np.abs(image - COLORS[labels].astype(int)).max() <= 20  # the noise
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_classes_without_names_are_counted_once(tmp_path, monkeypatch, is_stored):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = write_folder(tmp_path / "scenes", 4, 2, SIZE)
+    (folder / "classes.txt").unlink()
+    read, decode = [], label_maps.decode_map
+    monkeypatch.setattr(label_maps, "decode_map", lambda data: read.append(data) or decode(data))
+    memory, place = fsspec.filesystem("memory"), folder
+    try:
+        if is_stored:
+            memory.put(f"{folder}/", "/counted/", recursive=True)
+            place = "memory://counted"
+        for _ in range(2):
+            assert open_source(place, "train").class_names == ("0", "1", "2", "3")
+        assert len(read) == 6
+        write_image(folder / "val" / "masks" / "001.png", np.full((9, 9), 4, "uint8"))
+        if is_stored:
+            memory.put(f"{folder}/", "/counted/", recursive=True)
+        assert len(open_source(place, "train").class_names) == 5
+        assert len(read) == 12
+    finally:
+        if is_stored:
+            memory.rm("/counted", recursive=True)
 
 
 def test_pascal_voc_and_its_lists(tmp_path):

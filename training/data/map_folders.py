@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -103,7 +105,7 @@ def list_maps(
     training images and no `val`, a fraction is held out as `"val"`. Classes are named by
     `classes.json` (a list, or a dictionary of numbers and names) or `classes.txt` (one per line)
     in the folder, or are those of Pascal VOC in its own layout. Without, they are numbers, and all
-    maps are read to find how many.
+    maps are read to find how many; it is kept in the user's cache until a map changes.
 
     Args:
         root: The folder, on a disk or a `StoredPath`.
@@ -239,7 +241,11 @@ def _read_class_list(path):
 
 
 def _count_classes(root, splits):
-    """One more than the largest number in all maps that can be read."""
+    """One more than the largest number in all maps that can be read; they are read once."""
+    paths = [label_map for pairs in splits.values() for _, label_map in pairs]
+    kept = files.cache("classes") / f"{_state_hash(root, paths)}.txt"
+    with contextlib.suppress(OSError, ValueError):
+        return int(kept.read_text())
 
     def largest(path):
         try:
@@ -248,6 +254,18 @@ def _count_classes(root, splits):
             return -1
         return max(np.unique(labels[labels != label_maps.IGNORED]).tolist(), default=-1)
 
-    paths = [label_map for pairs in splits.values() for _, label_map in pairs]
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        return 1 + max(pool.map(largest, paths), default=-1)
+        count = 1 + max(pool.map(largest, paths), default=-1)
+    with contextlib.suppress(OSError), files.replacing(kept) as partial:
+        partial.write_text(str(count))
+    return count
+
+
+def _state_hash(root, paths):
+    """What changes if one of several files does; of those in a store the size tells."""
+    digest = hashlib.sha256(files.absolute(root).encode("utf-8", "surrogateescape"))
+    for path in paths:
+        status = (root / path).stat()
+        text = f"\0{path}\0{status.st_size}\0{status.st_mtime}"
+        digest.update(text.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
