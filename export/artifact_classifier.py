@@ -24,6 +24,7 @@ class ArtifactClassifier:
         crop: The fraction of an image that it was evaluated on.
         labels: The classes' names, a tuple.
         is_exclusive: Whether one class alone is true of an image.
+        of_pixels: Whether it classifies every pixel.
 
     Raises:
         FileNotFoundError: If there is no such artifact, or no JSON file beside it.
@@ -44,17 +45,19 @@ class ArtifactClassifier:
         self.is_exclusive = content["labels_are"] == "exclusive"
         self._runner = sandbox.open_runner(path, fmt, self.size)
         try:
-            _require_fit(path, self._runner.contents, self.size, self.labels)
+            held = self._runner.contents
+            _require_fit(path, held, self.size, self.labels)
         except BaseException:
             self.close()
             raise
+        self.of_pixels = bool(held) and len(held["outputs"][0]["shape"]) > 2
 
     def close(self):
         """Ends the process."""
         self._runner.close()
 
     def run(self, pixels):
-        """Probabilities `(n, classes)` of pixels, uint8 `(n, *size, 3)`."""
+        """Probabilities `(n, classes)`, or maps of them, of pixels, uint8 `(n, *size, 3)`."""
         return self._probabilities(prepare(pixels, self.kind))
 
     def run_normalized(self, images):
@@ -99,10 +102,15 @@ def open_teacher(path: str | pathlib.Path) -> Teacher:
     Raises:
         FileNotFoundError: If there is no such artifact, or no JSON file beside it.
         ImportError: If its runtime is not installed.
-        ValueError: If it does not load, the JSON file is of another artifact, or its labels are
-            independent of each other.
+        ValueError: If it does not load, the JSON file is of another artifact, it classifies every
+            pixel, or its labels are independent of each other.
     """
     artifact = ArtifactClassifier(find_artifact(path) or path)
+    if artifact.of_pixels:
+        artifact.close()
+        raise ValueError(
+            f"{path} classifies every pixel. Distill from the model that it was exported from."
+        )
     if not artifact.is_exclusive:
         artifact.close()
         raise ValueError(
@@ -117,11 +125,6 @@ def open_teacher(path: str | pathlib.Path) -> Teacher:
 def _require_fit(path, held, size, labels):
     """Refuses a sidecar of other images or classes than the artifact's."""
     if held:
-        if len(held["outputs"][0]["shape"]) > 2:
-            raise ValueError(
-                f"{path} classifies every pixel: a picture has no one class. Run it with "
-                "`keras_ghostnet.export.formats.load`, or on a device with run.py."
-            )
         shape, units = held["inputs"][0]["shape"], held["outputs"][0]["shape"][-1]
         if list(size) not in (shape[1:3], shape[2:4]) or len(labels) != max(2, units):
             raise ValueError(

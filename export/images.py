@@ -279,20 +279,24 @@ def read_file(path, size, crop):
     """The pixels of an image file, resized and cropped as in evaluation: uint8 `(*size, 3)`.
 
     Raises:
+        OSError, ValueError: As `decode_file`.
+    """
+    return center_crop(decode_file(path), size, crop)
+
+
+def decode_file(path):
+    """The pixels of an image file: uint8 `(height, width, 3)`.
+
+    Raises:
         OSError: If it cannot be read.
         ValueError: If it cannot be decoded; the message names it.
     """
-    try:
-        return _evaluated(path.read_bytes(), size, crop)
-    except ValueError as error:
-        raise ValueError(f"{printable(path)} cannot be used: {error}.") from error
-
-
-def _evaluated(encoded, size, crop):
-    """The pixels of a file, resized and cropped as in evaluation."""
     from keras_ghostnet.training.data import decoding
 
-    return center_crop(decoding.decode(encoded), size, crop)
+    try:
+        return decoding.decode(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{printable(path)} cannot be used: {error}.") from error
 
 
 def center_crop(pixels, size, crop):

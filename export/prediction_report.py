@@ -1,6 +1,7 @@
-"""Predictions as a table for spreadsheets or as a page with thumbnails."""
+"""Predictions as a table for spreadsheets, as a page with thumbnails, or as masks."""
 
 import base64
+import collections
 import csv
 import io
 import os
@@ -24,7 +25,7 @@ def require_writable(path: str | os.PathLike[str]) -> None:
     """
     path = pathlib.Path(path)
     if path.suffix not in SUFFIXES:
-        raise ValueError(f"A report ends in {' or '.join(SUFFIXES)}. Received: {path}")
+        raise ValueError(f"A report ends in {' or '.join(SUFFIXES)}. Received: {path.name}")
     files.require_place(path)
     if path.suffix == ".html":
         extras.require("jinja2", "PIL", extra="train", purpose="A page of predictions")
@@ -49,9 +50,50 @@ def write_report(path: str | os.PathLike[str], predictions: Sequence[Prediction]
         write(partial, predictions)
 
 
+def figure_of(predictions: Sequence[Prediction]) -> str:
+    """What the figures of the classes are: `"probability"`, or `"pixels"`, the fraction of them."""
+    return "pixels" if predictions and predictions[0].mask is not None else "probability"
+
+
+def write_masks(folder: str | os.PathLike[str], predictions: Sequence[Prediction]) -> None:
+    """Writes the masks of images, each a PNG as masks to train on are.
+
+    They have the images' names and folders below the one that all images are in; two images that
+    differ in their suffix alone keep it within the name.
+
+    Args:
+        folder: For the masks.
+        predictions: Of image files, by `predict`, with masks.
+
+    Raises:
+        OSError: If the folder cannot be written to.
+        ValueError: If the model classifies whole images.
+    """
+    from keras_ghostnet.training.data.label_maps import write_map
+
+    masks = [each.mask for each in predictions if each.mask is not None]
+    if len(masks) < len(predictions):
+        raise ValueError("The model classifies whole images: it has no masks. Leave --masks out.")
+    for name, mask in zip(_mask_names(predictions), masks, strict=True):
+        with files.replacing(pathlib.Path(folder, name)) as partial:
+            write_map(partial, mask.classes)
+
+
+def _mask_names(predictions):
+    paths = [pathlib.PurePath(each.image) for each in predictions]
+    base = os.path.commonpath([path.parent for path in paths])
+    paths = [path.relative_to(base) for path in paths]
+    taken = collections.Counter(path.with_suffix("") for path in paths)
+    return [
+        path.with_name(f"{path.name if taken[path.with_suffix('')] > 1 else path.stem}.png")
+        for path in paths
+    ]
+
+
 def _write_csv(path, predictions):
+    figure = figure_of(predictions)
     ranks = range(1, max((len(each.classes) for each in predictions), default=0) + 1)
-    pairs = (f"{column} {rank}" for rank in ranks for column in ("class", "probability"))
+    pairs = (f"{column} {rank}" for rank in ranks for column in ("class", figure))
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image", "folder's class", *pairs])

@@ -6,24 +6,11 @@ from matplotlib.patches import Patch
 
 from keras_ghostnet.preprocessing import normalize, to_pixels
 from keras_ghostnet.training import pictures
-from keras_ghostnet.training.data.label_maps import IGNORED
+from keras_ghostnet.training.data.label_maps import IGNORED, colors_of_classes
 
 SHOWN = 8  # images
 LEGEND = 24  # classes, the most frequent ones
 OPACITY = 0.65  # of the colors over an image
-BITS = 8  # of a color
-
-
-def colors_of_classes(classes: int) -> np.ndarray:
-    """Pascal VOC's colors, uint8 `(classes, 3)`: the bits of a class's number, spread over three.
-
-    The first one is black.
-    """
-    numbers = np.arange(classes)[:, None]
-    shifts = 3 * np.arange(BITS)
-    bits = numbers[:, :, None] >> (shifts[None, :, None] + np.arange(3)) & 1
-    places = (1 << np.arange(BITS)[::-1])[None, :, None]
-    return (bits * places).sum(axis=1).astype(np.uint8)
 
 
 def overlay(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -5,12 +5,13 @@ MODEL is a run's folder (its best model), a .keras file, both here or in a store
 hub. SOURCE is as for `ghostnet train`.
 """
 
+import contextlib
 import json
 import math
 
-from keras_ghostnet import extras, files
+from keras_ghostnet import extras, files, stores
 from keras_ghostnet.cli.options import add_image_options, add_trust_model
-from keras_ghostnet.command import location, model, path, start_backend
+from keras_ghostnet.command import location, model, start_backend
 from keras_ghostnet.model_reference import resolve_model
 from keras_ghostnet.quiet import quiet
 
@@ -40,24 +41,31 @@ def arguments(parser):
         "--bad-limit", type=float, metavar="FRACTION", help="as for `ghostnet train`"
     )
     parser.add_argument(
-        "--output", type=path, metavar="FILE", help="JSON file to write the figures to"
+        "--output", type=location, metavar="FILE", help="JSON file to write the figures to"
     )
     parser.add_argument(
         "--picture",
-        type=path,
+        type=location,
         metavar="FILE",
         help="PNG to draw the confusion matrix and the most confident mistakes to",
     )
 
 
 def run(args):
-    from keras_ghostnet.console import draw_picture, new_console, print_error
-
     if args.picture:
         extras.require("matplotlib", "PIL", purpose="--picture", extra="train")
-    for option in ("output", "picture"):
-        if getattr(args, option):
-            files.require_place(getattr(args, option), f"--{option}")
+    with contextlib.ExitStack() as stack:
+        for option in ("output", "picture"):
+            if given := getattr(args, option):
+                place = stack.enter_context(stores.writable_file(given, f"--{option}"))
+                files.require_place(place, f"--{option}")
+                setattr(args, option, place)
+        _evaluate(args)
+
+
+def _evaluate(args):
+    from keras_ghostnet.console import draw_picture, new_console, print_error
+
     # Whatever is no model is refused before Keras is imported.
     args.model = resolve_model(args.model).text
     start_backend()

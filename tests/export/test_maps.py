@@ -1,17 +1,30 @@
-"""Classifiers of every pixel: exported, verified by pixels, refused where one class is meant."""
+"""Classifiers of every pixel: exported, verified by pixels, their masks written."""
+
+import pathlib
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_ghostnet import layers
 from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
-from keras_ghostnet.export import ArtifactError, export, predict, sidecar, verify
+from keras_ghostnet.export import (
+    ArtifactError,
+    export,
+    open_teacher,
+    predict,
+    sidecar,
+    verify,
+)
 from keras_ghostnet.export.formats import get_format
+from keras_ghostnet.export.prediction_report import write_masks
 from keras_ghostnet.export.quantization.run import quantize_run
 from keras_ghostnet.export.verification import VerificationError, compare, verify_outputs
 from keras_ghostnet.preprocessing import normalize
-from keras_ghostnet.training.data.label_maps import IGNORED
+from keras_ghostnet.training.data import decoding
+from keras_ghostnet.training.data.images import center_crop, center_crop_map
+from keras_ghostnet.training.data.label_maps import IGNORED, decode_map
 from tests.export.command import ghostnet
 from tests.export.conftest import patches
 
@@ -159,8 +172,50 @@ def test_a_source_of_classes_trains_no_maps(segmenter, tmp_path):
         quantize_run(tmp_path / "model.keras", "digits")
 
 
-def test_no_class_is_predicted_for_a_picture(exported, segmenter, tmp_path):
-    keras.utils.save_img(tmp_path / "a.png", pixels()[0])
-    for model in (segmenter, exported[0] / "segmenter_fp32.tflite"):
-        with pytest.raises(ValueError, match=r"every pixel|needs a classifier"):
-            list(predict(model, tmp_path / "a.png"))
+def test_a_mask_lies_on_the_picture(segmenter):
+    """What the network sees of one twice as large, and none of what is left and right of it."""
+    seen = pixels()[:6]
+    large = np.pad(seen.repeat(2, 1).repeat(2, 2), ((0, 0), (0, 0), (8, 12), (0, 0)))
+    for prediction in predict(segmenter, large):
+        cropped = np.rint(center_crop(tf.constant(large[prediction.image]), SHAPE[:2]))
+        expected = segmenter.predict(normalize(cropped[None]), verbose=0)[0].argmax(axis=-1)
+        np.testing.assert_array_equal(prediction.mask.seen, expected)
+        mask = prediction.mask.classes
+        assert mask.shape == large.shape[1:3]
+        assert (mask[:3] == IGNORED).all()  # the central 7/8 are seen
+        assert (mask[:, :8] == IGNORED).all()
+        again = center_crop_map(tf.constant(mask[..., None]), SHAPE[:2])
+        np.testing.assert_array_equal(again[..., 0], expected)
+        for label, fraction in prediction.classes:
+            assert fraction == pytest.approx(np.mean(expected == int(label)))
+        assert sum(fraction for _, fraction in prediction.classes) == pytest.approx(1)
+
+
+def test_the_command_writes_masks(exported, segmenter, tmp_path, capsys):
+    for name in ("a.png", "b/a.png", "b/c.bmp", "b/c.png"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        keras.utils.save_img(tmp_path / "photos" / name, pixels()[len(name)])
+    artifact, out = exported[0] / "segmenter_fp32.tflite", tmp_path / "out"
+    words = (tmp_path / "photos", "--masks", out, "--out", tmp_path / "table.csv")
+    assert ghostnet("predict", artifact, *words) == 0
+    printed = capsys.readouterr().out
+    assert "sky" in printed
+    assert "pixels" in printed
+    assert (tmp_path / "table.csv").read_text().startswith("image,folder's class,class 1,pixels 1")
+    names = ("a.png", "b/a.png", "b/c.bmp.png", "b/c.png.png")
+    assert sorted(path for path in out.rglob("*") if path.is_file()) == [out / n for n in names]
+    for name, each in zip(names, predict(artifact, tmp_path / "photos"), strict=True):
+        written = decode_map((out / name).read_bytes())
+        np.testing.assert_array_equal(written, each.mask.classes)
+        (same,) = predict(segmenter, decoding.decode(pathlib.Path(each.image).read_bytes()))
+        assert np.mean(same.mask.classes == written) > 0.99
+
+
+def test_what_has_no_masks(small, segmenter, exported, tmp_path):
+    half = keras.Model(segmenter.input, segmenter.get_layer("logits").output)
+    with pytest.raises(ValueError, match=r"maps are as large as their images, \(32, 48\)"):
+        predict(half, pixels()[:1])
+    with pytest.raises(ValueError, match=r"classifies every pixel\. Distill from the model"):
+        open_teacher(exported[0] / "segmenter_fp32.tflite")
+    with pytest.raises(ValueError, match="classifies whole images: it has no masks"):
+        write_masks(tmp_path, predict(small, patches(1, 32)))

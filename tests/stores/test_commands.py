@@ -84,9 +84,12 @@ def test_weights(store, url, run_dir):
                 np.testing.assert_array_equal(ours, theirs)
 
 
-def test_evaluate(url, run_dir, photos):
-    code, printed, errors = ghostnet("evaluate", url, "--data", photos)
+def test_evaluate(store, url, run_dir, photos):
+    words = ("--output", f"{store.url}/figures.json", "--picture", f"{store.url}/figures.png")
+    code, printed, errors = ghostnet("evaluate", url, "--data", photos, *words)
     assert (code, errors) == (0, "")
+    assert json.loads(store.files.cat(f"{store.url}/figures.json"))["examples"] == 10
+    assert store.files.cat(f"{store.url}/figures.png").startswith(b"\x89PNG")
     assert (
         printed.splitlines()[-1]
         == ghostnet("evaluate", run_dir, "--data", photos)[1].splitlines()[-1]
@@ -201,8 +204,8 @@ def test_what_is_not_there(store, photos, place, expected):
 
 def test_what_takes_no_store(store, capsys):
     with pytest.raises(SystemExit):
-        cli.parse(["ghostnet", "evaluate", "x", "--data", "y", "--picture", "s3://bucket/x.png"])
-    assert "argument --picture: s3://bucket/x.png is not a local path" in capsys.readouterr().err
+        cli.parse(["ghostnet", "profile", "x", "--out", "s3://bucket/x"])
+    assert "argument --out: s3://bucket/x is not a local path" in capsys.readouterr().err
 
 
 def test_an_export_that_cannot_be_written(store, url, photos):
@@ -230,6 +233,9 @@ def test_images_in_a_store(store, run_dir, photos, tmp_path):
     )
     assert code == 0, errors
     assert "data:image/jpeg;base64," in (tmp_path / "page.html").read_text()
+    words = ("--out", f"{store.url}/reports/page.csv")
+    assert ghostnet("predict", run_dir, f"{there}/{image}", *words)[0] == 0
+    assert store.files.cat(f"{store.url}/reports/page.csv").startswith(b"image,")
     words = ("--formats", "tflite_fp32", "--out", tmp_path / "out", "--data", there)
     code, printed, errors = ghostnet("export", run_dir, *words)
     assert (code, errors) == (0, ""), printed

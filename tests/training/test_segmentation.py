@@ -14,9 +14,9 @@ import keras_ghostnet
 from keras_ghostnet import cli
 from keras_ghostnet.training import Stopped, classifiers, evaluate, recipes, train
 from keras_ghostnet.training.data import Pipeline, open_source
-from keras_ghostnet.training.data.label_maps import IGNORED
+from keras_ghostnet.training.data.label_maps import IGNORED, colors_of_classes
 from keras_ghostnet.training.loop import Loop
-from keras_ghostnet.training.map_pictures import colors_of_classes, overlay
+from keras_ghostnet.training.map_pictures import overlay
 from keras_ghostnet.training.run import Run
 from tests.training import runs
 from tests.training.scenes import CLASSES, make_scenes, write_folder, write_image

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_ghostnet.preprocessing import scale_and_offset
 from keras_ghostnet.training.data import decoding
 from keras_ghostnet.training.data.augmentation import INTERPOLATIONS
+from keras_ghostnet.training.data.label_maps import IGNORED
 
 ATTEMPTS = 100  # at a crop of the area and ratio drawn
 ERASED_AREA, ERASED_RATIO = (0.02, 1 / 3), (0.3, 3.3)  # of random erasing's paper
@@ -125,7 +126,7 @@ def center_crop(image, size, crop=0.875):
         size: `(height, width)` of the result.
         crop: The fraction of the resized image's shorter side that is kept, in (0, 1].
     """
-    sides, resized, margin = _centered(image, size, crop)
+    sides, resized, margin = _centered(tf.shape(image)[:2], size, crop)
     # The whole resized image is never made: only the part that is kept.
     image = tf.raw_ops.ScaleAndTranslate(
         images=image[None],
@@ -148,16 +149,40 @@ def center_crop_map(labels, size, crop=0.875):
     Returns:
         The same type, `(*size, 1)`.
     """
-    sides, resized, margin = _centered(labels, size, crop)
+    sides, resized, margin = _centered(tf.shape(labels)[:2], size, crop)
     for axis, side in enumerate(size):
         places = (tf.range(side, dtype=tf.float32) + 0.5 + margin[axis]) / resized[axis]
         labels = tf.gather(labels, tf.cast(places * sides[axis], tf.int32), axis=axis)
     return labels
 
 
-def _centered(image, size, crop):
+def uncrop_map(labels, sides, crop=0.875):
+    """The inverse of `center_crop_map`: a whole image's map by that of what `center_crop` shows.
+
+    Args:
+        labels: Integers `(height, width)`, an array.
+        sides: `(height, width)` of the image.
+        crop: As `center_crop`'s.
+
+    Returns:
+        uint8 `sides`, an array: the class of the nearest pixel, and `IGNORED` where `center_crop`
+        shows nothing.
+    """
+    _, resized, margin = (part.numpy() for part in _centered(sides, labels.shape, crop))
+    numbers = [np.arange(side) for side in sides]
+    for axis, side in enumerate(sides):
+        places = (numbers[axis] + 0.5) * (resized[axis] / side) - margin[axis]
+        numbers[axis] = np.floor(places).astype(int)
+    shown = [(n >= 0) & (n < size) for n, size in zip(numbers, labels.shape, strict=True)]
+    found = np.full(sides, IGNORED, np.uint8)
+    inside = (n[mask] for n, mask in zip(numbers, shown, strict=True))
+    found[np.ix_(*shown)] = labels[np.ix_(*inside)]
+    return found
+
+
+def _centered(sides, size, crop):
     """An image's sides, those that it is resized to, and what is cut off at the upper left."""
-    sides = tf.cast(tf.shape(image)[:2], tf.float32)
+    sides = tf.cast(sides, tf.float32)
     least = np.round(np.array(size) / crop)
     resized = tf.round(sides * tf.reduce_max(tf.constant(least, tf.float32) / sides))
     return sides, resized, tf.floor((resized - tf.constant(size, tf.float32)) / 2)

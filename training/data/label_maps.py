@@ -1,6 +1,7 @@
 """Maps of classes: image files whose pixels are the numbers of classes, one map for each image."""
 
 import io
+import os
 
 import numpy as np
 
@@ -10,6 +11,7 @@ IGNORED = 255  # the number of pixels that are not labeled
 # Pillow's modes in which a pixel is one number.
 NUMBERS = ("1", "L", "P", *decoding.DEEP)
 LOSSY = ("JPEG",)
+BITS = 8  # of a color
 
 
 def decode_map(encoded: bytes) -> np.ndarray:
@@ -53,6 +55,32 @@ def decode_map(encoded: bytes) -> np.ndarray:
             f"{IGNORED - 1}, and {IGNORED} is for pixels without a class"
         )
     return values.astype(np.uint8)
+
+
+def write_map(path: str | os.PathLike[str], labels: np.ndarray) -> None:
+    """Writes a map of classes as `decode_map` reads it: a PNG, in colors of a palette.
+
+    Args:
+        path: The file to write, of any name.
+        labels: uint8 `(height, width)`.
+    """
+    import PIL.Image
+
+    image = PIL.Image.fromarray(labels)
+    image.putpalette(colors_of_classes(IGNORED + 1).tobytes())
+    image.save(path, "PNG")
+
+
+def colors_of_classes(classes: int) -> np.ndarray:
+    """Pascal VOC's colors, uint8 `(classes, 3)`: the bits of a class's number, spread over three.
+
+    The first one is black.
+    """
+    numbers = np.arange(classes)[:, None]
+    shifts = 3 * np.arange(BITS)
+    bits = numbers[:, :, None] >> (shifts[None, :, None] + np.arange(3)) & 1
+    places = (1 << np.arange(BITS)[::-1])[None, :, None]
+    return (bits * places).sum(axis=1).astype(np.uint8)
 
 
 def require_fit(labels: np.ndarray, sides: tuple[int, int], classes: int) -> None:
