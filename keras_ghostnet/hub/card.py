@@ -9,6 +9,8 @@ from keras_ghostnet.weights import hub
 from keras_ghostnet.weights.hub_client import PREFIX
 
 SHOWN = 20  # classes
+FIGURES = {"loss": "Loss", "accuracy": "Top-1, %", "top5": "Top-5, %"}
+FIGURES_OF_PIXELS = {"loss": "Loss", "accuracy": "Pixels, %", "mean_iou": "Mean IoU, %"}
 _HTML = {"&": "&amp;", "<": "&lt;"}
 SETTINGS = ("name", "epochs", "batch_size", "image_size", "learning_rate", "schedule")  # no paths
 # What means something in Markdown within a line, and in links that are recognized by themselves.
@@ -16,8 +18,8 @@ _PUNCTUATION = str.maketrans({c: f"\\{c}" for c in r"\`*_{}[]()#!|~>@$:."} | _HT
 
 
 def render(
-    *, repository, published, parameters, takes, recipe, metrics, has_curve, artifacts, has_weights,
-    in_timm, license,
+    *, repository, published, parameters, takes, of_pixels, recipe, metrics, has_curve, artifacts,
+    has_weights, in_timm, license,
 ) -> str:  # fmt: skip
     """The text of a model card; whatever is foreign in it is shown as it is, and is no markup.
 
@@ -26,6 +28,7 @@ def render(
         published: What the repository says of the model.
         parameters: The number of weights.
         takes: `"normalized"` or `"pixels"`.
+        of_pixels: Whether the model classifies every pixel.
         recipe: The run's settings; empty without one.
         metrics: The content of the run's `metrics.json`; empty without one.
         has_curve: Whether the learning curve goes along.
@@ -60,8 +63,10 @@ def render(
         labels=", ".join(published.labels[:SHOWN]),
         shown=SHOWN,
         takes=takes,
+        task="image-segmentation" if of_pixels else "image-classification",
+        of_pixels=of_pixels,
         training=[(name, recipe[name]) for name in SETTINGS if recipe.get(name) is not None],
-        metrics=_figures(metrics),
+        figures=_figures(metrics, of_pixels),
         has_curve=has_curve,
         artifacts=[_row(name, content) for name, content in artifacts.items()],
         weights=has_weights,
@@ -78,14 +83,16 @@ def markdown(value: object) -> object:
     return files.printable(value).translate(_PUNCTUATION)
 
 
-def _figures(metrics):
-    """The best epoch's figures as the card shows them; None without."""
+def _figures(metrics, of_pixels):
+    """The best epoch's figures as the card shows them, by their titles; none without."""
+    titles = FIGURES_OF_PIXELS if of_pixels else FIGURES
     best = metrics.get("best", {})
-    values = [best.get(f"val_{name}") for name in ("loss", "accuracy", "top5")]
+    values = [best.get(f"val_{name}") for name in titles]
     if not all(isinstance(value, int | float) for value in values):
-        return None
-    loss, accuracy, top5 = values
-    return {"loss": f"{loss:.4f}", "accuracy": f"{100 * accuracy:.2f}", "top5": f"{100 * top5:.2f}"}
+        return {}
+    loss, *fractions = values
+    shown = [f"{loss:.4f}", *(f"{100 * fraction:.2f}" for fraction in fractions)]
+    return dict(zip(titles.values(), shown, strict=True))
 
 
 def _row(name, content):

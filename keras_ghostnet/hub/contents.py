@@ -12,6 +12,7 @@ from keras_ghostnet.export import class_names, sidecar
 from keras_ghostnet.hub import card
 from keras_ghostnet.model_reference import BEST, ModelReference
 from keras_ghostnet.precision import in_float32
+from keras_ghostnet.training.heads import is_of_pixels
 from keras_ghostnet.training.run_folder import CURVE, HISTORY, METRICS
 from keras_ghostnet.weights import identify_checkpoint
 from keras_ghostnet.weights.hub_config import Published, timm_config
@@ -52,17 +53,18 @@ def collect(
 
     Raises:
         FileNotFoundError: If a folder of artifacts was named and holds none.
-        ValueError: If the model is no classifier, or artifacts are not its own.
+        ValueError: If the model is no classifier of images or pixels, or artifacts are not its own.
     """
     model_path = pathlib.Path(reference.origin or "")
     model = reference.load()
     if any(None in tensor.shape[1:3] for tensor in model.inputs):
         model = builder.with_image_size(model, reference.transform.size)
-    class_names.require_classifier(model)
+    class_names.require_classifier(model, of_pixels=True)
     labels = class_names.labels_for(model, reference.labels)
     takes = model_input.resolve_input(model)
     paths, notes = {BEST: model_path}, []
-    spec = _spec(model_path)
+    of_pixels = is_of_pixels(model)
+    spec = None if of_pixels else _spec(model_path)
     published = Published(
         path=repository,
         architecture=spec.name if spec else model.name,
@@ -94,12 +96,13 @@ def collect(
             published=published,
             parameters=model.count_params(),
             takes=takes,
+            of_pixels=of_pixels,
             recipe=reference.recipe,
             metrics=_metrics(paths.get(METRICS)),
             has_curve=CURVE in paths,
             artifacts=exported.sidecars,
             has_weights=tensors is not None,
-            in_timm=tensors is not None and is_in_timm(spec),
+            in_timm=spec is not None and tensors is not None and is_in_timm(spec),
             license=license,
         ),
         "utf-8",

@@ -25,6 +25,8 @@ _REFERENCE = re.compile(rf"hf://({_NAME}/{_NAME})(?:@([A-Za-z0-9][A-Za-z0-9._/-]
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _SHARD = re.compile(r".*-\d+-of-\d+\..+")
+INDEX = ".index.json"  # behind the name that weights in several files would have in one
+MAX_INDEX = 64 * 2**20  # bytes
 # What is taken, best first; pickles, which are read without being run, come last.
 SUFFIXES = (
     ".safetensors", ".keras", ".weights.h5", ".h5", ".bin", ".pth", ".pth.tar", ".pt", ".pdparams",
@@ -69,7 +71,7 @@ class Repository:
         return f"{PREFIX}{self.id}@{self.commit}"
 
     def find_file(self, suffixes: tuple[str, ...] = SUFFIXES) -> str | None:
-        """The name of the file with its weights; None without one.
+        """The name of the file with its weights, or of the index of several; None without one.
 
         Args:
             suffixes: Of which the first that there is a file of is taken.
@@ -77,7 +79,7 @@ class Repository:
         Raises:
             ValueError: If there are several of a kind and none has a usual name.
         """
-        for suffix in suffixes:
+        for suffix in (each + index for each in suffixes for index in ("", INDEX)):
             found = [name for name in self._names() if name.endswith(suffix)]
             usual = [f"{stem}{suffix}" for stem in USUAL if f"{stem}{suffix}" in found]
             if len(found) > 1 and not usual:
@@ -90,7 +92,7 @@ class Repository:
         return None
 
     def require_file(self) -> str:
-        """The name of the file with its weights.
+        """The name of the file with its weights, or of the index of several.
 
         Raises:
             ValueError: If there is none, or as `find_file`.
@@ -107,11 +109,40 @@ class Repository:
     def weights(self) -> pathlib.Path:
         """Downloads the file with its weights, or finds it in the cache.
 
+        Returns:
+            Its path in the hub's cache; of several files that of their index, beside them.
+
         Raises:
-            ValueError: As `require_file` and `download`.
+            ValueError: As `require_file` and `download`; or if an index cannot be used.
             OSError: As `download`.
         """
-        return self.download(self.require_file())
+        name = self.require_file()
+        if not name.endswith(INDEX):
+            return self.download(name)
+        index = self.download(name, MAX_INDEX)
+        for shard in self._shards(name, index):
+            self.download(shard)
+        return index
+
+    def _shards(self, name, index):
+        """The names of the files that an index lists, all of which are there."""
+        from keras_ghostnet.weights.readers import shards
+
+        try:
+            names = shards.read_names(index)
+        except ValueError as error:
+            raise ValueError(f"{self.text}: {name}: {error}") from error
+        if self.files is None:
+            return names
+        if missing := [each for each in names if each not in self.files]:
+            raise ValueError(f"{self.text}: {name} lists {missing[0]}, which is not there.")
+        total = sum(self.files[each].bytes or 0 for each in names)
+        if total > downloads.MAX_BYTES:
+            raise ValueError(
+                f"{self.text}: the files of {name} have {total:,} bytes, where at most "
+                f"{downloads.MAX_BYTES:,} are expected. They were not downloaded."
+            )
+        return names
 
     def download(self, name: str, max_bytes: int = downloads.MAX_BYTES) -> pathlib.Path:
         """Downloads a file of this commit, or finds it in the cache.
@@ -145,9 +176,10 @@ class Repository:
         return path
 
     def _names(self):
-        if self.files is not None:
-            return [name for name in sorted(self.files) if not _SHARD.fullmatch(name)]
-        return sorted(path.name for path in _cached(self.id, self.commit).iterdir())
+        found = self.files
+        if found is None:
+            found = [path.name for path in _cached(self.id, self.commit).iterdir()]
+        return [name for name in sorted(found) if not _SHARD.fullmatch(name)]
 
 
 def is_reference(text: object) -> TypeGuard[str]:
@@ -219,7 +251,8 @@ def _cached(name, revision):
     """The folder of a commit in the hub's cache; None without one."""
     from huggingface_hub import try_to_load_from_cache
 
-    for file in (CONFIG, *(stem + suffix for suffix in SUFFIXES for stem in USUAL)):
+    usual = (stem + suffix for suffix in SUFFIXES for stem in USUAL)
+    for file in (CONFIG, *(name + index for name in usual for index in ("", INDEX))):
         path = try_to_load_from_cache(name, file, revision=revision)
         if isinstance(path, str):
             return pathlib.Path(path).parent

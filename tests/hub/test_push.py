@@ -14,6 +14,8 @@ from keras_ghostnet.hub import contents, push
 from keras_ghostnet.hub.card import markdown
 from keras_ghostnet.hub.pushing import MARK
 from keras_ghostnet.model_reference import resolve_model
+from keras_ghostnet.preprocessing import normalize
+from keras_ghostnet.training.data.label_maps import decode_map
 from tests.export.command import ghostnet
 from tests.hub.conftest import LABELS, hub_on_loopback
 from tests.short_networks import short_networks
@@ -184,11 +186,27 @@ def test_a_public_repository_does_not_become_private(hub_server, pushed, run_dir
     assert hub_server.repositories["me/secret"].private
 
 
-def test_a_classifier_of_pixels(hub_server, tmp_path):
+def test_a_classifier_of_pixels(hub_server, token, tmp_path, capsys):
     inputs = keras.Input((32, 32, 3))
-    keras.Model(inputs, keras.layers.Conv2D(3, 1)(inputs)).save(tmp_path / "pixels.keras")
-    with pytest.raises(ValueError, match="needs a classifier of RGB images"):
-        push(tmp_path / "pixels.keras", TEXT, dry_run=True)
+    model = keras.Model(inputs, keras.layers.Conv2D(3, 1, name="logits")(inputs), name="pixels")
+    model.save(tmp_path / "model.keras")
+    described = {"run": {"name": "segmentation", "crop": 1.0}, "classes": ["sky", "sea", "land"]}
+    (tmp_path / "config.json").write_text(json.dumps(described))
+    best = {"val_loss": 0.25, "val_accuracy": 0.96875, "val_mean_iou": 0.8125}
+    (tmp_path / "metrics.json").write_text(json.dumps({"best": best}))
+    result = push(tmp_path, TEXT)
+    assert "model.safetensors is left out" in result.notes[0]
+    text = hub_server.repositories[NAME].commits[result.commit]["README.md"].decode()
+    assert "pipeline_tag: image-segmentation\ntags:\n- image-segmentation\n" in text
+    assert "pixels, a classifier of pixels, of 3 classes with 12 weights" in text
+    table = ["| Loss | Pixels, % | Mean IoU, % |", "|---:|---:|---:|", "| 0.2500 | 96.88 | 81.25 |"]
+    assert "\n".join(table) in text
+    assert f"ghostnet predict {TEXT} IMAGE --masks DIR\n```" in text
+    keras.utils.save_img(tmp_path / "a.png", np.full((32, 32, 3), 200), scale=False)
+    assert ghostnet("predict", TEXT, tmp_path / "a.png", "--masks", tmp_path / "masks") == 0
+    mask = decode_map((tmp_path / "masks" / "a.png").read_bytes())
+    (expected,) = np.unique(model(normalize(np.full((1, 32, 32, 3), 200))).numpy().argmax(axis=-1))
+    assert set(np.unique(mask)) == {expected}
 
 
 def test_what_is_not_one_s_own(hub_server, token):

@@ -6,6 +6,7 @@ import pathlib
 import pickle
 import re
 
+import numpy as np
 import pytest
 from huggingface_hub import constants
 
@@ -13,7 +14,7 @@ from keras_ghostnet import specs
 from keras_ghostnet.weights import downloads, hub, hub_client, transfer
 from keras_ghostnet.weights.identification import identify_checkpoint
 from tests.golden.checkpoints import Golden
-from tests.weights import checkpoint_files
+from tests.weights import checkpoint_files, test_shards
 
 NAME = "timm/ghostnet_100.in1k"
 TEXT = f"hf://{NAME}"
@@ -27,6 +28,7 @@ CONFIG = {
 }  # fmt: skip
 SPEC = specs.get_spec("ghostnet_100")
 CONTENT = b"weights" * 1000
+INDEX = "model.safetensors.index.json"
 
 
 def config(**changes):
@@ -67,6 +69,52 @@ def test_a_repository_of_timm(hub_server, weights, capsys, monkeypatch):
     assert "from the cache" in capsys.readouterr().out
     assert pathlib.Path(fit(f"{TEXT}@{commit}").path).read_bytes() == weights
     assert len(hub_server.requests) == before
+
+
+@pytest.fixture(scope="session")
+def in_shards(tmp_path_factory):
+    """The same weights as transformers cuts them: two files and their index."""
+    folder = tmp_path_factory.mktemp("shards")
+    test_shards.write(folder, Golden("timm_ghostnet_100_224").tensors(), count=2)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_weights_in_several_files(hub_server, in_shards, capsys, monkeypatch):
+    assert set(in_shards) == {INDEX, "model-00001-of-00002.safetensors",
+                              "model-00002-of-00002.safetensors"}  # fmt: skip
+    hub_server.add(NAME, in_shards | {"pytorch_model.bin": b"never asked for"})
+    expected = Golden("timm_ghostnet_100_224").tensors()
+    for offline in (False, True):
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+        checkpoint = fit()
+        assert (checkpoint.spec, checkpoint.classes) == (SPEC, 1000)
+        for name, value in expected.items():
+            np.testing.assert_array_equal(checkpoint.tensors[name], value)
+    assert not hub_server.asked("pytorch_model.bin")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({INDEX: b"{}"}, f"{INDEX}: found a JSON file without a weight_map"),
+        ({"model-00002-of-00002.safetensors": None}, "lists model-00002-of-00002.safetensors, whi"),
+        ({INDEX: json.dumps({"weight_map": {"a": "../a"}}).encode()}, "names of files beside it"),
+    ],
+)
+def test_shards_that_cannot_be_used(hub_server, in_shards, change, message):
+    files = {name: data for name, data in (in_shards | change).items() if data is not None}
+    hub_server.add(NAME, files)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        fit()
+    assert not hub_server.asked(".safetensors") - hub_server.asked(INDEX)
+
+
+def test_shards_that_are_too_large_together(hub_server, in_shards, monkeypatch):
+    hub_server.add(NAME, in_shards)
+    largest = max(len(data) for data in in_shards.values())
+    monkeypatch.setattr(downloads, "MAX_BYTES", largest + 1)
+    with pytest.raises(ValueError, match=r"the files of .* have .* They were not downloaded"):
+        fit()
 
 
 def test_a_revision_stays_where_its_branch_moves_on(hub_server):
@@ -154,7 +202,9 @@ def test_private_and_gated(hub_server, monkeypatch):
     hub_server.add("org/gated", {"model.safetensors": CONTENT}, gated=True)
     with pytest.raises(ValueError, match=r"or it is private.*hf auth login"):
         fit("hf://org/secret")
-    with pytest.raises(OSError, match=re.escape(f"Ask for access at {hub_server.url}/org/gated")):
+    with pytest.raises(
+        OSError, match=re.escape(f"Ask for access at {hub_server.endpoint}/org/gated")
+    ):
         fit("hf://org/gated")
     monkeypatch.setenv("HF_TOKEN", "hf_reader")
     assert download("hf://org/secret") == CONTENT

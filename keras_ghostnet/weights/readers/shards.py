@@ -103,6 +103,19 @@ def _flat(weight_map):
 
 
 def _listed(index, weight_map):
+    return Shards(_present(index, _require_names(weight_map)), str(index), weight_map)
+
+
+def read_names(index: pathlib.Path) -> list[str]:
+    """Names of the files that an index lists, sorted.
+
+    Raises:
+        CheckpointError: If it is none, or lists files of other folders.
+    """
+    return _require_names(_weight_map(index))
+
+
+def _require_names(weight_map):
     names = list(_flat(weight_map))
     for name in names:
         # Only what lies beside the index: it may come from anywhere and name any file.
@@ -116,7 +129,7 @@ def _listed(index, weight_map):
                 "names of files beside it",
                 "The index was not written by Hugging Face's libraries or Keras: do not use it.",
             )
-    return Shards(_present(index, sorted(set(names))), str(index), weight_map)
+    return sorted(set(names))
 
 
 def _numbered(file):
