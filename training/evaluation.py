@@ -15,7 +15,6 @@ from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.training import classifiers, distribution
 from keras_ghostnet.training.data import (
-    ImageSource,
     Pipeline,
     open_source,
     require_same_classes,
@@ -25,6 +24,7 @@ from keras_ghostnet.training.heads import is_multi_label, is_of_pixels
 from keras_ghostnet.training.logits import correct, logits, of_images
 from keras_ghostnet.training.pixel_evaluation import PixelEvaluation, count_pixels
 from keras_ghostnet.training.progress import TOP
+from keras_ghostnet.training.results import Results
 from keras_ghostnet.training.settings import (
     Count,
     Fraction,
@@ -37,48 +37,31 @@ from keras_ghostnet.weights import Transform
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Results):
     """A classifier's results on a source; arrays have an entry for every image that was usable.
 
     Attributes:
         loss: The mean cross-entropy; of independent labels, the mean of theirs.
+        source, indices: As of all `Results`.
         accuracy: The fraction of the images whose class was predicted, in [0, 1].
         top5: The fraction whose class is among the five most probable ones, in [0, 1].
-        source: The images.
-        indices: int64 `(examples,)`, the images' numbers in the source, ascending.
         labels: int64 `(examples,)`, the true classes.
         predicted: int64 `(examples,)`, the most probable classes.
         confidence: float64 `(examples,)`, the probabilities of the predicted classes.
     """
 
-    loss: float
     accuracy: float
     top5: float
-    source: ImageSource
-    indices: np.ndarray
     labels: np.ndarray
     predicted: np.ndarray
     confidence: np.ndarray
 
-    @property
-    def examples(self) -> int:
-        """The number of images that were usable."""
-        return len(self.indices)
-
-    @property
-    def keys(self) -> list[str]:
-        """What the source calls the images: the path of a file, or `FILE:RECORD`."""
-        return [self.source.key(index) for index in self.indices]
+    figures = ("loss", "accuracy", "top5", "examples")
 
     @property
     def headline(self) -> str:
         """The main figure, in words."""
         return f"top-1 {self.accuracy:.2%}"
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The figures by name: `loss`, `accuracy`, `top5`, `examples`."""
-        return {name: getattr(self, name) for name in ("loss", "accuracy", "top5", "examples")}
 
     def confusion_matrix(self) -> np.ndarray:
         """Counts, int64 `(classes, classes)`: rows are true classes, columns predicted ones."""
@@ -240,14 +223,14 @@ class Evaluator:
             raise ValueError(f"{pipeline.source.name} has no example that can be used.")
         if is_of_pixels(self.model):
             _, losses, hits = rows[indices].T
-            return PixelEvaluation(float(losses.mean()), counts, pipeline.source, indices, hits)
+            return PixelEvaluation(float(losses.mean()), pipeline.source, indices, counts, hits)
         _, losses, hits, labels, predicted, confidence, near = rows[indices].T
         return Evaluation(
             loss=float(losses.mean()),
-            accuracy=float(hits.mean()),
-            top5=float(near.mean()),
             source=pipeline.source,
             indices=indices,
+            accuracy=float(hits.mean()),
+            top5=float(near.mean()),
             labels=labels.astype(np.int64),
             predicted=predicted.astype(np.int64),
             confidence=confidence,

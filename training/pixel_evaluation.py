@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from keras_ghostnet.training.data import ImageSource
+from keras_ghostnet.training.results import Results
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class PixelEvaluation:
+class PixelEvaluation(Results):
     """The results of a classifier of pixels on a source of images with maps.
 
     Pixels without a class (255) count nowhere. Images are those of the network: resized and cropped
@@ -17,30 +17,17 @@ class PixelEvaluation:
 
     Attributes:
         loss: The mean over the images of the mean cross-entropy of an image's pixels.
+        source, indices: As of all `Results`.
         confusion: Counts of pixels, int64 `(classes, classes)`: rows are true classes, columns
             predicted ones.
-        source: The images.
-        indices: int64 `(examples,)`, the numbers in the source of the images that were usable,
-            ascending.
         image_accuracy: float64 `(examples,)`, the fraction of each image's pixels whose class was
             predicted.
     """
 
-    loss: float
     confusion: np.ndarray
-    source: ImageSource
-    indices: np.ndarray
     image_accuracy: np.ndarray
 
-    @property
-    def examples(self) -> int:
-        """The number of images that were usable."""
-        return len(self.indices)
-
-    @property
-    def keys(self) -> list[str]:
-        """What the source calls the images: the paths of their files."""
-        return [self.source.key(index) for index in self.indices]
+    figures = ("loss", "accuracy", "mean_iou", "examples")
 
     @property
     def accuracy(self) -> float:
@@ -59,12 +46,6 @@ class PixelEvaluation:
     def mean_iou(self) -> float:
         """The mean of `iou` over the classes that are there, in [0, 1]."""
         return float(np.nanmean(self.iou))
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The figures by name: `loss`, `accuracy`, `mean_iou`, `examples`."""
-        names = ("loss", "accuracy", "mean_iou", "examples")
-        return {name: getattr(self, name) for name in names}
 
     @property
     def headline(self) -> str:
