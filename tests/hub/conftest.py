@@ -27,8 +27,8 @@ RUN = {
 def hub_on_loopback(folder, patch):
     """A hub, to which the client of this process talks meanwhile; its cache is in a folder."""
     server = Hub()
-    template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
-    patch.setattr(constants, "ENDPOINT", server.url)
+    template = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    patch.setattr(constants, "ENDPOINT", server.endpoint)
     patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     patch.setattr(constants, "HF_HUB_CACHE", str(folder / "cache"))
     patch.setattr(constants, "HF_HUB_DISABLE_XET", True)

@@ -6,52 +6,33 @@ kept in `requests`, so that tests can say what was asked and what was not.
 
 import base64
 import hashlib
-import http.server
 import json
 import re
-import threading
 import urllib.parse
+
+from tests import loopback
 
 TOKENS = {"hf_writer": "write", "hf_reader": "read"}
 LFS_FROM = 1000  # bytes
 
 
-class Hub:
-    """The state of the server.
+class Hub(loopback.Server):
+    """The server; a fault is a status, or `"cut"` for half of the body.
 
     Attributes:
-        url: Where it listens.
         repositories: From `"ORG/NAME"` to `Repository`.
-        requests: Pairs of a method and a path, as received.
-        faults: Functions `(method, path, count)` whose first answer that is not None counts: a
-            status, or `"cut"` for half of the body; `count` says how often it was asked before.
         writers: Organizations that the writer's token may write to.
     """
 
     def __init__(self):
-        self.repositories, self.requests, self.faults = {}, [], []
-        self.objects, self.writers, self.invalid_card = {}, {"org"}, None
-        hub = self
-
-        class Handler(_Handler):
-            state = hub
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        self.repositories, self.objects = {}, {}
+        self.writers, self.invalid_card = {"org"}, None
+        super().__init__(_Handler)
 
     def add(self, name, files, **options):
         """Adds a repository, or a commit to its branch; returns the commit."""
         repository = self.repositories.setdefault(name, Repository(**options))
         return repository.commit(files)
-
-    def asked(self, part):
-        """How many requests had a text in them."""
-        return sum(part in f"{method} {path}" for method, path in self.requests)
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 class Repository:
@@ -73,24 +54,11 @@ class Repository:
         return self.names.get(revision, revision if revision in self.commits else None)
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(loopback.Handler):
     state: Hub
 
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        self._handle()
-
-    do_HEAD = do_POST = do_PUT = do_GET
-
-    def _handle(self):
-        length = int(self.headers.get("Content-Length") or 0)
-        if "chunked" in self.headers.get("Transfer-Encoding", ""):
-            self.body = self._chunks()
-        else:
-            self.body = self.rfile.read(length)
+    def handle_request(self, body):
+        self.body = body
         path = self.path.partition("?")[0]
         count = self.state.requests.count((self.command, path))
         self.state.requests.append((self.command, path))
@@ -108,31 +76,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 return getattr(self, answer)(**{k: urllib.parse.unquote(named[k]) for k in named})
         return self._json(404, {"error": "no such route"})
 
-    def _chunks(self):
-        parts = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
-
     # ------------------------------------------------------------------ answers
-
-    def _send(self, status, body, headers):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body[: len(body) // 2] if self.cut else body)
-        if self.cut:
-            self.close_connection = True
 
     def _json(self, status, content, **headers):
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         body = json.dumps(content).encode()
-        self._send(status, body, {"Content-Type": "application/json", **headers})
+        headers = {"Content-Type": "application/json", **headers}
+        self.answer(status, headers, body, self.cut)
 
     @property
     def _role(self):
@@ -182,7 +132,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 start = int(begin[1])
                 headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
                 data = data[start:]
-            self._send(206 if begin else 200, data, headers)
+            self.answer(206 if begin else 200, headers, data, self.cut)
 
     def whoami(self):
         if self._role is None:
@@ -201,12 +151,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         private = content.get("private") or content.get("visibility") == "private"
         if f"{owner}/{name}" in self.state.repositories:
-            url = f"{self.state.url}/{owner}/{name}"
+            url = f"{self.state.endpoint}/{owner}/{name}"
             self._json(409, {"error": "You already created this model repo", "url": url})
             return
         self.state.repositories[f"{owner}/{name}"] = Repository(private=bool(private))
         self.state.repositories[f"{owner}/{name}"].commit({".gitattributes": b"*.keras lfs\n"})
-        self._json(200, {"url": f"{self.state.url}/{owner}/{name}", "name": f"{owner}/{name}"})
+        self._json(200, {"url": f"{self.state.endpoint}/{owner}/{name}", "name": f"{owner}/{name}"})
 
     def validate_yaml(self):
         wrong = self.state.invalid_card and self.state.invalid_card(
@@ -227,7 +177,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         objects = []
         for each in json.loads(self.body)["objects"]:
             if each["oid"] not in self.state.objects:
-                href = f"{self.state.url}/objects/{each['oid']}"
+                href = f"{self.state.endpoint}/objects/{each['oid']}"
                 each["actions"] = {"upload": {"href": href, "header": {}}}
             objects.append(each)
         self._json(200, {"transfer": "basic", "objects": objects})
@@ -235,7 +185,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def upload(self, oid):
         assert hashlib.sha256(self.body).hexdigest() == oid
         self.state.objects[oid] = self.body
-        self._send(200, b"", {})
+        self.answer(200, {}, b"")
 
     def commit(self, name, revision):
         if self._role != "write" or name.partition("/")[0] not in self.state.writers | {"me"}:
@@ -250,7 +200,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             elif line["key"] == "lfsFile":
                 files[value["path"]] = self.state.objects[value["oid"]]
         commit = repository.commit(files, revision)
-        url = f"{self.state.url}/{name}/commit/{commit}"
+        url = f"{self.state.endpoint}/{name}/commit/{commit}"
         self._json(200, {"commitOid": commit, "commitUrl": url, "success": True})
 
 

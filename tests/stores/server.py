@@ -2,11 +2,12 @@
 
 import dataclasses
 import http.client
-import http.server
 import logging
 import threading
 import time
 import urllib.parse
+
+from tests import loopback
 
 XML = """<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>{code}</Code><Message>{message}</Message><Resource>/</Resource></Error>"""
@@ -36,14 +37,10 @@ class Fault:
     hides: bool = False
 
 
-class Store:
-    """The server and what it was asked.
+class Store(loopback.Server):
+    """The server; what it was asked are triples of a method, a path and a body's length.
 
     Attributes:
-        endpoint: Where it listens.
-        requests: Triples of a method, a path with its query, and the length of the body.
-        faults: Functions `(method, path, count)`, `count` being how often this very request was
-            made before, whose first answer that is not None is the `Fault`.
         in_flight: Requests that are being answered, and `most_in_flight` of them so far.
     """
 
@@ -54,22 +51,8 @@ class Store:
         self.moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self.moto.start()
         self.backend = self.moto.get_host_and_port()
-        self.requests, self.faults = [], []
         self.in_flight, self.most_in_flight, self.lock = 0, 0, threading.Lock()
-        store = self
-
-        class Handler(_Handler):
-            state = store
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def asked(self, *parts):
-        """How many requests had all these texts in them."""
-        texts = [f"{method} {path}" for method, path, _ in self.requests]
-        return sum(all(part in text for part in parts) for text in texts)
+        super().__init__(_Handler)
 
     def environment(self):
         """Variables with which the libraries of a process find the server."""
@@ -85,22 +68,15 @@ class Store:
         }
 
     def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        super().close()
         self.moto.stop()
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(loopback.Handler):
     state: Store
 
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
+    def handle_request(self, body):
         state = self.state
-        body = self._body()
         with state.lock:
             path = urllib.parse.unquote(self.path)
             count = sum((m, p) == (self.command, path) for m, p, _ in state.requests)
@@ -113,31 +89,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         try:
             time.sleep(fault.delay)
             if fault.status is not None and not fault.carried_out:
-                self._answer(fault.status, {}, self._error(fault))
+                self.answer(fault.status, {}, self._error(fault))
                 return
             status, headers, content = self._forward(body)
             if fault.hides and status == 404:
                 fault = dataclasses.replace(fault, status=403, code="AccessDenied")
             if fault.status is not None:
                 status, headers, content = fault.status, {}, self._error(fault)
-            self._answer(status, headers, content, cut=fault.cut)
+            self.answer(status, headers, content, cut=fault.cut)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
         finally:
             with state.lock:
                 state.in_flight -= 1
-
-    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
-
-    def _body(self):
-        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        parts = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
 
     def _error(self, fault):
         if fault.content is not None:
@@ -157,18 +121,3 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "HEAD":
             kept["Content-Length"] = response.getheader("Content-Length", "0")
         return response.status, kept, content
-
-    def _answer(self, status, headers, content, cut=False):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        if "Content-Length" not in headers:
-            self.send_header("Content-Length", str(len(content)))
-        if cut:
-            self.close_connection = True
-            if not content:
-                return  # not even the headers are sent
-            content = content[: len(content) // 2]
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
