@@ -56,8 +56,9 @@ def export(
             leaves it out.
         metadata: Strings by name that the file carries along, such as `preprocessing`.
         runtime: What the file is to be fast in. `"onnxruntime"`, on CPUs: float32 and int8 are
-            lowered for its kernels (`keras_ghostnet.export.graph.lowering`), and in int8 all
-            tensors are unsigned integers of 8 bits. `"tensorrt"`: the graph as it is, and in int8
+            lowered for its kernels (`keras_ghostnet.export.graph.lowering`), and in int8
+            tensors are unsigned integers of 8 bits, but in the first layers, where that takes
+            longer than float (`float_start`). `"tensorrt"`: the graph as it is, and in int8
             every convolution and dense layer reads signed integers, what is in between computes
             in float32.
         keep_float: Names of layers that stay in float in an int8 file.

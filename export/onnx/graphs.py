@@ -28,7 +28,7 @@ def tidy(network):
     network = _optimize(network)
     for tensor in (*network.graph.input, *network.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = BATCH
-    _settle_reshapes(network.graph, _shapes(network))
+    _settle_reshapes(network.graph, shapes(network))
     remove_dead(network.graph)
     return network
 
@@ -52,7 +52,7 @@ def check(network):
     return network
 
 
-def _shapes(network):
+def shapes(network):
     """Shapes of all tensors by name: a tuple with `None` for what is open until run time."""
     import onnx
 

@@ -4,6 +4,7 @@ import pathlib
 import tempfile
 
 from keras_ghostnet.export.onnx import graphs
+from keras_ghostnet.export.onnx.float_start import float_start
 from keras_ghostnet.export.onnx.runtime import arrange
 from keras_ghostnet.quiet import quiet
 
@@ -44,7 +45,7 @@ def to_int8(network, calibration, runtime, kept=()):
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
             nodes_to_exclude=[
-                *_float_nodes(network.graph, runtime),
+                *_float_nodes(network, runtime),
                 *_nodes_of(network.graph, kept),
             ],
             **placement(QuantType),
@@ -63,8 +64,8 @@ def _nodes_of(graph, layers):
 def _for_onnx_runtime(types):
     """As its documentation advises for CPUs: activations are unsigned, with zero points.
 
-    It then fuses all operators, without a tensor of floats in between. Weights keep to 7 bits, as
-    sums of two products of 8 saturate at 16 bits on x86 without VNNI.
+    It then fuses all operators, without a tensor of floats behind the first of int8. Weights keep
+    to 7 bits, as sums of two products of 8 saturate at 16 bits on x86 without VNNI.
     """
     return {"activation_type": types.QUInt8, "reduce_range": True}
 
@@ -89,14 +90,17 @@ def _for_tensorrt(types):
     }
 
 
-def _float_nodes(graph, runtime):
-    """Names of the nodes that TensorRT has no int8 for: narrow groups, and additions of a bias."""
-    if runtime != "tensorrt":
-        return []
-    sizes = {tensor.name: tensor.dims for tensor in graph.initializer}
+def _float_nodes(network, runtime):
+    """Names of the nodes that stay in float.
+
+    For TensorRT those that it has no int8 for, narrow groups, and additions of a bias.
+    """
+    if runtime == "onnxruntime":
+        return float_start(network)
+    sizes = {tensor.name: tensor.dims for tensor in network.graph.initializer}
     return [
         node.name
-        for node in graph.node
+        for node in network.graph.node
         if (node.op_type == "Conv" and has_narrow_groups(node, sizes[node.input[1]]))
         or (node.op_type == "Add" and not sizes.keys().isdisjoint(node.input))
     ]

@@ -88,7 +88,7 @@ RUNTIMES = {
     "ncnn":        {"float32": Lowering(split=True),
                     "float16": Lowering(double=20, multiple=8, taps=True)},
     "onnxruntime": {"float32": Lowering(double=24, multiple=16),
-                    "int8":    Lowering(double=64, multiple=16, sums=True, stem=32)},
+                    "int8":    Lowering(double=64, multiple=16, sums=True)},
 }
 # fmt: on
 
