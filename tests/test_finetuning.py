@@ -62,6 +62,7 @@ def compiled(model, learning_rate=0.01, **options):
         jit_compile=False,
         **options,
     )
+    model.optimizer.build(model.trainable_variables)  # or `fit` traces its step twice
     return model
 
 

@@ -159,6 +159,7 @@ def fit(model, split, epochs, optimizer):
     keras.utils.set_random_seed(0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)  # or `fit` traces its step twice
     model.fit(*split, batch_size=32, epochs=epochs, verbose=0)
 
 
