@@ -1,7 +1,7 @@
 """The families with few blocks, of each kind some, behind the very same constructors.
 
 Building, tracing and training take a third of the time. The whole networks: `tests/test_models.py`,
-`tests/test_golden.py`, `tests/training/test_recipe_runs.py`.
+`tests/test_golden.py`.
 """
 
 import contextlib

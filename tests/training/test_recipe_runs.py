@@ -1,4 +1,7 @@
-"""Recipes run: some steps of one of each family, on tiny images; the others equal their sibling."""
+"""Recipes run: some steps of one of each family, on tiny images; the others equal their sibling.
+
+With short networks: what is tested is what a recipe sets.
+"""
 
 import csv
 import dataclasses
@@ -12,6 +15,8 @@ from keras_ghostnet import create_model
 from keras_ghostnet.training import classifiers, recipes
 from keras_ghostnet.training.run import Run
 from tests.training.photographs import write_folder
+
+pytestmark = pytest.mark.usefixtures("short_networks")
 
 BATCH = 8
 # Of every family the recipe that is run, with a small network where there is one.
