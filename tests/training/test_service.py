@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 
 import fsspec
 import numpy as np
@@ -17,6 +18,8 @@ from keras_ghostnet.training.data import Pipeline, make_records, open_source, se
 from tests.training import runs
 from tests.training.batches import assert_same, collect
 from tests.training.photographs import encode, picture, write_folder
+
+BATCH = 8  # of `runs.SETTINGS`
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +43,35 @@ def hosts():
 
 
 @contextlib.contextmanager
-def serving(port=0):
+def serving():
     """The address of a service and its process, which does not survive the body."""
-    words = [runs.GHOSTNET, "data-service", "--port", str(port)]
+    words = [runs.GHOSTNET, "data-service", "--port", "0"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline()
         yield re.search(r"--data-service (\S+)", line)[1], process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+READY = """
+import sys
+from keras_ghostnet.training.data.service import Server
+print("ready", flush=True)
+input()
+Server(int(sys.argv[1])).wait()
+"""
+
+
+@contextlib.contextmanager
+def ready_to_serve(port):
+    """A function that starts a service at once, in a process that has imported TensorFlow."""
+    words, pipe = [sys.executable, "-c", READY, str(port)], subprocess.PIPE
+    process = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True)
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield lambda: print(file=process.stdin, flush=True)
     finally:
         process.kill()
         process.communicate()
@@ -105,22 +130,29 @@ def test_a_run_that_is_stopped_and_continued(hosts, tmp_path):
 @pytest.mark.workers
 @pytest.mark.parametrize("again", [False, True])
 def test_a_service_that_is_lost_ends_the_run(tmp_path, again):
-    """Also one that is started again, which does not know the run."""
-    photos = runs.write_photos(tmp_path / "photos", train=60)
-    with serving() as (address, server):
+    """Also one that is started again, which does not know the run.
+
+    An epoch has more images than a service prepares ahead: between two of them none is missed.
+    """
+    photos = runs.write_photos(tmp_path / "photos", train=400)
+    assert 2 * BATCH * (service.AT_ONCE + service.WAITING) < 2 * 400
+    with (
+        serving() as (address, server),
+        ready_to_serve(address.rpartition(":")[2]) as serve,
+    ):
         settings = (*runs.SETTINGS, "epochs=200")
         words = runs.command(photos, tmp_path / "run", "--data-service", address, settings=settings)
         with runs.started(words) as (process,):
             runs.wait_for_step(2, tmp_path / "run", process)
             server.kill()
             server.wait()
-            port = int(address.rpartition(":")[2])
-            with serving(port) if again else contextlib.nullcontext():
-                output, _ = process.communicate(timeout=200)
-    assert process.returncode != 0
-    if not again:
-        assert process.returncode == os.EX_TEMPFAIL
-        assert f"The data service at {address} does not answer any more" in output
+            if again:
+                serve()
+            output, errors = process.communicate(timeout=300)
+    assert process.returncode == os.EX_TEMPFAIL, errors
+    lost = f"The data service at {address} "
+    known = "was started again, and does not know this run" if again else "does not answer any more"
+    assert lost + known in output + errors
     assert Checkpoints(tmp_path / "run" / "checkpoints").steps()
 
 
