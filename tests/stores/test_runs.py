@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import signal
 import time
 
@@ -131,6 +132,42 @@ def test_a_stopped_run(store, photos, whole):
     assert (done.returncode, done.stderr) == (0, "")
     assert "taken over" not in done.stdout
     runs.assert_same_state(stores.fetch(url), whole)
+
+
+def test_a_run_goes_on_with_data_that_moved_to_a_store(store, photos, whole, tmp_path):
+    """The very state of one whose data stayed on a disk."""
+    with runs.started(runs.command(photos, tmp_path / "run")) as (process,):
+        runs.wait_for_step(2, tmp_path / "run", process)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=200)
+    assert process.returncode == 130
+    moved = f"{store.url}/moved/photos"
+    store.files.put(f"{photos}/", f"{moved}/", recursive=True)
+    store.files.rm(f"{moved}/train/class00/0.png")
+    done = runs.train(moved, tmp_path / "run")
+    assert done.returncode == 1
+    assert "train had 24 images, has 23" in done.stderr
+    store.files.put(f"{photos}/train/class00/0.png", f"{moved}/train/class00/0.png")
+    done = runs.train(moved, tmp_path / "run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Resuming after" in done.stdout
+    runs.assert_same_state(tmp_path / "run", whole)
+
+
+@pytest.mark.parametrize("stored", ["data", "run_dir"])
+def test_expired_credentials_of_the_command(store, photos, tmp_path, stored):
+    store.files.put(f"{photos}/", f"{store.url}/photos/", recursive=True)
+    before = store.files.find(store.url)
+    expired = Fault(400, "ExpiredToken")  # the status that S3 gives
+    store.faults.append(lambda method, path, count: expired)
+    place = f"{store.url}/{'photos' if stored == 'data' else 'run'}"
+    done = runs.train(*((place, tmp_path / "run") if stored == "data" else (photos, place)))
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert re.match(rf"ghostnet: {place}\S* cannot be \w+( to)?: the credentials have ex", line)
+    assert "Renew them: AWS_ACCESS_KEY_ID" in line
+    store.faults.clear()
+    assert store.files.find(store.url) == before
 
 
 def test_a_store_that_is_down_at_a_checkpoint(store, small, photos):
