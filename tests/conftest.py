@@ -1,5 +1,6 @@
 """How the tests run: the kernels, the order, and which are fast."""
 
+import collections
 import gc
 import os
 import pathlib
@@ -75,6 +76,9 @@ SLOW = [
 FAST_SECONDS = 12
 
 
+PROCESSOR_TIME = pytest.StashKey[float]()
+
+
 def pytest_addoption(parser):
     parser.addoption("--fast", action="store_true", help="leave out the slow tests")
 
@@ -116,8 +120,9 @@ def pytest_collection_modifyitems(config, items):
     items[:] = fast + slow
 
 
-def pytest_collection_finish():
+def pytest_collection_finish(session):
     """Keeps the garbage collector from walking the imported libraries again and again."""
+    session.config.stash[PROCESSOR_TIME] = processor_seconds()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -149,3 +154,22 @@ def pytest_runtest_call(item):
             pytrace=False,
         )
     return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Notes the processor time since the report before, fixtures included."""
+    report, now = (yield), processor_seconds()
+    report.processor_time = now - item.config.stash[PROCESSOR_TIME]
+    item.config.stash[PROCESSOR_TIME] = now
+    return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Tells the processor time of the tests, which load and `-n` change little, and of which."""
+    seconds = collections.Counter()
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        if hasattr(report, "processor_time"):
+            seconds[report.nodeid.partition("::")[0]] += report.processor_time
+    most = ", ".join(f"{file} {time:.0f} s" for file, time in seconds.most_common(5))
+    terminalreporter.write_line(f"{seconds.total():.0f} s of processor time; most: {most}")
