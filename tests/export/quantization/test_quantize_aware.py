@@ -18,7 +18,7 @@ from tests.export.quantization.conftest import CLASSES, SIZE, accuracy, batches,
 @pytest.fixture(scope="module")
 def quantized(problem):
     model, training, _ = problem
-    return quantize_aware(model, batches(*training), epochs=2, distillation=1.0)
+    return quantize_aware(model, batches(*training), epochs=1, distillation=1.0)
 
 
 def test_accuracy_is_kept(problem, quantized, tmp_path):
