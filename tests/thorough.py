@@ -19,7 +19,7 @@ THOROUGH = {
         "[repghost": "[ghostnetv2, export/graph/test_deploy.py",
         **{
             f"test_artifacts_compute_the_same[ghostnetv2_100-{name}]": "[ghostnetv2_100-ncnn_fp32]"
-            for name in ("mnn_fp32", "openvino_fp32", "onnx_fp32", "saved_model")
+            for name in ("mnn_fp32", "openvino_fp32", "onnx_fp32", "saved_model", "tflite_int8")
         },
         "test_tensorrt_takes_the_onnx_files[ghostnetv2": "export/test_tensorrt.py",
     },
@@ -146,6 +146,9 @@ THOROUGH = {
         "test_tflite_has_only_plain_operators[g_ghost": "[ghostnet_050",
         "test_float_artifacts_compute_the_same[g_ghost": "[ghostnet_050, test_onnx.py",
         "test_whole_networks[g_ghost": "[ghostnet_050]",
+        "test_files_of_half_precision_alone_declare_it[g_ghost": "[ghostnet_050",
+        "test_the_arithmetic_is_found_by_running[g_ghost": "[ghostnet_050",
+        "test_raw_pixels[tflite_fp16]": "[tflite_fp32]",
     },
     "export/test_mobile_runtimes.py": {
         "test_other_files_in_a_folder": "test_foreign_folders.py",
@@ -241,6 +244,7 @@ THOROUGH = {
     },
     "benchmark/comparison/test_pictures.py": {
         "test_costs_of_other_magnitudes": "test_labels_of_a_crowd_do_not_cover_each_other",
+        "test_every_row_has_a_label_and_none_covers_another[paper]": "[since]",
         "test_png_has_a_picture_of_each_kind": "test_every_row_has_a_label_and_none_covers_another",
         "test_labels_of_a_crowd_do_not_cover_each_other[1]": "[0]",
         "test_labels_of_a_crowd_do_not_cover_each_other[2]": "[0]",
