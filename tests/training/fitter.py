@@ -20,6 +20,7 @@ def main(name, out):
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     else:
         strategy = tf.distribute.OneDeviceStrategy("cpu:0") if name == "one_device" else None
+    keras.config.set_dtype_policy("float64")
     data = batches((0, 1)).map(lambda batch: (batch["image"], batch["label"]))
     with strategy.scope() if strategy else contextlib.nullcontext():
         model = network()

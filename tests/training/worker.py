@@ -1,4 +1,4 @@
-"""A short training in a process of its own: started by test_distribution.
+"""A short training, which test_distribution starts in processes of its own.
 
 With all batch norms synchronized or those of pooled maps, evaluated on photographs. In float64, so
 that what is left of a difference is not rounding but a fault. Every worker writes a file.
@@ -23,6 +23,7 @@ def main(strategy_name, devices, mode, photos, out):
     from keras_ghostnet.training import distribution
 
     strategy = distribution.strategy(strategy_name)
+    keras.config.set_dtype_policy("float64")
     results = train(strategy, photos, mode)
     chief = distribution.is_chief(strategy)
     np.savez(out.format("chief" if chief else strategy.cluster_resolver.task_id), **results)
@@ -42,16 +43,10 @@ def train(strategy, photos, mode):
         synchronized_bn=mode,
     )  # fmt: skip
     loop = Loop(recipe, network, STEPS, strategy)
-    losses = [
-        float(loop.train_step(batch)[0]) for batch in distribution.distribute(strategy, batches)
-    ]
+    distributed = list(distribution.distribute(strategy, batches))
+    losses = [float(loop.train_step(batch)[0]) for batch in distributed]
     results = {"losses": losses, "trained": loop.optimizer.iterations.numpy()}
     results[f"collectives/{mode}"] = collectives(*loop._train._list_all_concrete_functions())
-    if mode == "all" and strategy.num_replicas_in_sync > 1:
-        loop.recipe = dataclasses.replace(recipe, synchronized_bn="pooled")
-        batch = next(iter(distribution.distribute(strategy, batches)))
-        step = tf.function(loop._train_step, autograph=False)
-        results["collectives/pooled"] = collectives(step.get_concrete_function(batch, tf.zeros(2)))
     state = loop.state()
     for name, value in state.items():  # this worker's own view of what all share
         results[name] = value
@@ -67,6 +62,12 @@ def train(strategy, photos, mode):
     loop.restore(state)
     for name, value in loop.state().items():
         np.testing.assert_array_equal(value, state[name], err_msg=name)
+    if mode == "all" and strategy.num_replicas_in_sync > 1 and distribution.is_chief(strategy):
+        # At the end: in what follows a trace by one worker alone, the others take no part.
+        loop.recipe = dataclasses.replace(recipe, synchronized_bn="pooled")
+        step = tf.function(loop._train_step, autograph=False)
+        traced = step.get_concrete_function(distributed[0], tf.zeros(2))
+        results["collectives/pooled"] = collectives(traced)
     return results
 
 
@@ -82,15 +83,14 @@ def network():
     from keras_ghostnet import layers
 
     keras.utils.set_random_seed(3)
-    keras.config.set_dtype_policy("float64")
     inputs = keras.Input((32, 32, 3))
-    x = layers.GhostModule(8, kernel_size=3, strides=2)(inputs)
-    x = layers.GhostBottleneck(16, 12, strides=2, se_ratio=0.25)(x)
-    x = layers.RegNetBlock(12, 4, strides=2)(x)
+    x = layers.GhostModule(8, kernel_size=3, strides=2, name="ghost")(inputs)
+    x = layers.GhostBottleneck(16, 12, strides=2, se_ratio=0.25, name="bottleneck")(x)
+    x = layers.RegNetBlock(12, 4, strides=2, name="block")(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
-    x = keras.layers.Dense(8, use_bias=False)(x)
+    x = keras.layers.Dense(8, use_bias=False, name="dense")(x)
     x = layers.BatchNormalization(name="pooled")(x)
-    return keras.Model(inputs, keras.layers.Dense(CLASSES)(x))
+    return keras.Model(inputs, keras.layers.Dense(CLASSES, name="predictions")(x))
 
 
 def batches(shard):
