@@ -52,8 +52,9 @@ def test_names_of_models_stay_within_the_folder(name, small, labeled, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
     assert [path.name for path in folder.parent.iterdir()] == ["out"]
     stem = files.file_name(name)
+    files.remove(folder / stem)  # the SavedModel, whose runtime takes seconds to start
     assert {f"{stem}_fp32.tflite", f"{stem}.keras"} < {path.name for path in folder.iterdir()}
-    assert len(verify(folder, data=labeled)) == 2
+    assert len(verify(folder, data=labeled)) == 1
 
 
 def test_nothing_is_printed_without_a_console(small, labeled, tmp_path, capfd):
