@@ -126,7 +126,7 @@ def _split(operation, args, outputs):
     (maps,) = args
     axis, start, layers = operation.axis % len(maps.shape), 0, []
     for part in outputs:
-        layers.append(_crop(maps.shape, axis, start, start + part.shape[axis]))
+        layers.append(crop(maps.shape, axis, start, start + part.shape[axis]))
         start += part.shape[axis]
     return None if None in layers else layers
 
@@ -142,11 +142,11 @@ def _item(operation, args, outputs):
         return None
     (axis,) = cut
     start, stop, step = key[axis].indices(maps.shape[axis])
-    layer = _crop(maps.shape, axis, start, stop)
+    layer = crop(maps.shape, axis, start, stop)
     return [layer] if layer and step == 1 else None
 
 
-def _crop(shape, axis, start, stop):
+def crop(shape, axis, start, stop):
     """Maps `(batch, ...)` of rank 4 from `start` to `stop` along an axis.
 
     No stock layer takes a part of the channels, but `Cropping2D` does if it is given the other

@@ -1,12 +1,10 @@
 """Ghost modules without concatenation, by doubling the convolution."""
 
-import keras
 import numpy as np
 
-from keras_ghostnet.export.graph.lowering.activations import activate, before_activation
-from keras_ghostnet.export.graph.nodes import Node, is_concatenation, is_convolution
-
-CHANNELS = 3  # the axis
+from keras_ghostnet.export.graph.lowering.activations import activate
+from keras_ghostnet.export.graph.lowering.ghost import as_ghost_module
+from keras_ghostnet.export.graph.nodes import Node
 
 
 def double_ghost_modules(graph, most):
@@ -22,52 +20,51 @@ def double_ghost_modules(graph, most):
         most: Only for modules of at most so many intrinsic maps.
     """
     for node in graph.nodes():
-        is_pair = is_concatenation(node, CHANNELS) and len(node.inputs) == 2
-        if is_pair and node.inputs[0].shape[CHANNELS] <= most:
-            doubled = _doubled(*node.inputs)
-            if doubled:
-                graph.replace(node, doubled)
+        module = as_ghost_module(node)
+        if module and module.convolution.shape[-1] <= most:
+            graph.replace(node, repeat_last(module, module.convolution.shape[-1]))
     return graph
 
 
-def _doubled(intrinsic, ghost):
-    """The module without concatenation; None if the two are not one."""
-    depthwise, ghost_relu = before_activation(ghost)
-    convolution, relu = before_activation(intrinsic)
-    if (
-        depthwise.kind is not keras.layers.DepthwiseConv2D
-        or depthwise.inputs[0] is not intrinsic
-        or depthwise.shape != intrinsic.shape
-        or not _is_centered(depthwise)
-        or not is_convolution(convolution)
-        or (relu and relu.config) != (ghost_relu and ghost_relu.config)
-    ):
-        return None
-    filters = 2 * intrinsic.shape[-1]
-    whole = Node(
-        convolution.name,
-        convolution.kind,
-        {**convolution.config, "filters": filters},
-        convolution.inputs,
-        (*intrinsic.shape[:-1], filters),
-        [np.concatenate([weight, weight], -1) for weight in convolution.weights],
-    )
-    kernel, *bias = depthwise.weights
-    identity = np.zeros_like(kernel)
-    identity[kernel.shape[0] // 2, kernel.shape[1] // 2] = 1
-    weights = [np.concatenate([identity, kernel], 2)]
-    weights += [np.concatenate([np.zeros_like(part), part]) for part in bias]
+def repeat_last(module, count, zeros=0):
+    """The depthwise convolution of a ghost module that also has its last intrinsic maps.
+
+    The convolution makes these twice, and the first time they meet the identity.
+
+    Args:
+        module: A `GhostModule`.
+        count: The number of intrinsic maps that there are twice.
+        zeros: The number of padding channels at the end.
+
+    Returns:
+        A new node, behind a new convolution.
+    """
+    convolution, depthwise = module.convolution, module.depthwise
+    relu, ghost_relu = module.relus
+    maps = convolution.shape[-1]
+    once = maps - count
+    weights = [_repeated(weight, once, zeros) for weight in convolution.weights]
+    filters = maps + count + zeros
+    config = {**convolution.config, "filters": filters}
+    shape = (*convolution.shape[:-1], filters)
+    inputs = convolution.inputs
+    whole = Node(convolution.name, convolution.kind, config, inputs, shape, weights)
     whole = activate(whole, relu)
-    whole = Node(depthwise.name, depthwise.kind, depthwise.config, [whole], whole.shape, weights)
+
+    kernel, *bias = depthwise.weights
+    kernel = _repeated(kernel[..., 0], once, zeros)
+    height, width, _ = kernel.shape
+    kernel[:, :, once:maps] = 0
+    kernel[height // 2, width // 2, once:maps] = 1
+    bias = [_repeated(values, once, zeros) for values in bias]
+    for values in bias:
+        values[once:maps] = 0
+    weights = [kernel[..., None], *bias]
+    whole = Node(depthwise.name, depthwise.kind, depthwise.config, [whole], shape, weights)
     return activate(whole, ghost_relu)
 
 
-def _is_centered(depthwise):
-    config = depthwise.config
-    return (
-        config["padding"] == "same"
-        and config["depth_multiplier"] == 1
-        and config["data_format"] == "channels_last"
-        and set(config["strides"]) == {1}
-        and all(size % 2 for size in config["kernel_size"])
-    )
+def _repeated(weights, once, zeros):
+    """Weights whose last channels there are twice, and padding channels behind them."""
+    padding = np.zeros((*weights.shape[:-1], zeros), weights.dtype)
+    return np.concatenate([weights, weights[..., once:], padding], -1)

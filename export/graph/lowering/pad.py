@@ -61,6 +61,30 @@ def pad_rows(graph):
     return graph
 
 
+def is_padded(node):
+    """Whether a convolution reads maps that a layer of its own pads."""
+    (maps,) = node.inputs
+    is_pad = maps.kind is keras.layers.ZeroPadding2D
+    return is_pad and maps.config["data_format"] == "channels_last"
+
+
+def padding_of(node):
+    """The padding of a depthwise convolution `((top, bottom), (left, right))`, and its maps.
+
+    None if it is not of channels last, or not known.
+    """
+    config = node.config
+    sizes = config["kernel_size"]
+    if config["data_format"] != "channels_last" or set(config["dilation_rate"]) != {1}:
+        return None
+    if config["padding"] == "same":
+        is_centered = set(config["strides"]) == {1} and all(size % 2 for size in sizes)
+        return (tuple((size // 2,) * 2 for size in sizes), node.inputs[0]) if is_centered else None
+    if is_padded(node):
+        return node.inputs[0].config["padding"], node.inputs[0].inputs[0]
+    return ((0, 0), (0, 0)), node.inputs[0]
+
+
 def _seen(graph, node):
     """The padding `((top, bottom), (left, right))` but for what no user sees at its end."""
     users = graph.users(node)

@@ -8,7 +8,9 @@ import keras
 
 from keras_ghostnet.export.graph import for_tracing
 from keras_ghostnet.export.graph.flatten import flatten
+from keras_ghostnet.export.graph.lowering.columns import add_columns
 from keras_ghostnet.export.graph.lowering.double import double_ghost_modules
+from keras_ghostnet.export.graph.lowering.fill import fill_blocks
 from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
 from keras_ghostnet.export.graph.lowering.pad import pad_rows
 from keras_ghostnet.export.graph.lowering.pool import average_windows
@@ -28,6 +30,8 @@ class Lowering:
     Attributes:
         double: Removes the concatenation of ghost modules of at most so many intrinsic maps, by
             doubling the convolution (`double.py`); 0 for none.
+        fill: The maps of ghost modules are ordered so as to fill blocks of so many channels
+            (`fill.py`); 0 for no change.
         split: Whether convolutions of a concatenation become sums of convolutions (`split.py`).
         multiple: Convolutions get a multiple of so many filters, where that is exact
             (`widen.py`); 1 for no change.
@@ -40,9 +44,11 @@ class Lowering:
         windows: Averages of maps are averages of those of windows of up to so many rows and columns
             (`pool.py`); 0 for no change.
         taps: Whether depthwise convolutions avoid a faulty kernel of ncnn's (`taps.py`).
+        columns: Whether depthwise convolutions compute whole blocks of columns (`columns.py`).
     """
 
     double: int = 0
+    fill: int = 0
     split: bool = False
     multiple: int = 1
     sums: bool = False
@@ -51,6 +57,7 @@ class Lowering:
     rows: bool = False
     windows: int = 0
     taps: bool = False
+    columns: bool = False
 
 
 # By what was measured, see docs/performance.md: for float32, half precision (which XNNPACK has on
@@ -84,9 +91,9 @@ KINDS = {"float32": "float", "float16": "half", "int8": "int8"}  # by the type o
 # fmt: off
 RUNTIMES = {
     # Cortex-A76, by instructions: see docs/arm.md. In half precision they pack 8 channels.
-    "mnn":         {"float16": Lowering(multiple=8)},
+    "mnn":         {"float16": Lowering(fill=8, multiple=8, columns=True)},
     "ncnn":        {"float32": Lowering(split=True),
-                    "float16": Lowering(double=20, multiple=8, taps=True)},
+                    "float16": Lowering(fill=8, multiple=8, taps=True)},
     "onnxruntime": {"float32": Lowering(double=24, multiple=16),
                     "int8":    Lowering(double=64, multiple=16, sums=True)},
 }
@@ -149,6 +156,8 @@ def lower(model: keras.Model, target: str | Lowering, dtype: str = "float32") ->
         return model
     graph = flatten(model)
     double_ghost_modules(graph, lowering.double)
+    if lowering.fill:
+        fill_blocks(graph, lowering.fill)
     if lowering.split:
         split_concatenations(graph)
     if lowering.multiple > 1:
@@ -163,4 +172,6 @@ def lower(model: keras.Model, target: str | Lowering, dtype: str = "float32") ->
         average_windows(graph, lowering.windows)
     if lowering.taps:
         add_taps(graph)
+    if lowering.columns:
+        add_columns(graph)
     return for_tracing(graph.to_model())

@@ -63,14 +63,27 @@ def widen_convolutions(graph, multiple, sums=False):
         is_of_maps = is_convolution(node) and node.shape[1:3] != (1, 1)
         if is_of_maps and filters > least and filters % multiple:
             widening = Widening(np.arange(filters), -(-filters // multiple) * multiple)
-            reached = _reached(graph, node, widening, sums)
+            reached = reach(graph, node, widening, sums)
             if reached is not None:
-                _widen(reached)
+                widen(reached)
     return graph
 
 
-def _reached(graph, start, widening, sums):
-    """The nodes that compute widened maps and those that read them; None if some cannot."""
+def reach(graph, start, widening, sums, modules=None):
+    """The nodes that compute widened maps and those that read them.
+
+    Args:
+        graph: A deployment graph.
+        start: The node that is to be widened.
+        widening: How.
+        sums: Whether residual additions are widened, too.
+        modules: Other nodes that can be widened as they are mapped to, a dict.
+
+    Returns:
+        Two dicts of nodes and widenings: of what the nodes output, and of what they read. None if
+        some cannot.
+    """
+    modules = modules or {}
     made, taken, found = {start: widening}, {}, 0
     products = (keras.layers.Multiply, keras.layers.Add) if sums else (keras.layers.Multiply,)
     while found < len(made):  # what is added may go elsewhere, too
@@ -88,7 +101,7 @@ def _reached(graph, start, widening, sums):
                 result = _joined([made.get(part) or _all(part) for part in node.inputs])
             elif node.kind in products and len({part.shape[-1] for part in node.inputs}) == 1:
                 result = made[parts[0]]
-                makers = [_makers(part) for part in node.inputs if part not in made]
+                makers = [_makers(part, modules) for part in node.inputs if part not in made]
                 if None in makers:
                     return None
                 made.update((maker, result) for part in makers for maker in part)
@@ -96,7 +109,11 @@ def _reached(graph, start, widening, sums):
                 return None
             if not made.setdefault(node, result).equals(result):
                 return None
-    return None if any(node in graph.outputs for node in made) else (made, taken)
+    if any(node in graph.outputs for node in made):
+        return None
+    if not all(modules[node].equals(made[node]) for node in made if node in modules):
+        return None
+    return made, taken
 
 
 def _all(node):
@@ -109,17 +126,18 @@ def _joined(parts):
     return Widening(np.concatenate(widening), int(starts[-1]))
 
 
-def _makers(node):
+def _makers(node, modules):
     """The convolutions whose maps a node computes, with what lies between; None for others."""
-    if is_convolution(node):
+    if is_convolution(node) or node in modules:
         return [node]
     if node.kind not in (*UNARY, keras.layers.Add):
         return None
-    makers = [_makers(part) for part in node.inputs]
+    makers = [_makers(part, modules) for part in node.inputs]
     return None if None in makers else [node, *itertools.chain.from_iterable(makers)]
 
 
-def _widen(reached):
+def widen(reached):
+    """Widens the nodes that `reach` found."""
     made, taken = reached
     for node, widening in made.items():
         if node.kind is keras.layers.Conv2D:

@@ -10,7 +10,9 @@ from keras_ghostnet.export.formats import get_format, load
 from keras_ghostnet.export.graph import deploy, for_tracing, lowering
 from keras_ghostnet.export.graph.flatten import flatten
 from keras_ghostnet.export.graph.lowering import Lowering, targets
+from keras_ghostnet.export.graph.lowering.columns import add_columns
 from keras_ghostnet.export.graph.lowering.double import double_ghost_modules
+from keras_ghostnet.export.graph.lowering.fill import fill_blocks
 from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
 from keras_ghostnet.export.graph.lowering.pad import RowPadding, pad_rows
 from keras_ghostnet.export.graph.lowering.pool import average_windows
@@ -29,6 +31,8 @@ PASSES = {
     "pack": lambda graph: pack_pixels(pack_stem(graph, 64), 64),
     "rows": pad_rows,
     "windows": lambda graph: average_windows(graph, 4),
+    "fill": lambda graph: fill_blocks(graph, 8),
+    "columns": add_columns,
 }
 
 
