@@ -11,6 +11,8 @@ from keras_ghostnet.export.device.ncnn_model import INPUT, OUTPUT
 MAGIC = "7767517"
 MASK = "31"  # the parameter that forbids a layer what the options of a network allow
 POOLED = re.compile(r'"1,1,//\((\d+),0n\),0n"')  # shape of pooled maps, by way of the batch's size
+ENDS, AXES = "-23310", "-23311"  # parameters of Crop: three of rows, columns and channels
+ALL_AXES, WHOLE = "3,1,2,0", "-233"
 NO_HALF_ARITHMETIC = 1
 NO_HALF = NO_HALF_ARITHMETIC | 2 | 4  # nor storage of 16 bits, nor bfloat16
 # Layers whose outputs are as wide as what they take first, and those with windows.
@@ -35,6 +37,12 @@ class Layer:
     def number(self, key: str, default: int = 0) -> int:
         """A parameter that is an integer; `default` if it is not there."""
         return int(self.parameters.get(key, default))
+
+    def crops_channels(self) -> bool:
+        """Whether it takes a part of the channels, all rows and all columns of it."""
+        ends = self.parameters.get(ENDS, "").split(",")
+        axes = self.parameters.get(AXES)
+        return self.kind == "Crop" and axes == ALL_AXES and ends[1:3] == [WHOLE, WHOLE]
 
     def text(self) -> str:
         """The line."""
@@ -89,7 +97,7 @@ class Network:
                 left, extent = layer.number("4"), layer.number("2", 1) * (layer.number("1") - 1) + 1
                 width += left + layer.number("15", left) - extent
                 width = width // layer.number("3", 1) + 1
-            elif layer.inputs and layer.kind not in AS_WIDE:
+            elif layer.inputs and layer.kind not in AS_WIDE and not layer.crops_channels():
                 width = None
             found.update(dict.fromkeys(layer.outputs, width))
         return found
