@@ -21,6 +21,7 @@ CHANGES = (
     {"split": True},
     {"rows": True},
     {"windows": 8},
+    {"strips": 4},
     {"double": 8},
     {"double": 16},
     {"double": 32},

@@ -51,6 +51,9 @@ VARIANTS = {
         "rows, split, double 8, windows 8, pack 16": Lowering(
             rows=True, split=True, double=8, windows=8, pack=16
         ),
+        "rows, split, double 8, windows 8, pack 16, strips 4": Lowering(
+            rows=True, split=True, double=8, windows=8, pack=16, strips=4
+        ),
         "split, widen 8": Lowering(split=True, multiple=8),
     },
     "int8": {

@@ -29,7 +29,7 @@ def pack_pixels(graph, values):
     for node in graph.nodes():
         if is_pointwise(node) and set(node.config["strides"]) == {1}:
             _pack_pointwise(graph, node, values)
-    return _join_reshapes(graph)
+    return join_reshapes(graph)
 
 
 def pack_stem(graph, values):
@@ -46,7 +46,7 @@ def pack_stem(graph, values):
     for node in graph.nodes():
         if _is_stem(graph, node):
             _pack_stem(graph, node, values)
-    return _join_reshapes(graph)
+    return join_reshapes(graph)
 
 
 def _pack_pointwise(graph, node, values):
@@ -137,7 +137,7 @@ def reshape(name, maps, shape):
     return Node(name, keras.layers.Reshape, config, [maps], (maps.shape[0], *shape))
 
 
-def _join_reshapes(graph):
+def join_reshapes(graph):
     """One reshape instead of two in a row, none if they undo each other."""
     for node in graph.nodes():
         if node.kind is keras.layers.Reshape and node.inputs[0].kind is keras.layers.Reshape:

@@ -15,6 +15,7 @@ from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
 from keras_ghostnet.export.graph.lowering.pad import pad_rows
 from keras_ghostnet.export.graph.lowering.pool import average_windows
 from keras_ghostnet.export.graph.lowering.split import split_concatenations
+from keras_ghostnet.export.graph.lowering.strips import convolve_strips
 from keras_ghostnet.export.graph.lowering.taps import add_taps
 from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
 from keras_ghostnet.specs import suggest
@@ -36,6 +37,8 @@ class Lowering:
         multiple: Convolutions get a multiple of so many filters, where that is exact
             (`widen.py`); 1 for no change.
         sums: Whether residual additions are widened, too.
+        strips: Depthwise convolutions of large maps take so many strips of them at once
+            (`strips.py`); 0 for no change.
         stem: The first convolution takes several pixels at once, for up to so many outputs
             (`pack.py`); 0 for no change.
         pack: 1x1 convolutions take several pixels at once, for up to so many outputs
@@ -52,6 +55,7 @@ class Lowering:
     split: bool = False
     multiple: int = 1
     sums: bool = False
+    strips: int = 0
     stem: int = 0
     pack: int = 0
     rows: bool = False
@@ -66,7 +70,7 @@ class Lowering:
 TARGETS = {
     # Cortex-A76, by instructions
     "arm":    {"float": Lowering(split=True, multiple=8),
-               "half":  Lowering(double=8, split=True, pack=16, rows=True, windows=8),
+               "half":  Lowering(double=8, split=True, strips=4, pack=16, rows=True, windows=8),
                "int8":  Lowering(double=8)},
     # x86 without AVX-512
     "avx2":   {"float": Lowering(double=8, split=True, multiple=8),
@@ -162,6 +166,8 @@ def lower(model: keras.Model, target: str | Lowering, dtype: str = "float32") ->
         split_concatenations(graph)
     if lowering.multiple > 1:
         widen_convolutions(graph, lowering.multiple, lowering.sums)
+    if lowering.strips:
+        convolve_strips(graph, lowering.strips)
     if lowering.stem:
         pack_stem(graph, lowering.stem)
     if lowering.pack:

@@ -3,11 +3,14 @@
 import keras
 import numpy as np
 import pytest
-from keras.layers import Cropping2D, DepthwiseConv2D, ZeroPadding2D
+from keras.layers import Cropping2D, DepthwiseConv2D, Permute, ZeroPadding2D
 
+from keras_ghostnet.export import tflite
+from keras_ghostnet.export.graph import for_tracing
 from keras_ghostnet.export.graph.flatten import flatten
 from keras_ghostnet.export.graph.lowering.columns import add_columns
 from keras_ghostnet.export.graph.lowering.fill import fill_blocks
+from keras_ghostnet.export.graph.lowering.strips import StripPadding, convolve_strips
 from keras_ghostnet.export.graph.nodes import is_concatenation
 
 
@@ -107,3 +110,57 @@ def test_columns(size, strides, columns, kernel):
     (wide,) = (node for node in graph.nodes() if node.kind is DepthwiseConv2D)
     assert wide.shape[2] == columns
     require_same(model, graph.to_model("float64"))
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("strips", [2, 4])
+def test_strips(kernel, strips):
+    """Two plain convolutions, between which maps stay in the order of strips, and two strided."""
+    inputs = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same")(inputs)
+    x = keras.layers.ReLU()(DepthwiseConv2D(kernel, padding="same")(x))
+    x = keras.layers.Concatenate()([x, keras.layers.Conv2D(2, 1)(x)])
+    x = DepthwiseConv2D(kernel, padding="same")(x)
+    x = keras.layers.Add()([x, keras.layers.GlobalAveragePooling2D(keepdims=True)(x)])
+    shortcut = DepthwiseConv2D(kernel, 2)(ZeroPadding2D(kernel // 2)(x))
+    x = keras.layers.ReLU()(DepthwiseConv2D(3, 2)(ZeroPadding2D(1)(x)))
+    x = keras.layers.Add()([x, shortcut])
+    model = randomized(keras.Model(inputs, [x, keras.layers.GlobalAveragePooling2D()(x)]))
+    graph = convolve_strips(flatten(model), strips, least=8)
+    kinds = [node.kind for node in graph.nodes()]
+    assert kinds.count(StripPadding) == 4
+    # Into strips and back for the first two, into them for the others, and back from each.
+    assert kinds.count(Permute) == 5
+    require_same(model, graph.to_model("float64"))
+
+
+def test_strips_in_a_file(tmp_path):
+    """LiteRT computes them, in one part, in which the maps are put into order and back."""
+    inputs = keras.Input((64, 64, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same")(inputs)
+    x = keras.layers.ReLU()(DepthwiseConv2D(3, padding="same")(x))
+    x = DepthwiseConv2D(5, 2)(ZeroPadding2D(2)(keras.layers.Conv2D(12, 1)(x)))
+    model = keras.Model(inputs, keras.layers.Conv2D(4, 32)(x))
+    images = np.random.default_rng(0).normal(size=(3, 64, 64, 3)).astype("float32")
+    path = tmp_path / "strips.tflite"
+    tflite.export(for_tracing(model), path, "float16", target="arm")
+    assert tflite.operators(path.read_bytes())["TRANSPOSE"] == 2
+    expected = model.predict(images, verbose=0)
+    found = np.concatenate([tflite.load(path)(image[None]) for image in images])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-3 * expected.std())
+
+
+def test_maps_that_strips_do_not_pay_for_stay():
+    """Small, wide, or not to be divided."""
+    inputs = keras.Input((32, 32, 4))
+    outputs = [
+        DepthwiseConv2D(3, padding="same")(inputs),
+        DepthwiseConv2D(3)(inputs),
+        DepthwiseConv2D(3, padding="same", depth_multiplier=2)(inputs),
+        DepthwiseConv2D(3, padding="same")(keras.layers.Conv2D(65, 1)(inputs)),
+    ]
+    model = keras.Model(inputs, outputs)
+    for least, expected in ((8, 1), (9, 0)):
+        graph = convolve_strips(flatten(model), 4, least)
+        assert sum(node.kind is StripPadding for node in graph.nodes()) == expected
+        require_same(model, graph.to_model("float64"))

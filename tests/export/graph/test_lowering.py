@@ -17,6 +17,7 @@ from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
 from keras_ghostnet.export.graph.lowering.pad import RowPadding, pad_rows
 from keras_ghostnet.export.graph.lowering.pool import average_windows
 from keras_ghostnet.export.graph.lowering.split import split_concatenations
+from keras_ghostnet.export.graph.lowering.strips import convolve_strips
 from keras_ghostnet.export.graph.lowering.taps import add_taps
 from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
 from keras_ghostnet.export.graph.nodes import is_concatenation, is_convolution, is_pointwise
@@ -32,6 +33,7 @@ PASSES = {
     "rows": pad_rows,
     "windows": lambda graph: average_windows(graph, 4),
     "fill": lambda graph: fill_blocks(graph, 8),
+    "strips": lambda graph: convolve_strips(graph, 2, least=4),
     "columns": add_columns,
 }
 
