@@ -99,7 +99,7 @@ class FileReader(Reader):
 
     def load(self, index, fetched):
         paths, labels = self._tensors
-        return tf.io.read_file(paths[index]), labels[index]
+        return tf.io.read_file(tf.gather(paths, index)), tf.gather(labels, index)
 
     def read(self, index):
         """Bytes and label of an image.
