@@ -25,6 +25,7 @@ from keras_ghostnet.export.graph.kept import require_layers
 from keras_ghostnet.export.images import Images
 from keras_ghostnet.export.tflite import find_arithmetic
 from keras_ghostnet.model_input import NORMALIZED, PIXELS
+from keras_ghostnet.training import predictions
 from keras_ghostnet.training.heads import is_multi_label, output_activation, outputs_are
 
 
@@ -97,7 +98,7 @@ class Subject:
 
     def reference(self):
         """The model's outputs for the images to verify on, `(n, classes)`."""
-        return self.model.predict(self.sample.prepared(self.input), batch_size=32, verbose=0)
+        return predictions.run(self.model, self.sample.prepared(self.input))
 
     def sample_for(self, fmt):
         """What a format is verified on, the first ones of `sample`: none that trained it."""

@@ -14,6 +14,7 @@ from keras_ghostnet.export.openvino.runtime import LABELS
 from keras_ghostnet.export.tflite import metadata, packaging
 from keras_ghostnet.export.web.conversion import describe_page
 from keras_ghostnet.model_input import INPUTS, PIXELS, resolve_input
+from keras_ghostnet.training import predictions
 from keras_ghostnet.training.heads import is_of_pixels, output_activation, outputs_are
 
 SHOWN = 60  # characters of a value
@@ -191,7 +192,7 @@ def require_input(subject, fmt, reference):
     sample, activation = subject.sample, output_activation(subject.model)
     if sample.labels is not None:
         (other,) = set(INPUTS) - {subject.input}
-        outputs = subject.model.predict(sample.prepared(other), batch_size=32, verbose=0)
+        outputs = predictions.run(subject.model, sample.prepared(other))
         accuracies = [
             verification.compare(x, reference, sample.labels, fmt, activation).accuracy
             for x in (reference, outputs)

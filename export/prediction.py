@@ -18,6 +18,7 @@ from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.data.label_maps import IGNORED
 from keras_ghostnet.training.heads import is_of_pixels, output_activation, to_probabilities
+from keras_ghostnet.training.predictions import runner
 from keras_ghostnet.training.settings import Count, Pixels, within_ranges
 from keras_ghostnet.weights import Transform
 
@@ -216,9 +217,8 @@ def _network(model, labels, crop, input):
     kind = resolve_input(model, input)
 
     def run(pixels):
-        outputs = model.predict(prepare(pixels, kind), batch_size=len(pixels), verbose=0)
-        return np.asarray(to_probabilities(outputs, activation))
+        return np.asarray(to_probabilities(outputs_of(prepare(pixels, kind)), activation))
 
-    activation = output_activation(model)
+    outputs_of, activation = runner(model), output_activation(model)
     labels = class_names.labels_for(model, labels)
     return _Classifier(run, model.input_shape[1:3], crop, labels, is_of_pixels(model))

@@ -150,6 +150,7 @@ def require_trained(model, images, kind):
         ValueError: If it recognizes labeled images no better than by chance, or sees the same
             class in all.
     """
+    from keras_ghostnet.training import predictions
     from keras_ghostnet.training.heads import (
         count_classes,
         is_multi_label,
@@ -158,7 +159,7 @@ def require_trained(model, images, kind):
         to_probabilities,
     )
 
-    outputs = model.predict(images.prepared(kind), batch_size=32, verbose=0)
+    outputs = predictions.run(model, images.prepared(kind))
     probabilities = np.asarray(to_probabilities(outputs, output_activation(model)))
     chosen = probabilities.argmax(axis=-1)
     advice = (

@@ -26,6 +26,7 @@ from keras_ghostnet.export.quantization import arguments
 from keras_ghostnet.export.quantization.quantize_aware import quantize_aware
 from keras_ghostnet.precision import in_float32
 from keras_ghostnet.quiet import quiet
+from keras_ghostnet.training import predictions
 from keras_ghostnet.training.data import (
     Augmentation,
     Pipeline,
@@ -262,7 +263,7 @@ def _save(quantized, path, model, io):
 
 def _compare(model, kind, path, calibration, held_out):
     inputs = held_out.prepared(kind)
-    reference = model.predict(inputs, batch_size=32, verbose=0)
+    reference = predictions.run(model, inputs)
     forms = {"float": ("tflite_fp32", reference, 4 * model.count_params())}
     with tempfile.TemporaryDirectory() as folder:
         plain = pathlib.Path(folder) / "ptq.tflite"
