@@ -16,7 +16,7 @@ from rich.console import Console
 
 from keras_ghostnet import cli
 from keras_ghostnet.model_reference import resolve_model
-from keras_ghostnet.training import classifiers, evaluate, train
+from keras_ghostnet.training import classifiers, evaluate, run_folder, train
 from keras_ghostnet.training.data import Pipeline, open_source
 from tests.training import runs
 from tests.training.runs import SETTINGS
@@ -112,8 +112,14 @@ def metrics_of(run_dir):
     return json.loads((run_dir / "metrics.json").read_text())
 
 
+def use_small_network(patch):
+    """Runs train a network that is compiled at once, and draw nothing, which takes as long."""
+    patch.setattr(classifiers, "build_classifier", runs.small_classifier)
+    patch.setattr(run_folder, "draw_picture", lambda *_: None)
+
+
 def test_train_prints_nothing_without_a_console(photos, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(classifiers, "build_classifier", runs.small_classifier)
+    use_small_network(monkeypatch)
     run_dir = tmp_path / "run"
     metrics = train("smoke", photos, run_dir, settings=(*SETTINGS, "epochs=1"))
     assert capfd.readouterr().out == ""
@@ -128,7 +134,7 @@ def test_train_prints_nothing_without_a_console(photos, tmp_path, monkeypatch, c
 def short(photos, tmp_path_factory):
     """A run of a small network, two epochs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifiers, "build_classifier", runs.small_classifier)
+        use_small_network(patch)
         folder = tmp_path_factory.mktemp("short") / "run"
         train("smoke", photos, folder, settings=SHORT)
     return folder
@@ -140,7 +146,7 @@ SHORT = (*SETTINGS, "epochs=2")
 @pytest.fixture
 def again(short, photos, tmp_path, monkeypatch):
     """A copy of that run, and a function that trains it to its end again; returns its output."""
-    monkeypatch.setattr(classifiers, "build_classifier", runs.small_classifier)
+    use_small_network(monkeypatch)
     run_dir = shutil.copytree(short, tmp_path / "run")
 
     def run():
@@ -233,7 +239,7 @@ def test_without_its_settings_a_run_s_model_is_not_evaluated(again, photos, cont
 def test_what_is_not_finite_stops_a_run(photos, tmp_path, monkeypatch, checkpoint_steps):
     # One good epoch: its only step has the warmup's rate of zero. Then numbers overflow soon.
     # With the recipe's own network, in a process: tests/faults.
-    monkeypatch.setattr(classifiers, "build_classifier", runs.small_classifier)
+    use_small_network(monkeypatch)
     run_dir = tmp_path / "run"
     settings = (*SETTINGS, "batch_size=24", "warmup_epochs=2", "learning_rate=1e38", "epochs=4")
     with pytest.raises(FloatingPointError) as caught:
@@ -272,7 +278,7 @@ def test_what_is_refused(whole, photos, capsys, settings, message):
 def test_ties_of_accuracy_go_to_the_lower_loss_and_runs_are_extended(
     photos, tmp_path, monkeypatch, capfd
 ):
-    monkeypatch.setattr(classifiers, "build_classifier", runs.small_classifier)
+    use_small_network(monkeypatch)
     run_dir, console = tmp_path / "run", Console(width=200, highlight=False)
     settings = (*SETTINGS, "label_smoothing=0.1")
     train("smoke", photos, run_dir, settings=(*settings, "epochs=2"), console=console)
