@@ -149,15 +149,11 @@ THOROUGH = {
         "test_files_of_half_precision_alone_declare_it[g_ghost": "[ghostnet_050",
         "test_the_arithmetic_is_found_by_running[g_ghost": "[ghostnet_050",
         "test_raw_pixels[tflite_fp16]": "[tflite_fp32]",
+        "test_io_types[int8]": "[uint8], and what is exported without `io`, as in test_inputs.py",
     },
     "export/test_mobile_runtimes.py": {
         "test_other_files_in_a_folder": "test_foreign_folders.py",
-        "test_any_precision_in_float32[g_ghost": "[ghostnet_050",
-        "test_half_of_the_weights_bytes[g_ghost": "[ghostnet_050",
-        "test_artifacts_compute_the_same[g_ghost": "[ghostnet_050",
-        "test_the_text_of_an_ncnn_network[g_ghost": "[ghostnet_050",
-        "test_the_types_of_mnn_weights[g_ghost": "[ghostnet_050",
-        "test_runners_of_all_runtimes_are_alike[g_ghost": "[ghostnet_050",
+        "test_artifacts_compute_the_same": "test_the_command_exports_verifies_and_predicts",
     },
     "export/test_keras_layers.py": {
         "test_every_layer[": "test_layers_that_a_format_takes, test_a_layer_that_is_refused",

@@ -37,7 +37,7 @@ MODULES = {"ncnn": ncnn_model, "mnn": mnn_model}
 
 @pytest.fixture(scope="module")
 def converted(model, images, tmp_path_factory):
-    """The model in half precision: a dict of names and paths; float32 has the command's test."""
+    """The families in half precision, of the thorough tests: a dict of names and paths."""
     folder = tmp_path_factory.mktemp("mobile")
     deployed, paths = for_tracing(deploy(model)), {}
     for name in HALF:
@@ -56,11 +56,12 @@ def folder(run_dir, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", HALF)
-def test_artifacts_compute_the_same(name, converted, images, reference):
+def test_artifacts_compute_the_same(name, converted, model, images, reference):
     fmt = get_format(name)
     result = compare(formats.load(converted[name], fmt)(images), reference.outputs, None, fmt)
     assert result.max_error < 0.03
     assert result.cosine > 0.9999
+    assert files.size(converted[name]) < 0.6 * 4 * model.count_params()
 
 
 @pytest.mark.parametrize("name", NAMES[::2])
@@ -88,31 +89,25 @@ def test_a_first_layer_in_place(module, tmp_path):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_any_precision_in_float32(module, converted, images, reference):
+def test_any_precision_in_float32(module, folder, small):
     """Half precision can be forbidden: what is left is the rounding of the weights."""
-    found = MODULES[module].Model(converted[f"{module}_fp16"], precision="float32")(images)
     fmt = get_format(f"{module}_fp16")
-    assert compare(found, reference.outputs, None, fmt).max_error < 0.008
+    images = np.random.default_rng(0).normal(size=(8, 32, 32, 3)).astype("float32")
+    found = MODULES[module].Model(folder / f"small{fmt.suffix}", precision="float32")(images)
+    assert compare(found, np.asarray(small(images)), None, fmt).max_error < 0.008
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_half_of_the_weights_bytes(module, converted, model):
-    assert files.size(converted[f"{module}_fp16"]) < 0.6 * 4 * model.count_params()
-
-
-def test_the_text_of_an_ncnn_network(converted, folder):
+def test_the_text_of_an_ncnn_network(folder):
     """Named, of a known size, and float32 by itself.
 
     Without layers that only move values, but for blocks of channels in front of a concatenation.
     """
-    for path, mask, size in (
-        (converted["ncnn_fp16"], None, "64"),
-        (folder / "small_fp32.ncnn", "7", "32"),
-    ):
+    for name, mask in (("small_fp16.ncnn", None), ("small_fp32.ncnn", "7")):
+        path = folder / name
         network = Network.parse((path / ncnn_model.PARAM).read_text())
         first, last = network.layers[0], network.layers[-1]
         assert (first.kind, first.outputs, last.outputs) == ("Input", ["images"], ["outputs"])
-        assert [first.parameters[key] for key in "012"] == [size, size, "3"]
+        assert [first.parameters[key] for key in "012"] == ["32", "32", "3"]
         kinds = {layer.kind for layer in network.layers}
         assert not kinds & {"Flatten", "Gemm", "Permute", "Squeeze"}
         assert all(layer.crops_channels() for layer in network.layers if layer.kind == "Crop")
@@ -121,21 +116,22 @@ def test_the_text_of_an_ncnn_network(converted, folder):
         assert masks == {mask}
 
 
-def test_the_types_of_mnn_weights(converted, folder):
-    assert weights_type(converted["mnn_fp16"]) == "float16"
+def test_the_types_of_mnn_weights(folder):
+    assert weights_type(folder / "small_fp16.mnn") == "float16"
     assert weights_type(folder / "small_fp32.mnn") == "float32"
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_runners_of_all_runtimes_are_alike(module, converted, images):
-    model = run.open_model(converted[f"{module}_fp16"])
-    assert (model.input_shape, model.dtype, model.step) == ((64, 64, 3), np.float32, 0)
+def test_runners_of_all_runtimes_are_alike(module, folder):
+    model = run.open_model(folder / f"small_fp16.{module}")
+    images = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype("float32")
+    assert (model.input_shape, model.dtype, model.step) == ((32, 32, 3), np.float32, 0)
     assert model.runtime == module
     assert model.version.startswith(PACKAGES[module])
     outputs = model(images[:2])
     np.testing.assert_array_equal(model.single(images[1])(), outputs[1:])
-    with pytest.raises(ValueError, match=r"images of shape \(n, 64, 64, 3\)"):
-        model(images[:, :32])
+    with pytest.raises(ValueError, match=r"images of shape \(n, 32, 32, 3\)"):
+        model(images[:, :16])
     with pytest.raises(ValueError, match="finite numbers"):
         model(np.full_like(images[:1], np.nan))
 
