@@ -23,7 +23,7 @@ class Reader(Protocol):
 
     Attributes:
         groups_ahead: How many calls of `fetch` are worth making at once, beside the decoding: of
-            a reader that waits for answers; 0 for one that need not.
+            a reader that waits for answers, or runs Python; 0 for one that need not.
         fetched_shape: Of what `fetch` returns of one example.
         is_anywhere: Whether `load` can do without what was fetched: so another host can run it.
         failure: Why nothing can be read any more, in a line; None as long as it can.
@@ -183,6 +183,7 @@ class RecordReader(Reader):
         first_label: The label of the first class.
     """
 
+    groups_ahead = 1  # so that the decoding does not wait for Python
     is_anywhere = True
 
     def __init__(self, paths, encoded=None, label=None, first_label=0):
