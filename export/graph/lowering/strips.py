@@ -17,9 +17,9 @@ from keras_ghostnet.export.graph.passes.reshapes import ELEMENTWISE
 
 CHANNELS = 3  # the axis
 LEAST = 14  # columns of a strip, so that what strips see of each other is little
-# Channels, of more of which copying what is padded costs more than is saved; with strides it is
-# copied in any case.
-MOST = 64
+# Channels, by stride, of more of which copying costs more than is saved: what is padded, which with
+# strides is copied in any case, and what is put in order.
+MOST = {1: 64, 2: 96}
 
 
 class StripPadding(keras.layers.Layer):
@@ -105,7 +105,7 @@ def _fits(graph, node, strips, least):
         and width % (strips * stride) == 0
         and width >= strips * least
         and width == node.shape[2] * stride
-        and (channels <= MOST or stride > 1)
+        and channels <= MOST.get(stride, 0)
         and channels == node.shape[3]
         and (not is_padded(node) or graph.only_user(node.inputs[0]) is node)
     )

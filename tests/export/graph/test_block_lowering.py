@@ -158,6 +158,7 @@ def test_maps_that_strips_do_not_pay_for_stay():
         DepthwiseConv2D(3)(inputs),
         DepthwiseConv2D(3, padding="same", depth_multiplier=2)(inputs),
         DepthwiseConv2D(3, padding="same")(keras.layers.Conv2D(65, 1)(inputs)),
+        DepthwiseConv2D(2, 2)(keras.layers.Conv2D(97, 1)(inputs)),
     ]
     model = keras.Model(inputs, outputs)
     for least, expected in ((8, 1), (9, 0)):
