@@ -12,7 +12,7 @@ from keras_ghostnet.export.onnx import graphs
 # Nanoseconds on one core with AVX-512 and VNNI: fits of what ONNX Runtime's profiler prints for
 # single layers. `make bench-cpu` measures the whole.
 PRODUCT = 0.010  # what int8 saves, for every product
-VALUE = 0.1  # what it saves for every value that is read or written, of a byte instead of four
+VALUE = 0.06  # what it saves for every value that is read or written, of a byte instead of four
 OUTPUT = 0.2  # what it costs to round one
 TAP, TAP_CHANNEL = 2.2, 0.012  # what a depthwise convolution costs more, for every place
 COPY = 20.0  # what it costs to copy the inputs of a place, unless they are one pixel

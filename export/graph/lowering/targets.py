@@ -99,7 +99,7 @@ RUNTIMES = {
     "ncnn":        {"float32": Lowering(split=True),
                     "float16": Lowering(fill=8, multiple=8, taps=True)},
     "onnxruntime": {"float32": Lowering(double=24, multiple=16),
-                    "int8":    Lowering(double=64, multiple=16, sums=True)},
+                    "int8":    Lowering(double=40, multiple=16, sums=True)},
 }
 # fmt: on
 
