@@ -57,8 +57,9 @@ DEVICES = (
         "x86",
         ("tflite_fp32", "tflite_int8"),
         {"target": "host"},
-        "In float32, LiteRT, ONNX Runtime and OpenVINO take about as long; in int8, with AMX, "
-        "LiteRT was ahead. Without AVX-512, int8 gains little: `--target measured` tries it here.",
+        "In float32, LiteRT, ONNX Runtime and OpenVINO take about as long; in int8, LiteRT was "
+        "ahead with AMX, ONNX Runtime without. Without AVX-512, int8 gains little: `--target "
+        "measured` tries it here.",
     ),
     Device(
         "nvidia",
