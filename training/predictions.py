@@ -68,8 +68,8 @@ def run(model: keras.Model, images: np.ndarray, batch_size: int = 32) -> np.ndar
 def runner(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """A function of a batch of images that returns a model's outputs.
 
-    Until its first result `keras.Model.predict` takes three times as long, and a pipeline of its
-    own for every call.
+    Unlike `keras.Model.predict`, it makes no pipeline for every call, which takes longer than small
+    networks do.
 
     Args:
         model: A Keras model of one input and one output.

@@ -264,6 +264,29 @@ def test_classes_without_names_are_counted_once(tmp_path, monkeypatch, is_stored
             memory.rm("/counted", recursive=True)
 
 
+def test_a_count_without_all_maps_is_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = write_folder(tmp_path / "scenes", 4, 2, SIZE)
+    (folder / "classes.txt").unlink()
+    write_image(folder / "val" / "masks" / "001.png", np.full((9, 9), 6, "uint8"))
+    decode = label_maps.decode_map
+
+    def fail_once(data):
+        labels = decode(data)
+        if labels.max() == 6:
+            monkeypatch.setattr(label_maps, "decode_map", decode)
+            raise OSError("the disk is away for a moment")
+        return labels
+
+    monkeypatch.setattr(label_maps, "decode_map", fail_once)
+    assert len(open_source(folder, "train").class_names) == 4
+    assert len(open_source(folder, "train").class_names) == 7
+    (kept,) = (tmp_path / "cache").rglob("classes/*.txt")
+    for damaged in ("-3", "100000", "many"):
+        kept.write_text(damaged)
+        assert len(open_source(folder, "train").class_names) == 7
+
+
 def test_pascal_voc_and_its_lists(tmp_path):
     lay_out(tmp_path, "{kind}", ("a", "b"), 3, "SegmentationClass", "JPEGImages")
     lists = tmp_path / "ImageSets" / "Segmentation"

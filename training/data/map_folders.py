@@ -245,19 +245,23 @@ def _count_classes(root, splits):
     paths = [label_map for pairs in splits.values() for _, label_map in pairs]
     kept = files.cache("classes") / f"{_state_hash(root, paths)}.txt"
     with contextlib.suppress(OSError, ValueError):
-        return int(kept.read_text())
+        count = int(kept.read_text())
+        if count in range(label_maps.IGNORED + 1):
+            return count
 
     def largest(path):
         try:
             labels = label_maps.decode_map((root / path).read_bytes())
         except (OSError, ValueError):  # a bad example, which is reported when it is trained on
-            return -1
+            return None
         return max(np.unique(labels[labels != label_maps.IGNORED]).tolist(), default=-1)
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        count = 1 + max(pool.map(largest, paths), default=-1)
-    with contextlib.suppress(OSError), files.replacing(kept) as partial:
-        partial.write_text(str(count))
+        found = list(pool.map(largest, paths))
+    count = 1 + max((number for number in found if number is not None), default=-1)
+    if None not in found:  # a file may be readable the next time
+        with contextlib.suppress(OSError), files.replacing(kept) as partial:
+            partial.write_text(str(count))
     return count
 
 
