@@ -36,11 +36,13 @@ class Mask:
         seen: uint8 `(height, width)`: the numbers of the classes, of what the network saw.
         sides: `(height, width)` of the image.
         crop: The fraction of the resized image's shorter side that the network saw.
+        labels: The names of all classes, in the order of their numbers.
     """
 
     seen: np.ndarray
     sides: tuple[int, int]
     crop: float
+    labels: tuple[str, ...]
 
     @property
     def classes(self) -> np.ndarray:
@@ -177,7 +179,7 @@ def _describe_pixels(name, sides, probabilities, classifier, top):
     seen = probabilities.argmax(axis=-1).astype(np.uint8)
     fractions = np.bincount(seen.ravel(), minlength=len(classifier.labels)) / seen.size
     best = _best(fractions, classifier.labels, min(top, np.count_nonzero(fractions)))
-    return Prediction(name, best, mask=Mask(seen, sides, classifier.crop))
+    return Prediction(name, best, mask=Mask(seen, sides, classifier.crop, classifier.labels))
 
 
 def _label(name, classifier):

@@ -1,18 +1,16 @@
 """Predictions as a table for spreadsheets, as a page with thumbnails, or as masks."""
 
-import base64
 import collections
 import csv
-import io
 import os
 import pathlib
 from collections.abc import Sequence
 
-from keras_ghostnet import extras, files, stores
+from keras_ghostnet import extras, files
 from keras_ghostnet.export.prediction import Prediction
+from keras_ghostnet.export.prediction_page import render_page
 
 SUFFIXES = (".csv", ".html")
-THUMBNAIL = 160  # longer side, pixels
 
 
 def require_writable(path: str | os.PathLike[str]) -> None:
@@ -35,7 +33,7 @@ def write_report(path: str | os.PathLike[str], predictions: Sequence[Prediction]
     """Writes predictions to a file, `.csv` or `.html`.
 
     On a page those come first that contradict the folder that an image lies in, the most
-    confident of them on top.
+    confident of them on top; masks are drawn beside their images.
 
     Args:
         path: The file to write, which replaces one of that name.
@@ -45,9 +43,11 @@ def write_report(path: str | os.PathLike[str], predictions: Sequence[Prediction]
         As `require_writable`.
     """
     require_writable(path)
-    write = _write_csv if pathlib.Path(path).suffix == ".csv" else _write_html
     with files.replacing(path) as partial:
-        write(partial, predictions)
+        if pathlib.Path(path).suffix == ".csv":
+            _write_csv(partial, predictions)
+        else:
+            partial.write_text(render_page(predictions), "utf-8")
 
 
 def figure_of(predictions: Sequence[Prediction]) -> str:
@@ -100,36 +100,3 @@ def _write_csv(path, predictions):
         for each in predictions:
             cells = (cell for name, share in each.classes for cell in (name, f"{share:.6f}"))
             writer.writerow(map(files.cell, [each.image, each.label or "", *cells]))
-
-
-def _write_html(path, predictions):
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=files.printable_lines,
-    )
-    ordered = sorted(predictions, key=lambda each: (not each.is_wrong, -each.classes[0][1]))
-    labeled = [each for each in predictions if each.label is not None]
-    page = environment.get_template("predictions.html").render(
-        predictions=ordered if labeled else predictions,
-        labeled=len(labeled),
-        wrong=sum(each.is_wrong for each in labeled),
-        thumbnail=_thumbnail,
-    )
-    path.write_text(page, "utf-8")
-
-
-def _thumbnail(path):
-    """A small JPEG of an image as a data URI."""
-    from PIL import Image
-
-    from keras_ghostnet.training.data import decoding
-
-    small = Image.fromarray(decoding.decode(stores.local(path).read_bytes()))
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

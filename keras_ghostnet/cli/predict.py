@@ -37,8 +37,8 @@ def arguments(parser):
         "--out",
         type=location,
         metavar="FILE",
-        help="write all to a .csv file, or to an .html page with thumbnails, on which those come "
-        "first that contradict the folder that an image lies in",
+        help="write all to a .csv file, or to an .html page with thumbnails (and masks), on which "
+        "those come first that contradict the folder that an image lies in",
     )
     parser.add_argument(
         "--masks",
