@@ -285,8 +285,9 @@ class _Exporter:
             runner = None
             if fmt.module in sandbox.ISOLATED:
                 size, name = subject.model.input_shape[1:3], subject.model.name + fmt.suffix
-                runner = sandbox.Sandbox(path, fmt.module, size, name=name)
-                stack.callback(runner.close)
+                process = sandbox.take(fmt.module)
+                stack.callback(process.close)
+                runner = sandbox.Sandbox(path, fmt.module, size, process, name)
             result = verify_artifact(path, fmt, subject, self.reference, folded, runner)
             held = runner.contents if runner else contents.describe(path)
         described = describe(subject, fmt, held, folded)

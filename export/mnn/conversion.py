@@ -1,5 +1,6 @@
 """From a deployment model to a `.mnn` file."""
 
+import functools
 import pathlib
 import re
 import sys
@@ -39,7 +40,7 @@ def export(model, path, dtype="float32", calibration=None):
             activations are too large for float16; if the converter fails.
     """
     extras.require("MNN", "tf2onnx", "onnx", "onnxruntime", purpose="MNN export", extra="mnn")
-    from keras_ghostnet.export.onnx import conversion, half
+    from keras_ghostnet.export.onnx import conversion, faults, half
     from keras_ghostnet.export.onnx.single import for_one_image
 
     model = lowering.lower(model, lowering.for_runtime("mnn", dtype))
@@ -49,6 +50,12 @@ def export(model, path, dtype="float32", calibration=None):
     network = for_one_image(network)
     if dtype == "float16":
         half.round_kernels(network)
+    with naming_layers(model, "MNN"):
+        faults.write_sound(network, path, "mnn", functools.partial(_write, dtype=dtype))
+
+
+def _write(network, path, dtype):
+    """Converts an ONNX network to a file."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "network.onnx").write_bytes(network.SerializeToString())
@@ -57,15 +64,15 @@ def export(model, path, dtype="float32", calibration=None):
         command += ["--modelFile", folder / "network.onnx", "--MNNModel", written]
         command += ["--bizCode", f"{MAKER} {HALF}" if dtype == "float16" else MAKER]
         command += ["--fp16"] if dtype == "float16" else []
-        with naming_layers(model, "MNN"):
-            try:
-                processes.convert(command, CONVERTER, [written])
-            except processes.ConverterError as error:
-                raise _unsupported(error.output) or error from None
-        pathlib.Path(path).write_bytes(written.read_bytes())
+        try:
+            processes.convert(command, CONVERTER, [written])
+        except processes.ConverterError as error:
+            raise _unsupported(error.output, network) or error from None
+        path.write_bytes(written.read_bytes())
 
 
-def _unsupported(output):
+def _unsupported(output, network):
     """What to raise for operators that MNN has not, as its converter lists them; or None."""
     kinds = sorted(set(re.findall(r"ONNX::(\w+)", output)))
-    return UnsupportedOperatorError(f"MNN has no {', '.join(kinds)}", ()) if kinds else None
+    names = [node.name for node in network.graph.node if node.op_type in kinds]
+    return UnsupportedOperatorError(f"MNN has no {', '.join(kinds)}", names) if kinds else None

@@ -1,5 +1,6 @@
 """From a deployment model to an ncnn network."""
 
+import functools
 import importlib.util
 import pathlib
 import tempfile
@@ -40,36 +41,38 @@ def export(model, path, dtype="float32", calibration=None):
     """
     packages = ("ncnn", PROGRAM, "tf2onnx", "onnx", "onnxruntime")
     extras.require(*packages, purpose="ncnn export", advice=INSTALL)
-    from keras_ghostnet.export.onnx import conversion
+    from keras_ghostnet.export.onnx import conversion, faults
     from keras_ghostnet.export.onnx.single import for_one_image
 
     model = lowering.lower(model, lowering.for_runtime("ncnn", dtype))
     if dtype == "float16":
         require_half_range(model, calibration, sums=True)
     network = conversion.convert(model, "NCHW")
-    height, width, channels = model.input_shape[1:]
+    with naming_layers(model, "ncnn"):
+        write = functools.partial(_write, size=model.input_shape[1:], dtype=dtype)
+        faults.write_sound(for_one_image(network), path, "ncnn", write)
+
+
+def _write(network, path, size, dtype):
+    """Converts an ONNX network of images `(height, width, channels)` to a folder."""
+    height, width, channels = size
     shape = f"inputshape=[1,{channels},{height},{width}]f32"
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        (folder / "network.onnx").write_bytes(for_one_image(network).SerializeToString())
+        (folder / "network.onnx").write_bytes(network.SerializeToString())
         written = [folder / "network.ncnn.param", folder / "network.ncnn.bin"]
-        command = [
-            find_program(),
-            folder / "network.onnx",
-            shape,
-            f"fp16={int(dtype == 'float16')}",
-        ]
-        with naming_layers(model, "ncnn"):
-            processes.convert(command, PROGRAM, written)
-            converted = Network.parse(written[0].read_text("utf-8"))
-            _require_known(converted)
+        precision = f"fp16={int(dtype == 'float16')}"
+        command = [find_program(), folder / "network.onnx", shape, precision]
+        processes.convert(command, PROGRAM, written)
+        converted = Network.parse(written[0].read_text("utf-8"))
+        _require_known(converted)
         converted.describe_input(width, height, channels)
         converted.fix_shapes()
         if dtype == "float32":
             converted.forbid_half_precision()
         else:
             converted.avoid_faulty_kernels()
-        pathlib.Path(path).mkdir()
+        path.mkdir()
         (path / PARAM).write_text(converted.text(), "utf-8")
         (path / BIN).write_bytes(written[1].read_bytes())
 

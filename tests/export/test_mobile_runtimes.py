@@ -24,7 +24,9 @@ from keras_ghostnet.export.device import mnn_model, ncnn_model, run
 from keras_ghostnet.export.formats import export_model, get_format, write
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.export.mnn.inspection import weights_type
+from keras_ghostnet.export.ncnn import conversion
 from keras_ghostnet.export.ncnn.network import Network
+from keras_ghostnet.export.onnx import faults
 from keras_ghostnet.export.onnx.single import for_one_image
 from keras_ghostnet.export.verification import compare
 from tests.export.command import export
@@ -223,25 +225,54 @@ def test_an_operator_that_ncnn_lacks_is_named(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def halves(x):
+    """Slices as ShuffleNetV2 has them, at which ncnn ends with a segmentation fault."""
+    size, channels = x.shape[1:3], x.shape[-1]
+    x = keras.ops.reshape(x, (-1, *size, 2, channels // 2))
+    x = keras.ops.transpose(x, (0, 1, 2, 4, 3))
+    one, other = keras.ops.split(x, 2, axis=3)
+    return keras.ops.reshape(keras.ops.add(one, other), (-1, *size, channels // 2))
+
+
 def test_slices_that_crash_ncnn_are_refused(tmp_path):
-    """As ShuffleNetV2 has them: ncnn ends with a segmentation fault."""
-
-    def halves(x):
-        size, channels = x.shape[1:3], x.shape[-1]
-        x = keras.ops.reshape(x, (-1, *size, 2, channels // 2))
-        x = keras.ops.transpose(x, (0, 1, 2, 4, 3))
-        one, other = keras.ops.split(x, 2, axis=3)
-        return keras.ops.reshape(keras.ops.add(one, other), (-1, *size, channels // 2))
-
     with pytest.raises(ValueError, match=r"converted to ncnn: pnnx writes slices without"):
         export_model(toy(halves), get_format("ncnn_fp32"), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
+def test_a_crash_of_a_runtime_names_the_operator(tmp_path, monkeypatch):
+    monkeypatch.setattr(conversion, "_require_known", lambda network: None)
+    with pytest.raises(ValueError, match=r"at its operator Split, its runtime crashed \(SIGSEGV\)"):
+        export_model(toy(halves), get_format("ncnn_fp32"), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_outputs_that_are_not_finite_name_the_layer(tmp_path):
+    """ncnn raises e to what it takes; where the model is not finite itself, nothing is at fault."""
+    soft = keras.layers.Activation("softplus", name="soft")
+    with pytest.raises(ValueError, match=r"'soft' \(Activation\) .* Softplus, .* no finite number"):
+        export_model(toy(lambda x: soft(1e3 * x)), get_format("ncnn_fp32"), tmp_path)
+    assert not list(tmp_path.iterdir())
+    root = toy(lambda x: keras.ops.sqrt(-1 - keras.ops.square(x)))
+    assert export_model(root, get_format("ncnn_fp32"), tmp_path).exists()
+
+
+def test_any_faulty_node_is_found(small):
+    """Behind branches, too."""
+    from keras_ghostnet.export.onnx.conversion import convert
+
+    network = for_one_image(convert(for_tracing(deploy(small)), "NCHW"))
+    names = [node.name for node in network.graph.node]
+    for culprit in names:
+        fails = lambda part: culprit in [node.name for node in part.graph.node]  # noqa: B023
+        assert faults.first_faulty(network, fails).name == culprit
+    assert len(names) > 20
+
+
 def test_a_converter_that_crashes(tmp_path):
     """As pnnx does at this one; its last words are shown, and nothing is left."""
     model = toy(lambda x: keras.ops.sort(x, axis=1))
-    with pytest.raises(ValueError, match=r"'sort' \(Sort\) .* pnnx crashed \(SIG.*printed last: "):
+    with pytest.raises(ValueError, match=r"'sort' \(Sort\) .* pnnx crashed \(SIG.* last: "):
         export_model(model, get_format("ncnn_fp32"), tmp_path)
     assert not list(tmp_path.iterdir())
 
