@@ -73,8 +73,8 @@ class ONNXLayers:
         }
         (images,) = network.graph.input
         last = {images.name} if layout_of(_axes(images)) == "NHWC" else set()
-        for node in network.graph.node:  # as maps are until they are transposed
-            if node.op_type != "Transpose" and last.intersection(node.input):
+        for node in network.graph.node:  # as maps are until they are transposed or convolved
+            if node.op_type not in ("Transpose", "Conv") and last.intersection(node.input):
                 last.update(node.output)
         del network.graph.output[:]
         network.graph.output.extend(values.values())

@@ -49,8 +49,8 @@ def export(
         calibration: Images `(n, height, width, 3)` as the model sees them in use, whatever the
             layout. Needed for the ranges of int8; for float16, if given, every tensor's values
             are checked against what half precision holds.
-        layout: Of the images the file expects, `"NHWC"` (one Transpose at the start) or
-            `"NCHW"` (none).
+        layout: Of the images the file expects, `"NHWC"` (one Transpose at the start, or for
+            ONNX Runtime a Reshape: `wide_rows`) or `"NCHW"` (none).
         float16_inputs: Whether inputs and outputs of a float16 file are float16 too.
         labels: The classes' names, which the file then carries as `labels`, a JSON list. None
             leaves it out.
@@ -72,7 +72,7 @@ def export(
     extras.require("tf2onnx", "onnx", "onnxruntime", purpose="ONNX export", extra="onnx")
     import onnx
 
-    from keras_ghostnet.export.onnx import graphs, half, quantize
+    from keras_ghostnet.export.onnx import graphs, half, quantize, wide_rows
 
     require_layers(model, keep_float)
     deployed = model
@@ -83,6 +83,8 @@ def export(
     network = convert(model, layout)
     if dtype == "float16":
         network = half.to_float16(network, float16_inputs)
+    elif runtime == "onnxruntime":
+        network = wide_rows.read_wide_rows(network)
     with naming_layers(model, f"ONNX ({dtype})"):
         if dtype == "int8":
             network = quantize.to_int8(network, calibration, runtime, kept)

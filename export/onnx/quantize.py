@@ -6,6 +6,7 @@ import tempfile
 from keras_ghostnet.export.onnx import graphs
 from keras_ghostnet.export.onnx.float_start import float_start
 from keras_ghostnet.export.onnx.runtime import arrange
+from keras_ghostnet.export.onnx.shared_ranges import shared_ranges
 from keras_ghostnet.quiet import quiet
 
 WEIGHTED = ("Conv", "Gemm", "MatMul")
@@ -29,13 +30,17 @@ def to_int8(network, calibration, runtime, kept=()):
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
-    placement = {"onnxruntime": _for_onnx_runtime, "tensorrt": _for_tensorrt}[runtime]
     with tempfile.TemporaryDirectory() as folder, quiet():
         # By way of files: a network in memory would be changed.
         source, target = (pathlib.Path(folder) / name for name in ("float32.onnx", "int8.onnx"))
         # `tidy` has run the passes of `quant_pre_process`: saying so saves a warning.
         add_pre_process_metadata(network)
         onnx.save(network, source)
+        if runtime == "tensorrt":
+            placement = _for_tensorrt(QuantType)
+        else:
+            ranges = shared_ranges(source, _Reader(network, calibration))
+            placement = _for_onnx_runtime(QuantType, ranges)
         quantize_static(
             source,
             target,
@@ -48,7 +53,7 @@ def to_int8(network, calibration, runtime, kept=()):
                 *_float_nodes(network, runtime),
                 *_nodes_of(network.graph, kept),
             ],
-            **placement(QuantType),
+            **placement,
         )
         network = onnx.load(target)
     if runtime == "tensorrt":
@@ -61,13 +66,18 @@ def _nodes_of(graph, layers):
     return [node.name for node in graph.node if node.name.partition("/")[0] in layers]
 
 
-def _for_onnx_runtime(types):
+def _for_onnx_runtime(types, ranges):
     """As its documentation advises for CPUs: activations are unsigned, with zero points.
 
     It then fuses all operators, without a tensor of floats behind the first of int8. Weights keep
     to 7 bits, as sums of two products of 8 saturate at 16 bits on x86 without VNNI.
     """
-    return {"activation_type": types.QUInt8, "reduce_range": True}
+    given = {name: [{"rmin": low, "rmax": high}] for name, (low, high) in ranges.items()}
+    return {
+        "activation_type": types.QUInt8,
+        "reduce_range": True,
+        "extra_options": {"TensorQuantOverrides": given},
+    }
 
 
 def _for_tensorrt(types):
