@@ -1,7 +1,7 @@
 """An ONNX file in other runtimes, by their own converters, as their documents advise.
 
-Every function takes the file of a network of one image and the image `(height, width, 3)`, and
-returns a function without arguments that runs it in one thread.
+`openvino`, `ncnn` and `mnn` take the file of a network of one image and the image
+`(height, width, 3)`, and return a function without arguments that runs it in one thread.
 """
 
 import pathlib
@@ -33,10 +33,7 @@ def openvino(path, image):
 def ncnn(path, image):
     import ncnn
 
-    shape = ",".join(map(str, batch_of(image).shape))
-    param, weights = (path.with_suffix(f".ncnn.{end}") for end in ("param", "bin"))
-    command = [find_program(), path, f"inputshape=[{shape}]f32", "fp16=0"]
-    processes.convert(command, "pnnx", [param, weights])
+    param, weights = to_ncnn(path, batch_of(image).shape)
     net = ncnn.Net()
     net.opt.num_threads = 1
     net.load_param(str(param))
@@ -51,14 +48,20 @@ def ncnn(path, image):
     return run
 
 
+def to_ncnn(path, shape, half=False):
+    """The two files of pnnx, for inputs of a shape; with weights of half precision or float32."""
+    written = [path.with_suffix(f".ncnn.{end}") for end in ("param", "bin")]
+    sizes = ",".join(map(str, shape))
+    command = [find_program(), path, f"inputshape=[{sizes}]f32", f"fp16={int(half)}"]
+    processes.convert(command, "pnnx", written)
+    return written
+
+
 def mnn(path, image):
     import MNN
     import onnx
 
-    written = pathlib.Path(path).with_suffix(".mnn")
-    command = [sys.executable, "-P", "-c", CODE, "-f", "ONNX", "--modelFile", path]
-    command += ["--MNNModel", written, "--bizCode", "peer"]
-    processes.convert(command, "mnnconvert", [written])
+    written = to_mnn(path)
     graph = onnx.load(path).graph
     names = [[tensor.name for tensor in tensors] for tensors in (graph.input, graph.output)]
     options = ({"numThread": 1, "backend": "CPU", "precision": "high"},)
@@ -68,3 +71,12 @@ def mnn(path, image):
     inputs = batch_of(image)
     inputs = MNN.expr.const(inputs, list(inputs.shape), MNN.expr.NCHW)
     return lambda: network.forward([inputs])[0].read()
+
+
+def to_mnn(path, code="peer", half=False):
+    """The file of MNN's converter, with a `bizCode`; weights as those of `to_ncnn`."""
+    written = pathlib.Path(path).with_suffix(".mnn")
+    command = [sys.executable, "-P", "-c", CODE, "-f", "ONNX", "--modelFile", path]
+    command += ["--MNNModel", written, "--bizCode", code, *(["--fp16"] if half else [])]
+    processes.convert(command, "mnnconvert", [written])
+    return written

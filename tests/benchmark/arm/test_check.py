@@ -30,6 +30,26 @@ def test_nan_does_not_pass():
     assert not check.compare_outputs(np.array([[np.nan, 2.0]]), reference, step=0).passed
 
 
+@pytest.mark.parametrize(("dtype", "unit"), [("float32", 2**-24), ("float16", 2**-11)])
+def test_networks_that_amplify_rounding_may_differ_more(dtype, unit):
+    """By four times that, between what any network may and four times as much."""
+    images = np.ones((2, 8, 8, 3))
+    least = check.MAX_ERRORS[dtype]
+
+    def allowed(gain):
+        """Of a network with outputs of a deviation of 1 that moves by `gain` units."""
+
+        def model(x):
+            return np.array([[-1.0], [1.0]]) + gain * np.abs(x - 1).max()
+
+        return check.allowed_error(model, images, model(images), dtype)
+
+    assert allowed(0) == least
+    assert allowed(least / 2 / unit) == pytest.approx(2 * least)
+    assert allowed(1e3 * least / unit) == 4 * least
+    assert check.allowed_error(None, images.astype("int8"), None, dtype) == least
+
+
 def test_files_of_half_precision_have_to_be_computed_so():
     path = pathlib.Path("net.tflite")
     half, single = (
