@@ -25,7 +25,7 @@ from keras_ghostnet.stores.urls import is_remote, join
 THREADS = 8  # transfers at a time
 MOST = 10_000  # objects of a folder without manifest
 ANCESTORS = 3  # folders above, one of which may have the manifest
-KEPT_DAYS = 30  # downloads that nobody has used
+KEPT_DAYS = 30  # downloads that nobody has used, mirrors in which nothing has changed
 VERSIONS = ("ETag", "etag", "generation", "mtime", "LastModified", "created")
 
 
@@ -228,11 +228,14 @@ def _cached(folder, wanted):
 def temporary() -> pathlib.Path:
     """A new folder of this process in the cache, which a later one removes if this one is killed.
 
-    Machines that share the cache leave each other's alone.
+    Machines that share the cache leave each other's alone, until nothing has changed there for
+    `KEPT_DAYS`.
     """
-    base = files.cache("stores") / "mirrors" / files.file_name(socket.gethostname())
+    mirrors = files.cache("stores") / "mirrors"
+    base = mirrors / files.file_name(socket.gethostname())
     base.mkdir(parents=True, exist_ok=True)
     files.clear_leftovers(base)
+    _clear_hosts(mirrors, base)
     folder = base / files.temporary_name(uuid.uuid4().hex[:16])
     folder.mkdir()
     return folder
@@ -243,6 +246,14 @@ def _clear_old(base):
         with contextlib.suppress(OSError):
             if time.time() - each.stat().st_mtime > KEPT_DAYS * 86400:
                 files.remove(each)
+
+
+def _clear_hosts(mirrors, own):
+    for host in mirrors.iterdir():
+        with contextlib.suppress(OSError):  # it is in use
+            changes = [each.lstat().st_mtime for each in (host, *host.rglob("*"))]
+            if host != own and time.time() - max(changes) > KEPT_DAYS * 86400:
+                files.remove(host)
 
 
 def is_same(path: pathlib.Path, entry: Entry) -> bool:
