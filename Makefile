@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Processes that the tests are spread over; each takes about two gigabytes.
 JOBS ?= 2
 # PyTorch's version for the comparisons with it.
@@ -20,12 +20,12 @@ help: ## list the targets
 
 install: $(VENV)/.installed ## create the environment and install the package into it
 
-$(VENV)/.installed: pyproject.toml setup.py
+$(VENV)/.installed: pyproject.toml setup.py install.py
 	@echo "Installing into $(VENV) (TensorFlow is large: one to three minutes)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install -e '.[test]' & while kill -0 $$! 2> /dev/null; do printf .; sleep 3; done; echo; wait $$!
+	@$(BIN)/python install.py -e '.[test]'
 	@$(PIP) install --no-deps pnnx # it asks for PyTorch, and does without
 	@touch $@
 
