@@ -213,9 +213,9 @@ def _report(recipe, trained, artifacts, seconds, run_dir):
         title="GhostNet on handwritten digits",
         summary=(
             f"After {trained.seconds:.0f} seconds of training the network recognizes "
-            f"{predicted.accuracy:.1%} of {held_out} digits that it has not "
+            f"{predicted.accuracy:.2%} of {held_out} digits that it has not "
             f"seen. In eight bits it takes {int8.bytes / 1e6:.1f} MB and "
-            f"{int8.latency.median:.2f} ms an image, and recognizes {int8.accuracy:.1%}."
+            f"{int8.latency.median:.2f} ms an image, and recognizes {int8.accuracy:.2%}."
         ),
         facts={
             "Network": f"{model.name}, {model.count_params() / 1e6:.2f} M parameters",

@@ -1,6 +1,7 @@
 """The quickstart: a short one on a part of the digits, and the whole one."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -76,7 +77,12 @@ def test_a_short_run_in_a_process_of_its_own(tmp_path):
         *("small.keras", "small", "models.config", "batching.config"),
         *(f"small_{kind}.tflite{end}" for kind in ("fp32", "int8") for end in ("", ".json")),
     }
-    assert str(tmp_path) not in (tmp_path / "run" / "report.html").read_text()
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert str(tmp_path) not in page
+    lead, table = (page.partition(tag)[2] for tag in ('<p class="lead">', "<table>"))
+    accuracies = re.findall(r"[\d.]+%", lead.partition("</p>")[0])
+    assert len(accuracies) == 2
+    assert set(accuracies) <= set(re.findall(r"[\d.]+%", table.partition("</table>")[0]))
 
 
 @pytest.fixture
