@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Sequence
 
-from keras_ghostnet import extras, files
+from keras_ghostnet import extras, files, stores
 from keras_ghostnet.command import hyphenated
 from keras_ghostnet.console import print_error
 from keras_ghostnet.version import __version__
@@ -100,13 +100,13 @@ def main(args: argparse.Namespace) -> int:
         print_error(extras.explain(error))
         return 1
     except (ValueError, OSError, ImportError, ArithmeticError) as error:
-        print_error(error)
+        print_error(stores.with_urls(str(error)))
         return 1
     except KeyboardInterrupt:
         print_error("interrupted")
         return 130
     except Exception as error:  # of a library, at input that should have been refused before
-        print_error(_unforeseen(error))
+        print_error(stores.with_urls(_unforeseen(error)))
         return 1
 
 

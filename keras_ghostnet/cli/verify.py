@@ -8,6 +8,8 @@ With --layers, int8 artifacts are compared with their float models layer by laye
 DIR may then be one of them. `ghostnet export --keep-float` leaves such layers in float.
 """
 
+import pathlib
+
 from keras_ghostnet import stores
 from keras_ghostnet.cli.export import report
 from keras_ghostnet.cli.options import add_trust_model
@@ -36,9 +38,9 @@ def arguments(parser):
 def run(args):
     from keras_ghostnet.console import new_console
 
-    folder = stores.local(args.folder)
     if args.layers is not None:
-        return _list_layers(folder, args, new_console())
+        return _list_layers(args, new_console())
+    folder = stores.local(args.folder)
     if not folder.is_dir():
         raise FileNotFoundError(
             f"There is no folder {args.folder}. Name one that `ghostnet export` wrote artifacts to."
@@ -58,14 +60,14 @@ def run(args):
     return report(console, verify_all)
 
 
-def _list_layers(folder, args, console):
+def _list_layers(args, console):
     """Prints a table of each int8 artifact's worst layers. Returns the exit code."""
     from keras_ghostnet.cli.tables import layer_table
     from keras_ghostnet.console import step
 
     if args.layers < 1:
         raise ValueError(f"--layers must be at least 1. Received: {args.layers}.")
-    paths = _int8_artifacts(folder)
+    paths = _int8_artifacts(args.folder)
     start_backend()
     from keras_ghostnet.export.layerwise import compare_layers
 
@@ -77,10 +79,14 @@ def _list_layers(folder, args, console):
     return 0
 
 
-def _int8_artifacts(path):
-    """A file itself, or those in a folder that have sidecars."""
-    from keras_ghostnet.export import sidecar
+def _int8_artifacts(place):
+    """A file itself, or those in a folder that have sidecars; from a store, with their models."""
+    from keras_ghostnet.export import formats, sidecar
 
+    if stores.is_remote(place) and pathlib.PurePath(place).suffix in formats.SUFFIXES:
+        folder, _, name = place.rpartition("/")
+        return [stores.local(folder) / name]
+    path = stores.local(place)
     if path.is_file():
         return [path]
     found = [

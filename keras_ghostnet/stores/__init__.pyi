@@ -1,6 +1,6 @@
 from .access import explained, filesystem, require_known, require_writable
 from .errors import StoreError, explain
-from .folders import DamagedError, fetch, local
+from .folders import DamagedError, fetch, local, with_urls
 from .mirrors import Mirror, mirrored, writable_file
 from .publishing import put_files
 from .urls import is_remote, join
@@ -20,5 +20,6 @@ __all__ = [
     "put_files",
     "require_known",
     "require_writable",
+    "with_urls",
     "writable_file",
 ]

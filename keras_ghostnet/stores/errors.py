@@ -115,7 +115,7 @@ def explain(error: BaseException, url: str, doing: str = "read") -> Exception:
                 is_denied=kinds is DENIED,
             )
     if marks & MISSING:
-        return FileNotFoundError(errno.ENOENT, f"There is no {where}")
+        return FileNotFoundError(f"There is no {where}.")
     if marks & TEMPORARY or isinstance(error, TimeoutError | ConnectionError):
         return StoreError(
             f"{where} cannot be {doing}: the store does not answer as it should, though it was "

@@ -28,6 +28,8 @@ ANCESTORS = 3  # folders above, one of which may have the manifest
 KEPT_DAYS = 30  # downloads that nobody has used, mirrors in which nothing has changed
 VERSIONS = ("ETag", "etag", "generation", "mtime", "LastModified", "created")
 
+_urls: dict[str, str] = {}  # of the folders that were downloaded to, by their paths
+
 
 class DamagedError(ValueError):
     """A file in a store is not the one that its manifest lists."""
@@ -202,12 +204,20 @@ def local(path: str | os.PathLike[str], beside: Iterable[str] = ()) -> pathlib.P
     return fetch(str(path), beside) if is_remote(path) else pathlib.Path(path)
 
 
+def with_urls(text: str) -> str:
+    """A message with the URLs of what this process downloaded in place of the local paths."""
+    for place, url in _urls.items():
+        text = text.replace(place, url)
+    return text
+
+
 def _cached(folder, wanted):
     """A folder of the cache with these files of a folder."""
     described = repr((folder.url, sorted((name, str(entry)) for name, entry in wanted.items())))
     digest = hashlib.sha256(described.encode()).hexdigest()[:32]
     base = files.cache("stores") / "fetched"
     place = base / digest / files.file_name(folder.url.rpartition("/")[2])
+    _urls[str(place)] = folder.url
     if place.is_dir() and all(is_same(place / name, entry) for name, entry in wanted.items()):
         os.utime(place.parent)
         return place

@@ -129,6 +129,40 @@ def test_export_verify_and_predict(store, url, photos, tmp_path):
     assert "is damaged" in errors
 
 
+def test_what_is_wrong_is_named_by_its_url(store, url, photos, tmp_path):
+    words = ("--formats", "tflite_fp32", "--out", tmp_path, "--data", photos)
+    assert ghostnet("export", url, *words)[0] == 0
+    (model,) = tmp_path.glob("*.keras")
+    artifact = f"{model.stem}_fp32.tflite"
+    place = f"{store.url}/exports"
+    for path in tmp_path.iterdir():
+        if path.is_file():
+            store.files.put_file(path, f"{place}/{path.name}")
+    wrong = [
+        (("verify", f"{place}/{artifact}", "--layers"), f"{artifact} is a tflite_fp32"),
+        (("verify", place), f"{place}/{model.name}, the model that the artifacts"),
+        (
+            ("predict", f"{place}/{artifact}", next(photos.rglob("*.png"))),
+            f"{place}/{artifact} has",
+        ),
+        (("evaluate", f"{place}/{model.name}", "--data", photos), f"{place}/{model.name} cannot"),
+        (("verify", f"{place}/nothing"), f"ghostnet: There is no {place}/nothing."),
+    ]
+    changes = (
+        lambda: None,
+        lambda: store.files.rm(f"{place}/{model.name}"),
+        lambda: store.files.rm(f"{place}/{artifact}.json"),
+        lambda: store.files.pipe(f"{place}/{model.name}", b"damaged"),
+        lambda: None,
+    )
+    for change, (words, expected) in zip(changes, wrong, strict=True):
+        change()
+        code, _, errors = ghostnet(*words)
+        assert code == 1
+        assert expected in errors
+        assert "stores/fetched" not in errors
+
+
 def test_quantize(store, url, photos):
     code, printed, errors = ghostnet(
         "quantize", url, "--data", photos, "--steps", "1", "--batch-size", "4"
