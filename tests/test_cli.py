@@ -216,14 +216,17 @@ def test_what_brings_a_module_that_is_missing(module, wanted):
 
 PATHS = {"DIR", "FILE", "SOURCE", "IN", "OUT", "RUN", "IMAGES", "IMAGE", "CSV", "MODEL"}
 STORED = {  # what may be in a store, too
+    "compare": {"out", "csvs"},
     "convert_weights": {"input", "output"},
     "demo": {"model", "data"},
     "evaluate": {"model", "data", "output", "picture"},
     "export": {"model", "out", "data", "labels", "calibration"},
     "ghostify": {"model", "out", "data"},
-    "launch": {"data", "run_dir"},
+    "launch": {"data", "run_dir", "out"},
     "make_records": {"input", "output"},
     "predict": {"model", "images", "out", "masks"},
+    "profile": {"model", "out"},
+    "push": {"model", "artifacts"},
     "quantize": {"run_dir", "data", "out"},
     "train": {"data", "run_dir"},
     "verify": {"folder", "data"},

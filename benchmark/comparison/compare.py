@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from rich.console import Console
 
-from keras_ghostnet import extras, files, specs
+from keras_ghostnet import extras, files, specs, stores
 from keras_ghostnet.benchmark import paper_table
 from keras_ghostnet.benchmark.comparison import cpu, kit, results, runtimes, terminal, throughput
 from keras_ghostnet.benchmark.comparison.compared_networks import (
@@ -93,10 +93,10 @@ def compare(
     is resumed by the same call.
 
     Args:
-        models: Names of rows of the table, runs' folders, `.keras` and `.tflite` files; None for
-            all rows of the suite.
-        directory: The folder: the device's CSV, to which measurements are appended,
-            `compare.html`, and `compare.png` if there is something to draw.
+        models: Names of rows of the table, runs' folders, `.keras` and `.tflite` files, here or in
+            a store; None for all rows of the suite.
+        directory: The folder, here or in a store: the device's CSV, to which measurements are
+            appended, `compare.html`, and `compare.png` if there is something to draw.
         console: Shows progress and the table; None prints nothing.
         **options: The other fields of `Options`.
 
@@ -112,11 +112,12 @@ def compare(
     require_report_packages()
     suite, found = SUITES[chosen.suite], resolve_rows(chosen)
     suite.validate_options(chosen, found)
-    files.require_writable(directory)
-    with _explained(console):
-        measured = suite.measure(chosen, found, pathlib.Path(directory), console)
-    explain_noise(measured, console)
-    _report(measured, chosen.suite, directory, console)
+    with stores.mirrored(directory) as folder:
+        files.require_writable(folder)
+        with _explained(console):
+            measured = suite.measure(chosen, found, folder, console)
+        explain_noise(measured, console)
+        _report(measured, chosen.suite, folder, directory, console)
     return measured
 
 
@@ -200,8 +201,9 @@ def report_measurements(
     """
     require_report_packages()
     measurements = read_measurements(paths, suite)
-    files.require_writable(directory)
-    _report(measurements, suite, directory, console or Console(quiet=True))
+    with stores.mirrored(directory) as folder:
+        files.require_writable(folder)
+        _report(measurements, suite, folder, directory, console or Console(quiet=True))
     return measurements
 
 
@@ -223,7 +225,7 @@ def read_measurements(
     """
     rows, measurements = _rows(suite), []
     for path in paths:
-        found = results.read_measurements(path)
+        found = results.read_measurements(stores.local(path))
         models = dict.fromkeys(measurement.model for measurement in found)
         others = [name for name in SUITES if name != suite and _rows(name) & set(models)]
         if not models or (others and not rows & set(models)):
@@ -265,12 +267,14 @@ def require_report_packages():
     extras.require(*REPORT_PACKAGES, purpose="The report", extra="compare")
 
 
-def _report(measurements, suite, out, console):
+def _report(measurements, suite, folder, directory, console):
+    """Shows and writes a report into a folder, that of a directory which may be in a store."""
     terminal.show_table(console, measurements, suite)  # first: there is something to show of all
-    paths = write_report(measurements, suite, out)
+    paths = write_report(measurements, suite, folder)
     if len(paths) == 1:
         console.print(NO_PICTURE.format(PICTURE), soft_wrap=True)
-    console.print(f"Done: {', '.join(map(str, paths))}", soft_wrap=True)
+    shown = (os.path.join(directory, path.name) for path in paths)
+    console.print(f"Done: {', '.join(shown)}", soft_wrap=True)
 
 
 def _rows(suite):

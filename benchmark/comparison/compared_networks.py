@@ -4,7 +4,7 @@ import dataclasses
 import json
 import pathlib
 
-from keras_ghostnet import files, model_reference
+from keras_ghostnet import files, model_reference, stores
 from keras_ghostnet.benchmark import paper_table
 
 METRICS = "metrics.json"  # in the folder of a run that has ended
@@ -61,7 +61,8 @@ class ComparedNetwork:
         """
         if self.row is not None or self.file is not None:
             return {}
-        reference, path = model_reference.resolve_model(self.name), pathlib.Path(self.name)
+        reference = model_reference.resolve_model(self.name)
+        path = reference.fetched or pathlib.Path(self.name)
         folder, name = (path, model_reference.BEST) if path.is_dir() else (path.parent, path.name)
         if name not in EPOCHS or reference.recipe.get("image_size", size) != size:
             return {}
@@ -79,7 +80,8 @@ def resolve_networks(texts, suite, trust_model=False):
     """What a user names as networks to compare; nothing is built.
 
     Args:
-        texts: Names of rows, runs' folders, `.keras` and `.tflite` files; None for the suite.
+        texts: Names of rows, runs' folders, `.keras` and `.tflite` files, here or in a store; None
+            for the suite.
         suite: One of `paper_table.SUITES`.
         trust_model: Whether the users' files may run code, as
             `keras_ghostnet.model_file.load_model`.
@@ -97,16 +99,17 @@ def resolve_networks(texts, suite, trust_model=False):
 
 
 def _resolve(text, trust_model):
-    path = pathlib.Path(text)
-    if path.suffix == ".tflite":
+    name = text if stores.is_remote(text) else str(pathlib.Path(text))
+    if name.endswith(".tflite"):
+        path = stores.local(name)
         if not path.is_file():
-            raise FileNotFoundError(f"There is no file {path}.")
-        stem = path.stem
+            raise FileNotFoundError(f"There is no file {name}.")
+        name = name.removesuffix(".tflite")
         for suffix in SUFFIXES:
-            stem = stem.removesuffix(suffix)
-        return ComparedNetwork(str(path.with_name(stem)), file=path)
+            name = name.removesuffix(suffix)
+        return ComparedNetwork(name, file=path)
     if model_reference.is_path(text):
         model_reference.resolve_model(text)
-        return ComparedNetwork(str(path), trust_model=trust_model)
+        return ComparedNetwork(name, trust_model=trust_model)
     row = paper_table.get_row(text)
     return ComparedNetwork(row.name, row)

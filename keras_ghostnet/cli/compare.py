@@ -2,14 +2,14 @@
 
 MODELS are names of the table, and runs' folders, .keras and .tflite files beside them. The suites
 paper and since (GhostNet's successors, and others since the paper) run in LiteRT or --runtimes on
-the CPU, the suite gpu in Keras on the device of its backend.
+the CPU, the suite gpu in Keras on the device of its backend. Files and folders may be in a store.
 Measurements are appended to DIR/DEVICE-RUNTIME.csv and shown in DIR/compare.html.
 """
 
 import argparse
 
 from keras_ghostnet.cli.options import add_trust_model, names
-from keras_ghostnet.command import path, start_backend
+from keras_ghostnet.command import location, path, start_backend
 from keras_ghostnet.quiet import quiet
 
 OUT = "compare"
@@ -57,7 +57,7 @@ def arguments(parser):
         help="the processor that TFLite is written for: arm, avx2, avx512, amx, none (default: "
         "this machine's; arm with --export-only)",
     )
-    parser.add_argument("--out", default=OUT, type=path, metavar="DIR", help=f"default: {OUT}")
+    parser.add_argument("--out", default=OUT, type=location, metavar="DIR", help=f"default: {OUT}")
     parser.add_argument(
         "--cache", type=path, metavar="DIR", help="of exported files (default: the user's)"
     )
@@ -71,7 +71,7 @@ def arguments(parser):
         "--from",
         dest="csvs",
         nargs="+",
-        type=path,
+        type=location,
         metavar="CSV",
         help="show what devices have measured instead",
     )

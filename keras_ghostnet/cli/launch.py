@@ -5,7 +5,7 @@ The manifest is for JobSet, the script for sbatch. Both are printed, or written 
 
 import argparse
 
-from keras_ghostnet.command import location, path
+from keras_ghostnet.command import location
 
 
 def volume(text):
@@ -74,7 +74,7 @@ def arguments(parser):
     parser.add_argument(
         "--hours", type=int, default=24, metavar="N", help="SLURM: time limit (default: 24)"
     )
-    parser.add_argument("--out", type=path, metavar="FILE", help="default: standard output")
+    parser.add_argument("--out", type=location, metavar="FILE", help="default: standard output")
 
 
 NEXT = {"kubernetes": "kubectl apply -f", "slurm": "sbatch"}
@@ -83,7 +83,7 @@ NEXT = {"kubernetes": "kubectl apply -f", "slurm": "sbatch"}
 def run(args):
     import shlex
 
-    from keras_ghostnet import files
+    from keras_ghostnet import files, stores
     from keras_ghostnet.training import launch
 
     names = ("image", "cpus_per_gpu", "grace", "credentials_secret")
@@ -108,7 +108,11 @@ def run(args):
     if args.out is None:
         print(text, end="")
         return
-    files.require_place(args.out)
-    with files.replacing(args.out) as partial:
-        partial.write_text(text, "utf-8")
-    print(f"Next: {NEXT[args.engine]} {shlex.quote(args.out)}")
+    with stores.writable_file(args.out) as out:
+        files.require_place(out)
+        with files.replacing(out) as partial:
+            partial.write_text(text, "utf-8")
+    if stores.is_remote(args.out):
+        print(f"Done: {args.out}")
+    else:
+        print(f"Next: {NEXT[args.engine]} {shlex.quote(args.out)}")

@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_ghostnet.command import path
+from keras_ghostnet.command import location
 
 
 def add_image_options(parser):
@@ -33,7 +33,7 @@ def add_trust_model(parser):
 
 def names(text):
     """Names with commas between them, a tuple."""
-    found = tuple(path(name.strip()) for name in text.split(",") if name.strip())
+    found = tuple(location(name.strip()) for name in text.split(",") if name.strip())
     if not found:
         raise argparse.ArgumentTypeError("names nothing")
     return found

@@ -1,21 +1,23 @@
 """Time the operators of a TFLite file one by one, as they run under XNNPACK.
 
 MODEL is a .tflite file, or what is exported to one: a network of `ghostnet compare`, with random
-weights, a run's folder (its best model), or a .keras file. LiteRT's own profiler times the
-operators. The types of operators and the slowest layers are shown, every layer with --all. With
---out the figures go to DIR as well: a CSV of all layers, and a chart.
+weights, a run's folder (its best model), or a .keras file; files and folders may be in a store.
+LiteRT's own profiler times the operators. The types of operators and the slowest layers are shown,
+every layer with --all. With --out the figures go to DIR as well: a CSV of all layers, and a chart.
 """
 
+import contextlib
+import os
 import pathlib
 import sys
 
-from keras_ghostnet import files
+from keras_ghostnet import files, stores
 from keras_ghostnet.cli.options import add_trust_model
-from keras_ghostnet.command import path, start_backend
+from keras_ghostnet.command import location, start_backend
 
 
 def arguments(parser):
-    parser.add_argument("model", type=path, metavar="MODEL", help="what to profile, see above")
+    parser.add_argument("model", type=location, metavar="MODEL", help="what to profile, see above")
     parser.add_argument(
         "--format",
         choices=("fp32", "fp16", "int8"),
@@ -26,7 +28,9 @@ def arguments(parser):
     parser.add_argument("--calls", type=int, default=200, metavar="N", help="default: 200")
     add_trust_model(parser)
     parser.add_argument("--all", action="store_true", help="list every layer, in their order")
-    parser.add_argument("--out", type=path, metavar="DIR", help="folder for the CSV and the chart")
+    parser.add_argument(
+        "--out", type=location, metavar="DIR", help="folder for the CSV and the chart"
+    )
 
 
 def run(args):
@@ -39,17 +43,24 @@ def run(args):
     # The real output, before it is held back. The table of layers takes 100 columns.
     width = None if sys.stdout.isatty() else 100
     console = new_console(width=width)
-    if args.out:
-        compare.require_report_packages()
-        files.require_writable(args.out)
-    found = profile.profile(
-        args.model,
-        format=args.format,
-        threads=args.threads,
-        calls=args.calls,
-        trust_model=args.trust_model,
-        console=console,
-    )
+    with contextlib.ExitStack() as stack:
+        if args.out:
+            compare.require_report_packages()
+            out = stack.enter_context(stores.mirrored(args.out))
+            files.require_writable(out)
+        found = profile.profile(
+            args.model,
+            format=args.format,
+            threads=args.threads,
+            calls=args.calls,
+            trust_model=args.trust_model,
+            console=console,
+        )
+        if args.out:
+            name = files.file_name(pathlib.Path(found.name).name.removesuffix(".keras"))
+            stem = f"{name}_{found.format}_profile"
+            show.write_csv(out / f"{stem}.csv", found)
+            show.write_png(out / f"{stem}.png", found)
     console.print(found.title, style="bold", markup=False, soft_wrap=True)
     console.print(show.types(found))
     console.print(show.layers(found, None if args.all else show.SLOWEST))
@@ -66,8 +77,4 @@ def run(args):
     if found.is_noisy:
         console.print("The machine was busy: whole calls were interrupted.", soft_wrap=True)
     if args.out:
-        name = files.file_name(pathlib.Path(found.name).name.removesuffix(".keras"))
-        stem = pathlib.Path(args.out, f"{name}_{found.format}")
-        show.write_csv(f"{stem}_profile.csv", found)
-        show.write_png(f"{stem}_profile.png", found)
-        console.print(f"{stem}_profile.csv and .png", soft_wrap=True)
+        console.print(f"{os.path.join(args.out, stem)}.csv and .png", soft_wrap=True)

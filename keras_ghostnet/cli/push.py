@@ -1,15 +1,15 @@
 """Upload a model to the Hugging Face hub: weights, preprocessing, artifacts and a model card.
 
-MODEL is a run's folder (its best model) or a .keras file. All goes in one commit, after `hf auth
-login`; nothing is uploaded otherwise.
+MODEL is a run's folder (its best model) or a .keras file, here or in a store. All goes in one
+commit, after `hf auth login`; nothing is uploaded otherwise.
 """
 
 from keras_ghostnet.cli.options import add_trust_model
-from keras_ghostnet.command import model, path, start_backend
+from keras_ghostnet.command import location, model, start_backend
 
 
 def arguments(parser):
-    parser.add_argument("model", type=path, metavar="MODEL", help="what to upload, see above")
+    parser.add_argument("model", type=location, metavar="MODEL", help="what to upload, see above")
     parser.add_argument(
         "repository", type=model, metavar="hf://ORG/NAME", help="where to; made if there is none"
     )
@@ -21,7 +21,7 @@ def arguments(parser):
     )
     parser.add_argument(
         "--artifacts",
-        type=path,
+        type=location,
         metavar="DIR",
         help="folder of `ghostnet export` (default: exports in the run's folder, if it is there)",
     )

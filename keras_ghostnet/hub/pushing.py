@@ -1,5 +1,6 @@
 """A model of one's own, uploaded to the Hugging Face hub in one commit."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -7,10 +8,11 @@ import pathlib
 import tempfile
 from typing import Any
 
-from keras_ghostnet import extras
+from keras_ghostnet import extras, stores
 from keras_ghostnet.defaults import keras_defaults
 from keras_ghostnet.hub import contents
-from keras_ghostnet.model_reference import resolve_model
+from keras_ghostnet.model_reference import BEST, CONFIG, RUN_MARKS, WHOLE, resolve_model
+from keras_ghostnet.training.run_folder import CURVE
 from keras_ghostnet.weights import hub
 from keras_ghostnet.weights.hub_client import LOGIN, PREFIX, HubError, ask, client
 
@@ -55,10 +57,10 @@ def push(
     wrote stays as it is; other files of these names are replaced.
 
     Args:
-        model: A run's folder (its best model) or a `.keras` file.
+        model: A run's folder (its best model) or a `.keras` file, here or in a store.
         repository: `"hf://ORG/NAME"`; it is made if there is none.
-        artifacts: The folder that `keras_ghostnet.export.export` wrote to; None takes `exports` in
-            the run's folder, if there are any.
+        artifacts: The folder that `keras_ghostnet.export.export` wrote to, here or in a store; None
+            takes `exports` in the run's folder, if there are any.
         license: Of the model, for its card, such as `"apache-2.0"`; None says nothing.
         private: Whether a new repository is to be private.
         dry_run: Whether to say what would be uploaded, and upload nothing; needs no account.
@@ -78,6 +80,10 @@ def push(
     if revision is not None:
         raise ValueError(f"Models are pushed to the main branch. Leave @{revision} out.")
     extras.require("huggingface_hub", "jinja2", purpose="ghostnet push", extra="hub")
+    if stores.is_remote(model):
+        model, artifacts = _fetch(os.fspath(model), artifacts)
+    elif artifacts is not None:
+        artifacts = stores.local(artifacts)
     reference = resolve_model(model, trust_model)
     contents.require_pushable(reference)
     existing = None
@@ -100,6 +106,24 @@ def push(
             return result
         commit = _upload(name, found.paths, private)
     return dataclasses.replace(result, url=commit.commit_url, commit=commit.oid)
+
+
+def _fetch(url, artifacts):
+    """Takes a model from a store, with what goes along of its run.
+
+    Returns:
+        The local paths of the model's file and of the artifacts' folder; None if there is none.
+    """
+    if url.endswith(WHOLE):
+        run, _, name = url.rpartition("/")
+    else:
+        run, name = url, BEST
+    model = stores.fetch(stores.join(run, name), (CONFIG, *RUN_MARKS, CURVE))
+    if artifacts is not None:
+        return model, stores.local(artifacts)
+    with contextlib.suppress(FileNotFoundError):
+        artifacts = stores.fetch(stores.join(run, contents.EXPORTS))
+    return model, artifacts
 
 
 def _require_token(name):

@@ -1,6 +1,7 @@
 """What commands read from a store and write to it: models, weights, artifacts, single files."""
 
 import contextlib
+import csv
 import io
 import json
 
@@ -238,8 +239,57 @@ def test_what_is_not_there(store, photos, place, expected):
 
 def test_what_takes_no_store(store, capsys):
     with pytest.raises(SystemExit):
-        cli.parse(["ghostnet", "profile", "x", "--out", "s3://bucket/x"])
-    assert "argument --out: s3://bucket/x is not a local path" in capsys.readouterr().err
+        cli.parse(["ghostnet", "compare", "--export-only", "s3://bucket/x"])
+    assert "argument --export-only: s3://bucket/x is not a local path" in capsys.readouterr().err
+
+
+def test_profile_and_compare(store, url, photos, tmp_path):
+    words = ("--formats", "tflite_fp32", "--out", f"{store.url}/exports", "--data", photos)
+    code, _, errors = ghostnet("export", url, *words)
+    assert code == 0, errors
+    model = f"{store.url}/exports/{resolve_model(url).load().name}"
+    calls, out = ("--calls", "5"), f"{store.url}/figures"
+    code, printed, errors = ghostnet("profile", f"{model}_fp32.tflite", *calls, "--out", out)
+    assert (code, errors) == (0, ""), printed
+    name = model.rpartition("/")[2]
+    assert f"{out}/{name}_fp32_profile.csv and .png" in printed
+    assert store.files.cat(f"{out}/{name}_fp32_profile.csv").startswith(b"index,")
+    assert store.files.cat(f"{out}/{name}_fp32_profile.png").startswith(b"\x89PNG")
+
+    models, out = f"{url},{model}_fp32.tflite", f"{store.url}/compared"
+    words = ("--models", models, "--formats", "fp32", "--cache", tmp_path, *calls)
+    code, printed, errors = ghostnet("compare", *words, "--out", out)
+    assert (code, errors) == (0, ""), printed
+    assert f"Done: {out}/compare.html" in printed
+    assert "stores/" not in printed.replace(store.url, "")
+    (table,) = store.files.glob(f"{out}/*.csv")
+    rows = csv.DictReader(io.StringIO(store.files.cat(table).decode()))
+    assert {row["model"] for row in rows} == {url, model}
+    code, printed, errors = ghostnet("compare", "--from", f"s3://{table}", "--out", f"{out}/again")
+    assert (code, errors) == (0, ""), printed
+    assert store.files.exists(f"{out}/again/compare.html")
+
+
+def test_a_launch_file(store):
+    out = f"{store.url}/job.sh"
+    words = ("slurm", "--recipe", "smoke", "--data", "digits", "--run-dir", f"{store.url}/run")
+    expected = ghostnet("launch", *words)[1]
+    assert ghostnet("launch", *words, "--out", out) == (0, f"Done: {out}\n", "")
+    assert store.files.cat(out).decode() == expected
+
+
+def test_push(store, url, run_dir, photos):
+    local = ghostnet("push", run_dir, "hf://me/bees", "--dry-run")
+    assert local[0] == 0, local[2]
+    assert ghostnet("push", url, "hf://me/bees", "--dry-run") == local
+    assert not store.asked("large")
+    words = ("--formats", "tflite_fp32", "--out", f"{url}/exports", "--data", photos)
+    assert ghostnet("export", url, *words)[0] == 0
+    code, printed, errors = ghostnet("push", url, "hf://me/bees", "--dry-run")
+    assert (code, errors) == (0, "")
+    assert "exports/" in printed
+    there = ("--artifacts", f"{url}/exports")
+    assert ghostnet("push", url, "hf://me/bees", "--dry-run", *there)[1] == printed
 
 
 def test_an_export_that_cannot_be_written(store, url, photos):
