@@ -88,6 +88,27 @@ def test_files_are_of_a_size_to_be_read(name, path):
     assert len(path.read_text().splitlines()) <= 400, "one file, one job: split it"
 
 
+def public_functions(node):
+    """Functions of a module, and methods of its classes, but for private ones."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef) and not child.name.startswith("_"):
+            yield from public_functions(child)
+        elif isinstance(child, ast.FunctionDef) and not child.name.startswith("_"):
+            yield child
+
+
+@pytest.mark.parametrize(("name", "path"), modules())
+def test_public_functions_of_training_are_annotated(name, path):
+    if not within(name, ["keras_ghostnet.training"]):
+        return
+    for function in public_functions(ast.parse(path.read_text())):
+        arguments = function.args
+        named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        bare = [each.arg for each in named if not each.annotation]
+        assert set(bare) <= {"self", "cls"}, function.name
+        assert function.returns, function.name
+
+
 @pytest.mark.parametrize("file", THOROUGH)
 def test_what_is_left_to_the_thorough_tests_is_there(file):
     text = (ROOT / "tests" / file).read_text()

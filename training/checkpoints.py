@@ -8,8 +8,11 @@ is written last, so that a checkpoint without it was not finished.
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 import re
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -19,6 +22,7 @@ from keras_ghostnet import files
 
 NAME = re.compile(r"^step-(\d{8,})\.json$")
 FORMAT = 2
+History = list[dict[str, Any]]  # a row an epoch, as in `metrics.csv`
 # What reading a checkpoint that is not whole raises.
 DAMAGE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError,
@@ -41,11 +45,11 @@ class State:
     """
 
     step: int
-    variables: dict
-    recipe: dict
-    history: list
-    sums: dict
-    images: dict | None = None
+    variables: dict[str, np.ndarray]
+    recipe: dict[str, Any]
+    history: History
+    sums: dict[str, float]
+    images: dict[str, Any] | None = None
 
 
 class CheckpointError(ValueError):
@@ -61,12 +65,14 @@ class Checkpoints:
         log: Function of a line of text, for what the user should know.
     """
 
-    def __init__(self, folder, keep=3, log=print):
+    def __init__(
+        self, folder: str | os.PathLike[str], keep: int = 3, log: Callable[[str], None] = print
+    ):
         self.folder = pathlib.Path(folder)
         self.keep = keep
         self.log = log
 
-    def save(self, state):
+    def save(self, state: State) -> None:
         """Writes a checkpoint, then removes those that are too old.
 
         Args:
@@ -102,14 +108,14 @@ class Checkpoints:
             if step != best:
                 self._remove(step)
 
-    def steps(self):
+    def steps(self) -> list[int]:
         """The steps at which there are checkpoints, ascending."""
         if not self.folder.is_dir():
             return []
         matches = (NAME.match(path.name) for path in self.folder.iterdir())
         return sorted(int(match[1]) for match in matches if match)
 
-    def latest(self, recipe, images=None):
+    def latest(self, recipe: dict[str, Any], images: dict[str, Any] | None = None) -> State | None:
         """The last checkpoint that is whole; a broken one is reported and the one before taken.
 
         Args:
@@ -140,7 +146,7 @@ class Checkpoints:
             )
         return None
 
-    def at(self, step):
+    def at(self, step: int) -> State | None:
         """The checkpoint of a step, a `State`; None if there is none that is whole."""
         try:
             return self._load(step)
@@ -169,12 +175,12 @@ class Checkpoints:
         files.remove(self._path(step, "safetensors"))
 
 
-def best_epoch(history):
+def best_epoch(history: History) -> dict[str, Any]:
     """The row of the best epoch: by what `best_figure` names, then by the held-out loss."""
     return max(history, key=lambda row: (row[best_figure(row)], -row["val_loss"]))
 
 
-def best_figure(row):
+def best_figure(row: dict[str, Any]) -> str:
     """The column of a history by which epochs are judged: held-out mean IoU, or accuracy."""
     return "val_mean_iou" if "val_mean_iou" in row else "val_accuracy"
 

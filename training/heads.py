@@ -1,5 +1,7 @@
 """How the outputs of a classifier tell its classes."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -112,7 +114,7 @@ def alternatives(outputs: np.ndarray, activation: str) -> np.ndarray:
     return np.stack([threshold, outputs], axis=-1)
 
 
-def to_probabilities(outputs, activation: str):
+def to_probabilities(outputs: Any, activation: str) -> Any:
     """Probabilities of all classes from a model's outputs.
 
     Args:

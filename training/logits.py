@@ -51,7 +51,7 @@ def correct(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     return of_images(tf.cast(right, "float32"), labels)
 
 
-def of_images(values, labels):
+def of_images(values: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """One value for each image.
 
     Args:

@@ -1,11 +1,16 @@
 """Pictures of maps of classes, as PNG files: each class has a color, over the image."""
 
+import os
+from collections.abc import Sequence
+
+import keras
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from keras_ghostnet.preprocessing import normalize, to_pixels
 from keras_ghostnet.training import pictures
+from keras_ghostnet.training.data import Pipeline
 from keras_ghostnet.training.data.label_maps import IGNORED, colors_of_classes
 
 SHOWN = 8  # images
@@ -28,7 +33,12 @@ def overlay(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.rint(np.where((labels == IGNORED)[..., None], pixels, mixed)).astype(np.uint8)
 
 
-def draw_maps(images, rows, class_names, path):
+def draw_maps(
+    images: np.ndarray,
+    rows: dict[str, np.ndarray],
+    class_names: Sequence[str],
+    path: str | os.PathLike[str],
+) -> None:
     """Images, and below each its maps of classes over it, as a PNG.
 
     Args:
@@ -63,7 +73,9 @@ def draw_maps(images, rows, class_names, path):
     pictures.save(figure, path)
 
 
-def first_predictions(model, pipeline):
+def first_predictions(
+    model: keras.Model, pipeline: Pipeline
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """What a model predicts of the first images of a pipeline, as `draw_maps` takes it.
 
     Args:

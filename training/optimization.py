@@ -1,6 +1,7 @@
 """Learning-rate schedules, the optimizers, and the two kinds of weight decay."""
 
 import math
+from typing import Any
 
 import keras
 
@@ -19,7 +20,13 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
             beginning of training.
     """
 
-    def __init__(self, steps, peak, schedule, restarts=True):
+    def __init__(
+        self,
+        steps: int,
+        peak: float,
+        schedule: keras.optimizers.schedules.LearningRateSchedule | float,
+        restarts: bool = True,
+    ):
         self.steps = steps
         self.peak = peak
         self.schedule = schedule
@@ -33,7 +40,7 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
         rising = self.peak * step / max(self.steps, 1)
         return keras.ops.where(step < self.steps, rising, later)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("steps", "peak", "schedule", "restarts")}
 
 
@@ -46,7 +53,7 @@ class RMSprop(keras.optimizers.RMSprop):
     three times as long and more; here they begin at 1.
     """
 
-    def build(self, variables):
+    def build(self, variables: list[Any]) -> None:
         is_new = not self.built
         super().build(variables)
         if is_new:

@@ -2,7 +2,10 @@
 
 import collections
 import math
+import os
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -12,7 +15,10 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from keras_ghostnet.files import printable
 from keras_ghostnet.preprocessing import to_pixels
 from keras_ghostnet.training.data import decoding
+from keras_ghostnet.training.evaluation import Evaluation
+from keras_ghostnet.training.pixel_evaluation import PixelEvaluation
 
+Path = str | os.PathLike[str]
 COLUMNS = 8  # of images
 LONGEST_NAME = 16  # characters of a class
 LONGEST_TITLE = 80
@@ -24,7 +30,9 @@ CURVES = {"loss": ".3f", "accuracy": ".2%", "mean_iou": ".2%"}  # what is drawn 
 TRAINING, HELD_OUT = "#1f77b4", "#d95f02"
 
 
-def draw_learning_curve(history, best, path):
+def draw_learning_curve(
+    history: Sequence[dict[str, Any]], best: dict[str, Any], path: Path
+) -> None:
     """Loss, accuracy and, of maps, mean IoU over the epochs, the best epoch marked, as a PNG.
 
     Args:
@@ -59,7 +67,7 @@ def draw_learning_curve(history, best, path):
     save(figure, path)
 
 
-def draw_batch(images, names, path):
+def draw_batch(images: np.ndarray, names: Sequence[str], path: Path) -> None:
     """The images of a batch with their classes, as a PNG.
 
     Args:
@@ -78,7 +86,7 @@ def draw_batch(images, names, path):
     save(figure, path)
 
 
-def draw_evaluation(evaluation, path):
+def draw_evaluation(evaluation: Evaluation | PixelEvaluation, path: Path) -> None:
     """The confusion matrix, and beside it the most confident mistakes, or the classes of pixels.
 
     Of many classes the matrix shows those with the most mistakes, and sums up the others.
@@ -91,7 +99,7 @@ def draw_evaluation(evaluation, path):
     matrix, names = _largest_mistakes(evaluation.confusion_matrix(), class_names)
     side = 3 + 0.35 * len(matrix)
     figure = Figure(figsize=(side + 6, max(side, 6)), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(side, 6))
+    ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(side, 6))
     counted = "pixels" if evaluation.source.of_pixels else "images"
     _draw_matrix(left, matrix, names, len(class_names), counted)
     left.suptitle(
@@ -100,14 +108,14 @@ def draw_evaluation(evaluation, path):
         fontsize=10,
         parse_math=False,
     )
-    if evaluation.source.of_pixels:
+    if isinstance(evaluation, PixelEvaluation):
         _draw_iou(right.subplots(), evaluation.iou, class_names)
     else:
         _draw_mistakes(right, evaluation, class_names)
     save(figure, path)
 
 
-def shortened(name):
+def shortened(name: str) -> str:
     """A class name in at most `LONGEST_NAME` characters: long ones lose their middle."""
     name = printable(" ".join(name[:1000].split()))
     if len(name) <= LONGEST_NAME:
@@ -186,7 +194,7 @@ def _draw_iou(axes, iou, names):
     axes.set_title(f"the lowest {len(lowest)} of {len(present)} classes", fontsize=9)
 
 
-def save(figure, path):
+def save(figure: Figure, path: Path) -> None:
     """Writes a figure as a PNG, without a word on scripts that the font lacks."""
     with warnings.catch_warnings():  # a script that the font lacks is drawn as boxes
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)

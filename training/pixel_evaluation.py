@@ -57,7 +57,9 @@ class PixelEvaluation(Results):
         return self.confusion
 
 
-def count_pixels(labels, outputs, weights, ignored):
+def count_pixels(
+    labels: tf.Tensor, outputs: tf.Tensor, weights: tf.Tensor, ignored: int
+) -> tf.Tensor:
     """Counts of pixels by true and predicted class.
 
     Args:

@@ -185,7 +185,7 @@ class TrainingProgress:
         return f"  {duration(seconds)} left"
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """Seconds as people say them: `"40 s"`, `"12 min"`, `"3 h 05 min"`, `"2 d 4 h"`."""
     minutes = round(seconds / 60)
     if seconds < 90:

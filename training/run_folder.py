@@ -12,7 +12,10 @@ import sys
 import time
 import zipfile
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -20,7 +23,9 @@ from keras_ghostnet import environment, files, preprocessing
 from keras_ghostnet.console import draw_picture
 from keras_ghostnet.model_reference import BEST, CONFIG
 from keras_ghostnet.training import map_pictures, pictures
-from keras_ghostnet.training.checkpoints import best_epoch
+from keras_ghostnet.training.checkpoints import Checkpoints, History, State, best_epoch
+from keras_ghostnet.training.data import Pipeline
+from keras_ghostnet.training.loop import Loop
 
 try:
     import fcntl
@@ -67,24 +72,27 @@ class RunFolder:
         name: What the user calls it.
     """
 
-    def __init__(self, path, enabled=True, log=print):
+    def __init__(
+        self, path: str | os.PathLike[str], enabled: bool = True, log: Callable[[str], None] = print
+    ):
         self.path, self.enabled, self.log = pathlib.Path(path), enabled, log
         self.name = str(path)
-        self.drawn, self.described = float("-inf"), None
+        self.drawn = float("-inf")
+        self.described: dict[str, Any] | None = None
         self.writer = None
 
     @property
-    def bad_examples(self):
+    def bad_examples(self) -> pathlib.Path | None:
         """Where the pipelines name what they cannot use; None for nowhere."""
         return self.path / BAD if self.enabled else None
 
-    def publish(self):
+    def publish(self) -> None:
         """Is called when a checkpoint is there: for folders that are to be seen elsewhere."""
 
-    def explain(self, error):
+    def explain(self, error: Exception) -> None:
         """Is called with errors of the run: for folders of which users know another name."""
 
-    def require_no_results(self):
+    def require_no_results(self) -> None:
         """Refuses results whose checkpoints are gone: a run from the start would replace them.
 
         Raises:
@@ -98,7 +106,7 @@ class RunFolder:
             )
 
     @contextlib.contextmanager
-    def locked(self):
+    def locked(self) -> Iterator[None]:
         """Keeps other processes from training in the folder; the system frees it when one dies.
 
         Raises:
@@ -138,7 +146,7 @@ class RunFolder:
                     return file
             file.close()  # the one who held it has just removed it
 
-    def damaged(self, history):
+    def damaged(self, history: History) -> list[tuple[str, dict[str, Any]]]:
         """The models that a run of this history should have left, and that are not whole.
 
         Args:
@@ -150,7 +158,13 @@ class RunFolder:
         expected = ((BEST, best_epoch(history)), (LAST, history[-1])) if history else ()
         return [pair for pair in expected if not _is_whole(self.path / pair[0])]
 
-    def restore_results(self, damaged, state, checkpoints, loop):
+    def restore_results(
+        self,
+        damaged: list[tuple[str, dict[str, Any]]],
+        state: State,
+        checkpoints: Checkpoints,
+        loop: Loop,
+    ) -> None:
         """Writes again what is missing or damaged, from the checkpoints; all workers together.
 
         Args:
@@ -184,7 +198,7 @@ class RunFolder:
         if damaged:
             loop.restore(state.variables)
 
-    def config(self, content):
+    def config(self, content: dict[str, Any]) -> None:
         """Writes `config.json`: what the run is, and the versions it runs on.
 
         Args:
@@ -193,7 +207,7 @@ class RunFolder:
         self.described = {**content, "versions": _versions(), "command": sys.argv}
         self._json(CONFIG, self.described)
 
-    def training_batch(self, batch, class_names):
+    def training_batch(self, batch: dict[str, Any], class_names: Sequence[str]) -> None:
         """Draws the first batch as the network sees it, into `training_batch.png`.
 
         Args:
@@ -214,7 +228,7 @@ class RunFolder:
             image = preprocessing.to_pixels(images)
             tf.summary.image("training batch", image, step=0, max_outputs=PICTURED)
 
-    def predictions(self, model, pipeline):
+    def predictions(self, model: keras.Model, pipeline: Pipeline) -> None:
         """Draws some images, their classes and what a model predicts, into `predictions.png`.
 
         Args:
@@ -225,7 +239,7 @@ class RunFolder:
             rows = map_pictures.first_predictions(model, pipeline)
             self._picture(PREDICTIONS, map_pictures.draw_maps, *rows, pipeline.class_names)
 
-    def scalars(self, step, values):
+    def scalars(self, step: int, values: dict[str, float]) -> None:
         """Adds to the TensorBoard logs.
 
         Args:
@@ -237,7 +251,7 @@ class RunFolder:
                 for name, value in values.items():
                     tf.summary.scalar(name, value, step=step)
 
-    def epoch(self, history, model):
+    def epoch(self, history: History, model: keras.Model) -> None:
         """Writes what an epoch changes.
 
         Args:
@@ -258,7 +272,7 @@ class RunFolder:
         if time.monotonic() - self.drawn > CURVE_SECONDS:
             self.curve(history)
 
-    def model(self, name, model):
+    def model(self, name: str, model: keras.Model) -> None:
         """Saves a model.
 
         Args:
@@ -269,27 +283,27 @@ class RunFolder:
             with files.replacing(self.path / name) as partial:
                 model.save(partial)
 
-    def history(self, history):
+    def history(self, history: History) -> None:
         """Writes `metrics.csv`."""
         if self.enabled:
             self._csv(HISTORY, history)
 
-    def curve(self, history):
+    def curve(self, history: History) -> None:
         """Draws `learning_curve.png`."""
         if self.enabled and history:
             self._picture(CURVE, pictures.draw_learning_curve, history, best_epoch(history))
             self.drawn = time.monotonic()
 
-    def extend(self):
+    def extend(self) -> None:
         """Removes the sign that the run has ended, as it goes on."""
         if self.enabled:
             files.remove(self.path / METRICS)
 
-    def metrics(self, content):
+    def metrics(self, content: dict[str, Any]) -> None:
         """Writes `metrics.json`, the sign that a run has ended."""
         self._json(METRICS, content)
 
-    def not_finite(self, keys, step, loss):
+    def not_finite(self, keys: Iterable[str], step: int, loss: float) -> None:
         """Names the examples of the step whose loss is not finite, in `not_finite.csv`.
 
         Args:
@@ -301,7 +315,7 @@ class RunFolder:
             return
         self._csv(NOT_FINITE, [{"step": step, "loss": loss, "example": key} for key in keys])
 
-    def close(self):
+    def close(self) -> None:
         """Ends the TensorBoard logs."""
         if self.writer:
             with self._events():
@@ -340,7 +354,7 @@ def _is_whole(path):
         return False
 
 
-def error_text(error):
+def error_text(error: tf.errors.OpError) -> str:
     """The message of a TensorFlow error, without the names of nodes."""
     return error.message.splitlines()[0].rpartition("}} ")[-1].removesuffix(".") + "."
 

@@ -2,8 +2,10 @@
 
 import math
 import time
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from keras_ghostnet.training.run_folder import NOT_FINITE
 
@@ -12,15 +14,25 @@ NO_SUMS = {"steps": 0, "loss": 0.0, "accuracy": 0.0}
 
 
 class StepMonitor:
-    """Follows the steps of an epoch, each one step late: so that none waits for its result."""
+    """Follows the steps of an epoch, each one step late: so that none waits for its result.
 
-    def __init__(self, run):
+    Args:
+        run: The `run.Run` that takes the steps.
+    """
+
+    def __init__(self, run: Any):
         self.run = run
-        self.pending = self.last = None
+        self.pending: tuple[Any, ...] | None = None
+        self.last: tuple[Any, ...] = ()
         self.start, self.steps = None, 0
 
-    def follow(self, result, batch):
+    def follow(self, result: tf.Tensor, batch: dict[str, Any]) -> tuple[bool, bool]:
         """Takes the result of a step that was started; looks at the one before.
+
+        Args:
+            result: Of `Loop.train_step`, `(4,)`: loss, accuracy, and how many workers are to stop
+                and want a checkpoint.
+            batch: What the step was given.
 
         Returns:
             Whether, by the step before, any worker was told to stop, and whether one wants a
@@ -29,12 +41,12 @@ class StepMonitor:
         before, self.pending = self.pending, (self.run.step, result, batch["index"])
         return self._look(*before) if before else (False, False)
 
-    def finish(self):
+    def finish(self) -> tuple[bool, bool]:
         """Looks at the last step too; returns the same of it."""
         before, self.pending = self.pending, None
         return self._look(*before) if before else (False, False)
 
-    def require_finite(self, variables):
+    def require_finite(self, variables: dict[str, np.ndarray]) -> None:
         """Refuses a state that is not finite, as an update can leave it after a finite loss.
 
         Args:
@@ -47,7 +59,7 @@ class StepMonitor:
             if not np.isfinite(value).all():
                 self._fail(f"{name} is not finite after", *self.last)
 
-    def images_per_second(self):
+    def images_per_second(self) -> float:
         """Without the first step, in which the graph may be built."""
         if self.steps < 2:
             return 0.0

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+from collections.abc import Callable, Iterator
 
 
 class Stopped(Exception):
@@ -10,7 +11,7 @@ class Stopped(Exception):
 
 
 @contextlib.contextmanager
-def on_signals(function):
+def on_signals(function: Callable[[], object]) -> Iterator[None]:
     """Calls a function without arguments on SIGTERM or SIGINT, within the body."""
     if threading.current_thread() is not threading.main_thread():  # no other receives signals
         yield

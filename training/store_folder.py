@@ -5,6 +5,7 @@ import functools
 import os
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from keras_ghostnet import stores
 from keras_ghostnet.training.run_folder import BAD, RunFolder
@@ -96,7 +97,7 @@ class StoreFolder(RunFolder):
                 self.log(str(error))
 
 
-def explained(method):
+def explained(method: Callable[..., Any]) -> Callable[..., Any]:
     """Lets errors of a method call the object's `folder` as the user does."""
 
     @functools.wraps(method)

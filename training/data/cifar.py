@@ -6,13 +6,16 @@ of pickles and not read: to read a pickle is to run what it asks for.
 
 import dataclasses
 import itertools
+import pathlib
 import struct
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from keras_ghostnet import files
 from keras_ghostnet.training.data.readers import Reader
+from keras_ghostnet.training.data.stored_folder import StoredPath
 
 SIDE, CHANNELS = 32, 3
 PIXELS = CHANNELS * SIDE * SIDE  # bytes: all of red, then green, then blue, row by row
@@ -40,9 +43,9 @@ class CifarVersion:
 
     title: str
     classes: str
-    files: dict
+    files: dict[str, tuple[str, ...]]
     labels: int
-    pickles: tuple
+    pickles: tuple[str, ...]
 
 
 VERSIONS = (
@@ -66,11 +69,11 @@ VERSIONS = (
 )
 
 
-def detect_version(folder):
+def detect_version(folder: pathlib.Path | StoredPath) -> CifarVersion | None:
     """Which data set a folder holds.
 
     Args:
-        folder: A `pathlib.Path`.
+        folder: The folder.
 
     Returns:
         A `CifarVersion`, or None if it is none of them.
@@ -89,7 +92,7 @@ def detect_version(folder):
     return None
 
 
-def read_class_names(folder, version):
+def read_class_names(folder: pathlib.Path, version: CifarVersion) -> tuple[str, ...]:
     """The classes' names in the order of the labels, a tuple.
 
     Raises:
@@ -118,7 +121,9 @@ class CifarReader(Reader):
         ValueError: If a file is cut off, empty, or holds a label out of range.
     """
 
-    def __init__(self, folder, version, names, classes):
+    def __init__(
+        self, folder: pathlib.Path, version: CifarVersion, names: Iterable[str], classes: int
+    ):
         self.paths = [folder / name for name in names]
         parts = [_read(path, version, classes) for path in self.paths]
         self.ends = np.cumsum([len(labels) for _, labels in parts])
@@ -126,25 +131,25 @@ class CifarReader(Reader):
             self._images = tf.constant([bitmap for bitmaps, _ in parts for bitmap in bitmaps])
             self._labels = tf.constant(np.concatenate([labels for _, labels in parts]))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._labels)
 
-    def key(self, index):
+    def key(self, index: int) -> str:
         file = np.searchsorted(self.ends, index, side="right")
         before = self.ends[file - 1] if file else 0
         return f"{self.paths[file]}:{index - before}"
 
-    def identity(self):
+    def identity(self) -> Iterator[bytes]:
         yield from (path.name.encode() for path in self.paths)
         yield self._labels.numpy().tobytes()
 
-    def fetch(self, indices):
+    def fetch(self, indices: tf.Tensor) -> tf.Tensor:
         return indices
 
-    def load(self, index, fetched):
+    def load(self, index: tf.Tensor, fetched: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         return self._images[index], self._labels[index]
 
-    def read(self, index):
+    def read(self, index: int) -> tuple[bytes, int]:
         return self._images[index].numpy(), int(self._labels[index])
 
 

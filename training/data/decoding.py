@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -34,13 +35,13 @@ PNG = b"\x89PNG\r\n\x1a\n"
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-def is_jpeg(encoded):
+def is_jpeg(encoded: tf.Tensor) -> tf.Tensor:
     """Whether bytes, a scalar string tensor, begin as JPEGs do; a boolean tensor."""
     return tf.strings.substr(encoded, 0, 3) == b"\xff\xd8\xff"
 
 
-def are_mostly_jpegs(reader):
-    """Whether most examples of a reader are JPEGs, by a few of them."""
+def are_mostly_jpegs(reader: Any) -> bool:
+    """Whether most examples of a `readers.Reader` are JPEGs, by a few of them."""
     count = 0
     few = np.unique(np.linspace(0, len(reader) - 1, SAMPLE, dtype=int))
     for index in few:
@@ -49,7 +50,7 @@ def are_mostly_jpegs(reader):
     return 2 * count > len(few)
 
 
-def is_plain(encoded):
+def is_plain(encoded: tf.Tensor) -> tf.Tensor:
     """Whether TensorFlow decodes an image as everybody else does.
 
     It does not rotate photographs as their metadata say, refuses CMYK JPEGs, reads the palettes of
@@ -73,7 +74,7 @@ def is_plain(encoded):
     )
 
 
-def is_plain_jpeg(encoded):
+def is_plain_jpeg(encoded: tf.Tensor) -> tf.Tensor:
     """`is_plain` of a JPEG.
 
     Args:
@@ -115,12 +116,12 @@ def _is_within_limit(height, width):
     return height <= MAX_PIXELS // tf.maximum(width, 1)
 
 
-def is_png(encoded):
+def is_png(encoded: tf.Tensor) -> tf.Tensor:
     """Whether bytes, a scalar string tensor, begin as PNGs do; a boolean tensor."""
     return tf.strings.substr(encoded, 0, len(PNG)) == PNG
 
 
-def png_size(encoded):
+def png_size(encoded: tf.Tensor) -> tf.Tensor:
     """Height and width of a PNG, int64 `(2,)`.
 
     They stand in its header chunk, which the format demands to be the first.
@@ -130,21 +131,21 @@ def png_size(encoded):
     return tf.reverse(unsigned, [0])
 
 
-def jpeg_metadata(encoded):
+def jpeg_metadata(encoded: tf.Tensor) -> tf.Tensor:
     """The part of a JPEG that can hold its orientation, a scalar string: of most little."""
     head = tf.strings.substr(encoded, 0, HEAD_BYTES)
     bare = tf.strings.regex_full_match(head, FRAME) & ~tf.strings.regex_full_match(head, METADATA)
     return tf.strings.substr(encoded, 0, tf.where(bare, HEAD_BYTES, METADATA_BYTES))
 
 
-def png_metadata(encoded):
+def png_metadata(encoded: tf.Tensor) -> tf.Tensor:
     """The parts of a PNG that can hold its orientation, a scalar string."""
     rest = tf.maximum(tf.strings.length(encoded) - TAIL_BYTES, 0)
     parts = (0, METADATA_BYTES), (rest, TAIL_BYTES)
     return tf.strings.join([tf.strings.substr(encoded, *part) for part in parts])
 
 
-def decode_plain(encoded):
+def decode_plain(encoded: tf.Tensor) -> tf.Tensor:
     """Decodes an image for which `is_plain` holds.
 
     Args:
@@ -159,18 +160,18 @@ def decode_plain(encoded):
     return tf.cond(is_jpeg(encoded), lambda: decode_jpeg(encoded), lambda: decode_bitmap(encoded))
 
 
-def decode_jpeg(encoded):
+def decode_jpeg(encoded: tf.Tensor) -> tf.Tensor:
     """`decode_plain` of a JPEG."""
     return tf.io.decode_jpeg(encoded, channels=3, dct_method=ACCURATE)
 
 
-def decode_bitmap(encoded):
+def decode_bitmap(encoded: tf.Tensor) -> tf.Tensor:
     """`decode_plain` of anything but a JPEG."""
     image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     return tf.ensure_shape(image, (None, None, 3))
 
 
-def decode(encoded):
+def decode(encoded: bytes) -> np.ndarray:
     """Decodes an image file of `image_formats.IMAGE_FORMATS`, as a viewer would show it.
 
     Args:
@@ -203,7 +204,7 @@ def decode(encoded):
         raise ValueError(f"cannot be decoded: {error}") from error
 
 
-def require_size(width, height):
+def require_size(width: int, height: int) -> None:
     """Refuses an image of more than `MAX_PIXELS`, by a ValueError."""
     if width * height > MAX_PIXELS:
         raise ValueError(f"{width} x {height} pixels; the limit is {MAX_PIXELS} in all")

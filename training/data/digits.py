@@ -4,6 +4,7 @@
 (Alpaydin and Kaynak, UCI Machine Learning Repository, 1998), written by 13 people.
 """
 
+import os
 import pathlib
 
 import numpy as np
@@ -15,7 +16,9 @@ HELD_OUT = 0.2  # fraction of every class that goes to "val"
 WHITE = 16  # the largest value of scikit-learn's pixels
 
 
-def write_digits(directory, *, seed=0, images_per_class=None):
+def write_digits(
+    directory: str | os.PathLike[str], *, seed: int = 0, images_per_class: int | None = None
+) -> pathlib.Path:
     """Writes the digits as `train/<class>/*.png` and `val/<class>/*.png`.
 
     A fifth of every class is held out as `val`. The PNGs are 8 x 8, gray, 0 (paper) to 255

@@ -5,6 +5,8 @@ Images are `(height, width, 3)`, float32 in [0, 255] unless said otherwise. What
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,8 +22,13 @@ CHANNELS = 3
 NEAREST = "nearest"  # the interpolation of maps of classes
 GRAY = (0.299, 0.587, 0.114)  # what red, green and blue contribute, ITU-R BT.601
 
+Size = tuple[int, int]  # height and width in pixels
+Range = tuple[float, float]
 
-def decode_random_crop(encoded, seed, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
+
+def decode_random_crop(
+    encoded: tf.Tensor, seed: tf.Tensor, area: Range = (0.08, 1.0), ratio: Range = (3 / 4, 4 / 3)
+) -> tf.Tensor:
     """Decodes a random crop of a JPEG and nothing else of it.
 
     Args:
@@ -39,18 +46,20 @@ def decode_random_crop(encoded, seed, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
     )
 
 
-def decoded(picture):
+def decoded(picture: tf.Tensor) -> tf.Tensor:
     """An image as it is if it is decoded already, uint8; decoded if it is still a JPEG's bytes."""
     return decoding.decode_jpeg(picture) if picture.dtype == tf.string else picture
 
 
-def random_crop(image, seed, area=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
+def random_crop(
+    image: tf.Tensor, seed: tf.Tensor, area: Range = (0.08, 1.0), ratio: Range = (3 / 4, 4 / 3)
+) -> tf.Tensor:
     """The crop of `decode_random_crop`, of a decoded image."""
     y, x, height, width = tf.unstack(random_window(tf.shape(image), seed, area, ratio))
     return image[y : y + height, x : x + width]
 
 
-def random_window(shape, seed, area, ratio):
+def random_window(shape: tf.Tensor, seed: tf.Tensor, area: Range, ratio: Range) -> tf.Tensor:
     """Where a random crop lies: int32 `(4,)`, y, x, height and width in pixels.
 
     If no try finds a crop of that area and ratio within the image, it is the whole image.
@@ -68,7 +77,7 @@ def random_window(shape, seed, area, ratio):
     return tf.concat([begin[:2], extent[:2]], axis=0)
 
 
-def pad_crop(image, seed, padding, value=0):
+def pad_crop(image: tf.Tensor, seed: tf.Tensor, padding: int, value: float = 0) -> tf.Tensor:
     """Puts black pixels around an image and takes a part of its former size, anywhere in it.
 
     Args:
@@ -83,7 +92,13 @@ def pad_crop(image, seed, padding, value=0):
     return tf.slice(padded, [y, x, 0], image.shape)
 
 
-def resize(image, size, interpolation="bicubic", mirrored=None, cut=True):
+def resize(
+    image: tf.Tensor,
+    size: Size,
+    interpolation: str = "bicubic",
+    mirrored: tf.Tensor | None = None,
+    cut: bool = True,
+) -> tf.Tensor:
     """Resizes an image; where it shrinks by a lot, every pixel is the average of its area.
 
     Args:
@@ -116,7 +131,7 @@ def resize(image, size, interpolation="bicubic", mirrored=None, cut=True):
     return _in_range(image) if cut and interpolation == "bicubic" else image
 
 
-def center_crop(image, size, crop=0.875):
+def center_crop(image: tf.Tensor, size: Size, crop: float = 0.875) -> tf.Tensor:
     """Resizes an image so that a centered part of it fits, and takes that: as evaluation does.
 
     Bicubic, antialiased. With a square `size` the shorter side becomes `size / crop`.
@@ -139,7 +154,7 @@ def center_crop(image, size, crop=0.875):
     return _in_range(tf.ensure_shape(image, (*size, CHANNELS)))
 
 
-def center_crop_map(labels, size, crop=0.875):
+def center_crop_map(labels: tf.Tensor, size: Size, crop: float = 0.875) -> tf.Tensor:
     """What `center_crop` shows of a map of classes: the class of the nearest pixel.
 
     Args:
@@ -156,7 +171,7 @@ def center_crop_map(labels, size, crop=0.875):
     return labels
 
 
-def uncrop_map(labels, sides, crop=0.875):
+def uncrop_map(labels: np.ndarray, sides: Size, crop: float = 0.875) -> np.ndarray:
     """The inverse of `center_crop_map`: a whole image's map by that of what `center_crop` shows.
 
     Args:
@@ -188,7 +203,7 @@ def _centered(sides, size, crop):
     return sides, resized, tf.floor((resized - tf.constant(size, tf.float32)) / 2)
 
 
-def color_jitter(image, seed, strength):
+def color_jitter(image: tf.Tensor, seed: tf.Tensor, strength: float) -> tf.Tensor:
     """Changes brightness, contrast and saturation, each by a factor in [1 - s, 1 + s].
 
     As torchvision's `ColorJitter` and Pillow's `ImageEnhance` define them, in this order. One
@@ -216,7 +231,12 @@ def color_jitter(image, seed, strength):
     return _in_range(tf.reshape(product, image.shape))
 
 
-def shift_rotate_zoom(image, seed, amounts, interpolation="bilinear"):
+def shift_rotate_zoom(
+    image: tf.Tensor,
+    seed: tf.Tensor,
+    amounts: tuple[float, float, float],
+    interpolation: str = "bilinear",
+) -> tf.Tensor:
     """Shifts, turns and scales an image a little; pixels from outside repeat the edge's.
 
     Args:
@@ -235,7 +255,13 @@ def shift_rotate_zoom(image, seed, amounts, interpolation="bilinear"):
     return warp(image, matrix, "NEAREST", interpolation=interpolation)
 
 
-def warp(image, matrix, fill="CONSTANT", value=0.0, interpolation="bilinear"):
+def warp(
+    image: tf.Tensor,
+    matrix: Sequence[Any],
+    fill: str = "CONSTANT",
+    value: float = 0.0,
+    interpolation: str = "bilinear",
+) -> tf.Tensor:
     """Moves an image's pixels by an affine map about its center.
 
     Args:
@@ -260,7 +286,7 @@ def warp(image, matrix, fill="CONSTANT", value=0.0, interpolation="bilinear"):
     )[0]
 
 
-def erase(image, seed, probability):
+def erase(image: tf.Tensor, seed: tf.Tensor, probability: float) -> tf.Tensor:
     """Sets a random rectangle of some images to zero: of normalized ones, the mean color.
 
     Args:
@@ -276,13 +302,15 @@ def erase(image, seed, probability):
     return tf.where(chosen & inside(image.shape[:2], y, x, height, width), 0.0, image)
 
 
-def inside(size, y, x, height, width):
+def inside(
+    size: Size, y: tf.Tensor, x: tf.Tensor, height: tf.Tensor, width: tf.Tensor
+) -> tf.Tensor:
     """Which pixels lie in a rectangle: boolean `(*size, 1)`."""
     rows, columns = tf.range(size[0])[:, None, None], tf.range(size[1])[None, :, None]
     return (rows >= y) & (rows < y + height) & (columns >= x) & (columns < x + width)
 
 
-def normalize(image):
+def normalize(image: tf.Tensor) -> tf.Tensor:
     """`keras_ghostnet.preprocessing.normalize` in TensorFlow, several times as fast.
 
     TensorFlow is slow at broadcasting over three channels: so whole rows are scaled and shifted.
@@ -294,7 +322,7 @@ def normalize(image):
     return tf.reshape(rows, image.shape)
 
 
-def to_pixels(image):
+def to_pixels(image: tf.Tensor) -> tf.Tensor:
     """The inverse of `normalize`."""
     scale, offset = scale_and_offset()
     return (image - offset.astype("float32")) / scale.astype("float32")

@@ -3,9 +3,15 @@
 Both kinds have the same methods, and are the same eagerly and within tf.data.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import tensorflow as tf
 
 from keras_ghostnet.training.data import images, label_maps, transforms
+from keras_ghostnet.training.data.augmentation import Augmentation
+from keras_ghostnet.training.data.sources import ImageSource
 
 
 class ImageLabels:
@@ -20,18 +26,18 @@ class ImageLabels:
 
     dtype, shape = tf.int32, ()
 
-    def __init__(self, classes):
+    def __init__(self, classes: int):
         self.classes = classes
 
-    def none(self):
+    def none(self) -> tf.Tensor:
         """The label of no example."""
         return tf.constant(0)
 
-    def are_known(self, label):
+    def are_known(self, label: tf.Tensor) -> tf.Tensor:
         """Whether a label is of the classes, a boolean tensor."""
         return (label >= 0) & (label < self.classes)
 
-    def require_fit(self, label, pixels):
+    def require_fit(self, label: Any, pixels: np.ndarray) -> None:
         """Refuses a label that is none of an image's, by a ValueError.
 
         Args:
@@ -41,7 +47,7 @@ class ImageLabels:
         if not 0 <= label < self.classes:
             raise ValueError(f"label {label} is out of range: 0 to {self.classes - 1}")
 
-    def take(self, label, picture, key):
+    def take(self, label: tf.Tensor, picture: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         """What the part of an image that is seen is labeled with.
 
         Args:
@@ -51,11 +57,11 @@ class ImageLabels:
         """
         return tf.cast(label, tf.int32)
 
-    def vary(self, label, key):
+    def vary(self, label: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         """The label of an image that `transforms.augment` varied by the same key."""
         return label
 
-    def usable(self, label):
+    def usable(self, label: tf.Tensor) -> tf.Tensor | bool:
         """Whether a label says anything."""
         return True
 
@@ -78,22 +84,29 @@ class PixelLabels:
 
     dtype, shape = tf.uint8, (None, None)
 
-    def __init__(self, classes, size, crop, augmentation=None):
+    def __init__(
+        self,
+        classes: int,
+        size: Sequence[int],
+        crop: float,
+        augmentation: Augmentation | None = None,
+    ):
         if augmentation:
             augmentation.require_fit_for_maps()
-        self.classes, self.size, self.crop, self.augmentation = classes, size, crop, augmentation
+        self.classes, self.size = classes, (size[0], size[1])
+        self.crop, self.augmentation = crop, augmentation
 
-    def none(self):
+    def none(self) -> tf.Tensor:
         return tf.fill(self.size, label_maps.IGNORED)
 
-    def are_known(self, label):
+    def are_known(self, label: tf.Tensor) -> tf.Tensor:
         known = (label < self.classes) | (label == label_maps.IGNORED)
         return (tf.size(label) > 0) & tf.reduce_all(known)
 
-    def require_fit(self, label, pixels):
+    def require_fit(self, label: Any, pixels: np.ndarray) -> None:
         label_maps.require_fit(label, pixels.shape[:2], self.classes)
 
-    def take(self, label, picture, key):
+    def take(self, label: tf.Tensor, picture: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         """As of `ImageLabels`; fails if the map is of another size than the image."""
         encoded = picture.dtype == tf.string
         shape = tf.io.extract_jpeg_shape(picture) if encoded else tf.shape(picture)
@@ -106,16 +119,21 @@ class PixelLabels:
             label = transforms.random_view_of_map(label, key, self.size, self.augmentation)
         return tf.cast(label[..., 0], tf.int32)
 
-    def vary(self, label, key):
+    def vary(self, label: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         if self.augmentation is None:
             return label
         return transforms.augment_map(label[..., None], key, self.augmentation)[..., 0]
 
-    def usable(self, label):
+    def usable(self, label: tf.Tensor) -> tf.Tensor | bool:
         return tf.reduce_any(label != label_maps.IGNORED)
 
 
-def labels_of(source, size, crop, augmentation=None):
+def labels_of(
+    source: ImageSource,
+    size: Sequence[int],
+    crop: float,
+    augmentation: Augmentation | None = None,
+) -> ImageLabels | PixelLabels:
     """The labels of a source.
 
     Args:

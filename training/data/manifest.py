@@ -4,9 +4,13 @@ import json
 import pathlib
 import threading
 import zlib
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from keras_ghostnet import files
 from keras_ghostnet.training.data.objects import Objects
+from keras_ghostnet.training.data.outputs import Output
+from keras_ghostnet.training.data.stored_folder import StoredPath
 
 NAME, CLASSES = "manifest.json", "classes.json"
 INDEX = ".idx"  # behind a TFRecord file's name: that of its index
@@ -16,7 +20,9 @@ CHUNK = 1 << 20  # bytes read at a time
 CHECKED_BYTES = 1 << 30
 
 
-def require_as_recorded(paths, examples):
+def require_as_recorded(
+    paths: Sequence[pathlib.Path | StoredPath], examples: Iterable[int]
+) -> None:
     """Refuses files that are not those that the manifest beside them lists, if there is one.
 
     Args:
@@ -44,10 +50,9 @@ def require_as_recorded(paths, examples):
             f"among them. {advice}"
         )
     is_checked = sum(path.stat().st_size for path in paths) <= CHECKED_BYTES
-    is_checked = is_checked and isinstance(folder, pathlib.Path)
     for path, name, count in zip(paths, names, examples, strict=True):
         found = {"examples": int(count), "bytes": path.stat().st_size}
-        if is_checked:
+        if is_checked and isinstance(path, pathlib.Path):
             found = Manifest.entry(path, int(count))
         for what, value in found.items():
             if value != entries[name].get(what):
@@ -58,7 +63,7 @@ def require_as_recorded(paths, examples):
                 )
 
 
-def require_finished(folder):
+def require_finished(folder: pathlib.Path | StoredPath) -> None:
     """Refuses a folder, a `pathlib.Path` or `StoredPath`, that is being written or was left so.
 
     Raises:
@@ -122,9 +127,9 @@ class Manifest:
         FileExistsError: If there is something else, or files of other settings.
     """
 
-    def __init__(self, output, settings):
+    def __init__(self, output: Output, settings: dict[str, Any]):
         self.output = output
-        self.content = {"settings": settings, "complete": False, "files": {}}
+        self.content: dict[str, Any] = {"settings": settings, "complete": False, "files": {}}
         self._lock = threading.Lock()
         earlier = output.read_text(NAME)
         if earlier is not None:
@@ -169,11 +174,11 @@ class Manifest:
     def _again(self, name, entry):
         return self.entry(self.output.folder / name, entry["examples"])
 
-    def __contains__(self, name):
+    def __contains__(self, name: str) -> bool:
         return name in self.content["files"]
 
     @staticmethod
-    def entry(path, examples):
+    def entry(path: pathlib.Path, examples: int) -> dict[str, Any]:
         """What is noted of a file: its examples, size and CRC-32."""
         crc = 0
         with open(path, "rb") as file:
@@ -181,13 +186,13 @@ class Manifest:
                 crc = zlib.crc32(chunk, crc)
         return {"examples": examples, "bytes": path.stat().st_size, "crc32": f"{crc:08x}"}
 
-    def add(self, name, entry):
+    def add(self, name: str, entry: dict[str, Any]) -> None:
         """Notes a file that is in its place; from now on it is kept."""
         with self._lock:
             self.content["files"][name] = entry
             self._save()
 
-    def finish(self):
+    def finish(self) -> None:
         """Notes that all files are there and checked.
 
         Raises:

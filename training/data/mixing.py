@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_ghostnet.training.data import images
 
 
-def mixing_mask(seed, size, mixup, cutmix):
+def mixing_mask(seed: tf.Tensor, size: tuple[int, int], mixup: float, cutmix: float) -> tf.Tensor:
     """Which part of an example stays its own, pixel by pixel.
 
     Args:
@@ -36,7 +36,9 @@ def mixing_mask(seed, size, mixup, cutmix):
     return tf.where(cuts, tf.where(cut, 0.0, 1.0), share)
 
 
-def mix(pictures, labels, masks, weights):
+def mix(
+    pictures: tf.Tensor, labels: tf.Tensor, masks: tf.Tensor, weights: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Mixes the neighbors of a batch.
 
     Args:
@@ -56,7 +58,7 @@ def mix(pictures, labels, masks, weights):
     )
 
 
-def mix_examples(examples):
+def mix_examples(examples: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Mixes a batch of examples: `mix`, with the dict of `Pipeline.batches` and its `mask`."""
     examples = dict(examples)
     masks = examples.pop("mask")

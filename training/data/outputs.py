@@ -99,7 +99,10 @@ class StoredOutput:
         return {name: int(entry.get("size") or 0) for name, entry in found.items()}
 
 
-def open_output(place: str | os.PathLike[str]) -> FolderOutput | StoredOutput:
+Output = FolderOutput | StoredOutput
+
+
+def open_output(place: str | os.PathLike[str]) -> Output:
     """What writes to a folder, or to a place in a store; nothing is written yet.
 
     Raises:

@@ -16,7 +16,14 @@ GRAY = 128.0  # fills what comes in from outside
 SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13  # Pillow's filter
 
 
-def rand_augment(image, seed, layers, magnitude, std=0.0, probability=1.0):
+def rand_augment(
+    image: tf.Tensor,
+    seed: tf.Tensor,
+    layers: int,
+    magnitude: float,
+    std: float = 0.0,
+    probability: float = 1.0,
+) -> tf.Tensor:
     """Applies operations drawn from `OPERATIONS`, one after the other.
 
     Args:
@@ -42,7 +49,9 @@ def rand_augment(image, seed, layers, magnitude, std=0.0, probability=1.0):
     return image
 
 
-def apply(image, which, strength, sign):
+def apply(
+    image: tf.Tensor, which: tf.Tensor, strength: float | tf.Tensor, sign: tf.Tensor
+) -> tf.Tensor:
     """One operation.
 
     Args:

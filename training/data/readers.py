@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -74,7 +74,7 @@ class FileReader(Reader):
 
     is_anywhere = True
 
-    def __init__(self, root, images):
+    def __init__(self, root: str | os.PathLike[str], images: Iterable[tuple[str, int]]):
         self.root = str(root)
         self.paths = tuple(os.path.join(self.root, path) for path, _ in images)
         self.labels = np.array([label for _, label in images], np.int32)
@@ -83,25 +83,25 @@ class FileReader(Reader):
             paths = tf.constant([os.fsencode(here + path) for path in self.paths], tf.string)
             self._tensors = paths, tf.constant(self.labels)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.paths)
 
-    def key(self, index):
+    def key(self, index: int) -> str:
         return printable(self.paths[index])
 
-    def identity(self):
+    def identity(self) -> Iterator[bytes]:
         start = len(os.path.join(self.root, ""))
         yield self.labels.tobytes()
         yield from (os.fsencode(path[start:]) for path in self.paths)
 
-    def fetch(self, indices):
+    def fetch(self, indices: tf.Tensor) -> tf.Tensor:
         return indices
 
-    def load(self, index, fetched):
+    def load(self, index: tf.Tensor, fetched: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         paths, labels = self._tensors
         return tf.io.read_file(tf.gather(paths, index)), tf.gather(labels, index)
 
-    def read(self, index):
+    def read(self, index: int) -> tuple[bytes, int]:
         """Bytes and label of an image.
 
         Raises:
@@ -124,7 +124,7 @@ class MapReader(Reader):
 
     fetched_shape = (2,)
 
-    def __init__(self, images, maps):
+    def __init__(self, images: Reader, maps: Reader):
         self.images, self.maps = images, maps
         self.groups_ahead = images.groups_ahead
 
@@ -132,20 +132,20 @@ class MapReader(Reader):
     def failure(self) -> str | None:  # type: ignore[override]
         return self.images.failure or self.maps.failure
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
-    def key(self, index):
+    def key(self, index: int) -> str:
         return self.images.key(index)
 
-    def identity(self):
+    def identity(self) -> Iterator[bytes]:
         yield from self.images.identity()
         yield from self.maps.identity()
 
-    def fetch(self, indices):
+    def fetch(self, indices: tf.Tensor) -> tf.Tensor:
         return tf.stack([self.images.fetch(indices), self.maps.fetch(indices)], axis=-1)
 
-    def load(self, index, fetched):
+    def load(self, index: tf.Tensor, fetched: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         def decode(encoded):
             try:
                 return label_maps.decode_map(encoded)
@@ -158,7 +158,7 @@ class MapReader(Reader):
         labels = tf.numpy_function(decode, [encoded_map], tf.uint8, stateful=False)
         return encoded, tf.ensure_shape(labels, (None, None))
 
-    def read(self, index):
+    def read(self, index: int) -> tuple[bytes, np.ndarray]:
         """Bytes of an image, and its map, uint8 `(height, width)`.
 
         Raises:
@@ -186,7 +186,13 @@ class RecordReader(Reader):
     groups_ahead = 1  # so that the decoding does not wait for Python
     is_anywhere = True
 
-    def __init__(self, paths, encoded=None, label=None, first_label=0):
+    def __init__(
+        self,
+        paths: Iterable[Any],
+        encoded: str | None = None,
+        label: str | None = None,
+        first_label: int = 0,
+    ):
         extras.require("google_crc32c", purpose="Reading TFRecords", extra="train")
         self.paths, self.first_label = tuple(paths), first_label
         self.shard, self.offset = self._locate()
@@ -201,17 +207,17 @@ class RecordReader(Reader):
         self._plain = tuple(map(shards.decompressed, self.paths))
         return shards.record_offsets(self._plain)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.offset)
 
-    def key(self, index):
+    def key(self, index: int) -> str:
         return f"{printable(self.paths[self.shard[index]])}:{self.number[index]}"
 
-    def identity(self):
+    def identity(self) -> Iterator[bytes]:
         yield from (os.fsencode(os.path.basename(path)) for path in self.paths)
         yield np.stack([self.shard, self.offset]).astype("int64").tobytes()
 
-    def fetch(self, indices):
+    def fetch(self, indices: tf.Tensor) -> tf.Tensor:
         """The records as they are; empty ones for those that cannot be read.
 
         For each by itself, TensorFlow would begin a dataset, which takes longer than the reading.
@@ -219,9 +225,8 @@ class RecordReader(Reader):
         records = tf.numpy_function(self._records, [indices], tf.string, stateful=False)
         return tf.ensure_shape(records, indices.shape)
 
-    def load(self, index, record):
-        if record is None:
-            record = self._read_without_python(index)
+    def load(self, index: tf.Tensor, fetched: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+        record = self._read_without_python(index) if fetched is None else fetched
         features = {
             self.encoded: tf.io.FixedLenFeature([], tf.string),
             self.label: tf.io.FixedLenFeature([], tf.int64),
@@ -254,7 +259,7 @@ class RecordReader(Reader):
         except OSError as error:
             raise ValueError(f"cannot be read: {error.strerror}") from error
 
-    def read(self, index):
+    def read(self, index: int) -> tuple[bytes, int]:
         """Bytes and label of a record.
 
         Raises:

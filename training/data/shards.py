@@ -10,7 +10,7 @@ import re
 import struct
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -178,7 +178,7 @@ def _decompress(source, target):
             data = stream.unused_data or source.read(CHUNK)
 
 
-def record_offsets(paths):
+def record_offsets(paths: Sequence[str | os.PathLike[str]]) -> tuple[np.ndarray, np.ndarray]:
     """Where every record of some TFRecord files begins.
 
     The lengths are walked through once, the contents are not read; the result is kept in the
@@ -240,7 +240,7 @@ class DamagedRecordError(ValueError):
     """A record's checksum does not match what it holds."""
 
 
-def read_record(path, offset):
+def read_record(path: str | os.PathLike[str], offset: int) -> bytes:
     """The one record that begins at an offset.
 
     Args:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
@@ -27,6 +27,7 @@ from keras_ghostnet.training.data import (
     stored_listing,
     stored_readers,
 )
+from keras_ghostnet.training.data.outputs import Output
 from keras_ghostnet.training.data.readers import Reader
 from keras_ghostnet.training.data.stored_folder import StoredPath
 from keras_ghostnet.training.heads import count_classes, is_of_pixels, require_maps_of_images
@@ -241,7 +242,7 @@ def require_same_classes(
     require_maps_of_images(network)
 
 
-def write_class_list(output, class_names, first_label):
+def write_class_list(output: Output, class_names: Iterable[str], first_label: int) -> None:
     """Writes the class list of a folder of TFRecords.
 
     Args:
@@ -253,7 +254,7 @@ def write_class_list(output, class_names, first_label):
     output.write(manifest.CLASSES, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def read_class_list(directory):
+def read_class_list(directory: pathlib.Path | StoredPath) -> tuple[tuple[str, ...], int]:
     """Reads the class list of a folder of TFRecords.
 
     Args:

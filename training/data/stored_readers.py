@@ -7,15 +7,19 @@ import contextlib
 import functools
 import hashlib
 import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from rich.console import Console
 
 from keras_ghostnet import files, stores
 from keras_ghostnet.files import printable
 from keras_ghostnet.training.data import manifest, shards
 from keras_ghostnet.training.data.objects import Objects
 from keras_ghostnet.training.data.readers import Reader, RecordReader
+from keras_ghostnet.training.data.stored_folder import StoredPath
 
 # Of at most 32 examples each: some hundred requests are under way at any time, for some tens of
 # megabytes of images that wait.
@@ -40,7 +44,7 @@ class StoredReader(Reader):
         """What some examples' objects hold, a list of bytes or of errors."""
         raise NotImplementedError
 
-    def fetch(self, indices):
+    def fetch(self, indices: tf.Tensor) -> tf.Tensor:
         """What the examples' objects hold; empty strings of those that cannot be read."""
         found = tf.numpy_function(self._fetch, [indices], tf.string, stateful=False)
         return tf.ensure_shape(found, indices.shape)
@@ -77,7 +81,7 @@ class StoredFileReader(StoredReader):
         images: Pairs `(path relative to root, label)`.
     """
 
-    def __init__(self, root, images):
+    def __init__(self, root: StoredPath, images: Iterable[tuple[str, int]]):
         super().__init__(root.tree.objects)
         self.root = root
         self.paths = tuple(path for path, _ in images)
@@ -85,13 +89,13 @@ class StoredFileReader(StoredReader):
         with tf.device("CPU:0"):
             self._labels = tf.constant(self.labels)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.paths)
 
-    def key(self, index):
+    def key(self, index: int) -> str:
         return printable(self.root / self.paths[index])
 
-    def identity(self):
+    def identity(self) -> Iterator[bytes]:
         yield self.labels.tobytes()
         yield from map(os.fsencode, self.paths)
 
@@ -99,10 +103,10 @@ class StoredFileReader(StoredReader):
         paths = [self.root / self.paths[index] for index in indices]
         return self.objects.read_many([path.relative for path in paths])
 
-    def load(self, index, encoded):
+    def load(self, index: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return encoded, self._labels[index]
 
-    def read(self, index):
+    def read(self, index: int) -> tuple[bytes, int]:
         """Bytes and label of an image.
 
         Raises:
@@ -126,7 +130,9 @@ class StoredRecordReader(StoredReader, RecordReader):
     The other arguments are those of `RecordReader`.
     """
 
-    def __init__(self, paths, *, console=None, **options):
+    def __init__(
+        self, paths: Sequence[StoredPath], *, console: Console | None = None, **options: Any
+    ):
         StoredReader.__init__(self, paths[0].tree.objects)
         self.console = console
         RecordReader.__init__(self, paths, **options)

@@ -3,9 +3,12 @@
 import tensorflow as tf
 
 from keras_ghostnet.training.data import images, label_maps, rand_augment
+from keras_ghostnet.training.data.augmentation import Augmentation
 
 
-def random_view(picture, seed, size, settings):
+def random_view(
+    picture: tf.Tensor, seed: tf.Tensor, size: tuple[int, int], settings: Augmentation
+) -> tf.Tensor:
     """A random crop of an image, resized and maybe flipped.
 
     Args:
@@ -22,7 +25,9 @@ def random_view(picture, seed, size, settings):
     return _view(picture, seed, size, settings, settings.interpolation, 0)
 
 
-def random_view_of_map(labels, seed, size, settings):
+def random_view_of_map(
+    labels: tf.Tensor, seed: tf.Tensor, size: tuple[int, int], settings: Augmentation
+) -> tf.Tensor:
     """What `random_view` of an image shows of its map of classes, every class as it is.
 
     Args:
@@ -52,7 +57,7 @@ def _view(picture, seed, size, settings, interpolation, outside):
     return images.pad_crop(image, window, settings.pad_crop, outside)
 
 
-def augment_map(labels, seed, settings):
+def augment_map(labels: tf.Tensor, seed: tf.Tensor, settings: Augmentation) -> tf.Tensor:
     """Moves a map of classes as `augment` moves its image.
 
     Args:
@@ -65,7 +70,7 @@ def augment_map(labels, seed, settings):
     return labels
 
 
-def augment(image, seed, settings):
+def augment(image: tf.Tensor, seed: tf.Tensor, settings: Augmentation) -> tf.Tensor:
     """Applies what comes after `random_view`, and normalizes.
 
     Args:

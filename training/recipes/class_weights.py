@@ -11,6 +11,8 @@ from keras_ghostnet import specs
 if TYPE_CHECKING:  # the command answers about recipes without it
     import numpy as np
 
+    from keras_ghostnet.training.data import ImageSource
+
 BALANCED = "balanced"
 
 # None, "balanced", weights in the order of the classes, or weights by name.
@@ -61,7 +63,7 @@ def validated(setting: ClassWeights | Sequence[float] | Mapping[str, float]) -> 
     return _positive(setting)
 
 
-def weights_of_classes(setting: ClassWeights, source) -> np.ndarray | None:
+def weights_of_classes(setting: ClassWeights, source: ImageSource) -> np.ndarray | None:
     """The weight of each class of a source.
 
     Args:
@@ -109,7 +111,7 @@ def weights_of_classes(setting: ClassWeights, source) -> np.ndarray | None:
     return np.array([setting.get(name, 1.0) for name in names], np.float32)
 
 
-def count_classes(source) -> np.ndarray:
+def count_classes(source: ImageSource) -> np.ndarray:
     """How many images of each class a source has, or pixels of maps, int64 `(classes,)`."""
     import numpy as np
 

@@ -8,7 +8,7 @@ import keras
 
 from keras_ghostnet.export.graph.lowering.activations import activate, activated
 from keras_ghostnet.export.graph.lowering.pad import padding_of
-from keras_ghostnet.export.graph.nodes import Node
+from keras_ghostnet.export.graph.nodes import Graph, Node
 
 BLOCK = 8
 # What is left of a row behind its blocks: three or four outputs one by one, or two or three behind
@@ -16,7 +16,7 @@ BLOCK = 8
 LEFT = (3, 4, 6, 7)
 
 
-def add_columns(graph):
+def add_columns(graph: Graph) -> Graph:
     """Computes more columns of depthwise convolutions than there are, and crops them.
 
     Of maps whose rows leave outputs that are computed one by one. Exact: the last columns are of

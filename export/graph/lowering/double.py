@@ -3,11 +3,11 @@
 import numpy as np
 
 from keras_ghostnet.export.graph.lowering.activations import activate
-from keras_ghostnet.export.graph.lowering.ghost import as_ghost_module
-from keras_ghostnet.export.graph.nodes import Node
+from keras_ghostnet.export.graph.lowering.ghost import GhostModule, as_ghost_module
+from keras_ghostnet.export.graph.nodes import Graph, Node
 
 
-def double_ghost_modules(graph, most):
+def double_ghost_modules(graph: Graph, most: int) -> Graph:
     """Doubles the convolution of a ghost module.
 
     `concat(x, depthwise(x))` of `x = conv(...)` becomes `depthwise'(x')`, where `conv'` has
@@ -26,7 +26,7 @@ def double_ghost_modules(graph, most):
     return graph
 
 
-def repeat_last(module, count, zeros=0):
+def repeat_last(module: GhostModule, count: int, zeros: int = 0) -> Node:
     """The depthwise convolution of a ghost module that also has its last intrinsic maps.
 
     The convolution makes these twice, and the first time they meet the identity.

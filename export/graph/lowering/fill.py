@@ -11,11 +11,11 @@ import numpy as np
 from keras_ghostnet.export.graph.lowering.double import repeat_last
 from keras_ghostnet.export.graph.lowering.ghost import CHANNELS, as_ghost_module
 from keras_ghostnet.export.graph.lowering.widen import Widening, reach, widen
-from keras_ghostnet.export.graph.nodes import Node
+from keras_ghostnet.export.graph.nodes import Graph, Node
 from keras_ghostnet.export.graph.operations import crop
 
 
-def fill_blocks(graph, size):
+def fill_blocks(graph: Graph, size: int) -> Graph:
     """Orders the maps of ghost modules so that their parts are whole blocks of channels.
 
     The convolution makes the intrinsic maps of the last block twice, which fills it. The depthwise

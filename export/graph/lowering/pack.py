@@ -6,17 +6,19 @@ values with 64 filters at once, however few of them there are. Kernels without o
 inputs at a time, of which the three colors of a pixel leave five unused.
 """
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
 from keras_ghostnet.export.graph.lowering.activations import activate, activated
-from keras_ghostnet.export.graph.nodes import Node, is_convolution, is_pointwise
+from keras_ghostnet.export.graph.nodes import Graph, Node, is_convolution, is_pointwise
 
 ROWS = 16  # of a matrix unit: with fewer left, there is nothing to gain
 BLOCKS = 5  # of `values` inputs: a row may take so many, as zeros cost little there
 
 
-def pack_pixels(graph, values):
+def pack_pixels(graph: Graph, values: int) -> Graph:
     """Packs neighboring pixels for 1x1 convolutions.
 
     The kernel of several pixels has that of one along its diagonal and zeros elsewhere: exact.
@@ -32,7 +34,7 @@ def pack_pixels(graph, values):
     return join_reshapes(graph)
 
 
-def pack_stem(graph, values):
+def pack_stem(graph: Graph, values: int) -> Graph:
     """Packs neighboring pixels of the images for a stem of 3x3 and stride 2.
 
     An output sees two pairs of pixels in each of three rows, which are six positions of six values
@@ -132,12 +134,12 @@ def _put(graph, node, packed):
     graph.replace(old, reshape(f"{node.name}_unpack", activate(packed, relu), shape))
 
 
-def reshape(name, maps, shape):
+def reshape(name: str, maps: Node, shape: Sequence[int | None]) -> Node:
     config = {"target_shape": tuple(shape)}
     return Node(name, keras.layers.Reshape, config, [maps], (maps.shape[0], *shape))
 
 
-def join_reshapes(graph):
+def join_reshapes(graph: Graph) -> Graph:
     """One reshape instead of two in a row, none if they undo each other."""
     for node in graph.nodes():
         if node.kind is keras.layers.Reshape and node.inputs[0].kind is keras.layers.Reshape:

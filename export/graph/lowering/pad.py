@@ -6,11 +6,14 @@ values, all pixels of a row are copied at once, and a concatenation with zeros c
 C library.
 """
 
+from typing import Any
+
 import keras
 
 from keras_ghostnet.export.graph.lowering.pack import reshape
-from keras_ghostnet.export.graph.nodes import Node
+from keras_ghostnet.export.graph.nodes import Graph, Node
 
+Sides = tuple[tuple[int, int], tuple[int, int]]  # top and bottom, left and right
 WINDOWS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 
 
@@ -21,11 +24,11 @@ class RowPadding(keras.layers.Layer):
         padding: `((top, bottom), (left, right))`: rows, and values of a row.
     """
 
-    def __init__(self, padding, **kwargs):
+    def __init__(self, padding: Sides, **kwargs: Any):
         super().__init__(**kwargs)
         self.padding = padding
 
-    def call(self, rows):
+    def call(self, rows: keras.KerasTensor) -> keras.KerasTensor:
         for axis, (before, after) in reversed(list(enumerate(self.padding, 1))):
             parts = [self._zeros(rows, axis, before), rows, self._zeros(rows, axis, after)]
             rows = keras.ops.concatenate([part for part in parts if part is not None], axis)
@@ -37,15 +40,15 @@ class RowPadding(keras.layers.Layer):
         shape[axis] = size
         return keras.ops.zeros(shape, rows.dtype) if size else None
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         batch, *sizes = shape
         return (batch, *map(sum, zip(sizes, *zip(*self.padding, strict=True), strict=True)))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "padding": self.padding}
 
 
-def pad_rows(graph):
+def pad_rows(graph: Graph) -> Graph:
     """Pads rows of values instead of pixels, and only where a convolution sees the padding.
 
     Exact: the same values at the same places. Changes and returns the graph.
@@ -61,14 +64,14 @@ def pad_rows(graph):
     return graph
 
 
-def is_padded(node):
+def is_padded(node: Node) -> bool:
     """Whether a convolution reads maps that a layer of its own pads."""
     (maps,) = node.inputs
     is_pad = maps.kind is keras.layers.ZeroPadding2D
     return is_pad and maps.config["data_format"] == "channels_last"
 
 
-def padding_of(node):
+def padding_of(node: Node) -> tuple[Sides, Node] | None:
     """The padding of a depthwise convolution `((top, bottom), (left, right))`, and its maps.
 
     None if it is not of channels last, or not known.
@@ -79,7 +82,9 @@ def padding_of(node):
         return None
     if config["padding"] == "same":
         is_centered = set(config["strides"]) == {1} and all(size % 2 for size in sizes)
-        return (tuple((size // 2,) * 2 for size in sizes), node.inputs[0]) if is_centered else None
+        rows, columns = (size // 2 for size in sizes)
+        sides = ((rows, rows), (columns, columns))
+        return (sides, node.inputs[0]) if is_centered else None
     if is_padded(node):
         return node.inputs[0].config["padding"], node.inputs[0].inputs[0]
     return ((0, 0), (0, 0)), node.inputs[0]

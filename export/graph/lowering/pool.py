@@ -7,12 +7,12 @@ what is left of them is averaged in float32.
 
 import keras
 
-from keras_ghostnet.export.graph.nodes import Node
+from keras_ghostnet.export.graph.nodes import Graph, Node
 
 LEAST = 3  # places along an axis: of fewer, a window saves nothing
 
 
-def average_windows(graph, most):
+def average_windows(graph: Graph, most: int) -> Graph:
     """Averages windows of equal size before whole maps.
 
     Exact: windows cover the maps without overlapping. Changes and returns the graph.

@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from keras_ghostnet.export.graph.nodes import Node, is_concatenation, is_pointwise
+from keras_ghostnet.export.graph.nodes import Graph, Node, is_concatenation, is_pointwise
 from keras_ghostnet.export.graph.passes.slices import can_cut, cut
 
 CHANNELS = 3  # the axis
@@ -15,7 +15,7 @@ CONCATENATION, SUM = 2, 3
 LEAST = 16_000  # values of a concatenation: of fewer, the copy costs no more than another operator
 
 
-def split_concatenations(graph, least=LEAST):
+def split_concatenations(graph: Graph, least: int = LEAST) -> Graph:
     """Turns `conv(concat(a, b))` into `conv_a(a) + conv_b(b)`, for 1x1 convolutions.
 
     Also where depthwise convolutions, global pooling and the product with a gate come in between,

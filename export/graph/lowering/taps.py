@@ -6,10 +6,12 @@ See `keras_ghostnet.export.ncnn.network.Network.avoid_faulty_kernels`.
 import keras
 import numpy as np
 
+from keras_ghostnet.export.graph.nodes import Graph
+
 FOURS, LEFT = 4, 1  # outputs of a row that the kernel makes at a time; more that are left are wrong
 
 
-def add_taps(graph):
+def add_taps(graph: Graph) -> Graph:
     """Puts zeros around depthwise kernels of 3x3, for which ncnn has another kernel of its own.
 
     Only with strides of two, behind padding of their own, and where rows are of such a length.

@@ -1,12 +1,14 @@
 """Padding channels, so that the number of filters suits the kernels."""
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
 
 import keras
 import numpy as np
 
-from keras_ghostnet.export.graph.nodes import is_concatenation, is_convolution
+from keras_ghostnet.export.graph.nodes import Graph, Node, is_concatenation, is_convolution
 from keras_ghostnet.export.graph.passes.linear import channel_axis
 
 # Layers that keep channels of zeros, and the order of channels.
@@ -30,11 +32,11 @@ class Widening:
     indices: np.ndarray
     count: int
 
-    def equals(self, other):
+    def equals(self, other: Widening) -> bool:
         """Whether another one has the same channels in the same places."""
         return self.count == other.count and np.array_equal(self.indices, other.indices)
 
-    def spread(self, values, axis):
+    def spread(self, values: np.ndarray, axis: int) -> np.ndarray:
         """Weights with zeros for the padding channels."""
         shape = list(values.shape)
         shape[axis] = self.count
@@ -43,7 +45,11 @@ class Widening:
         return result
 
 
-def widen_convolutions(graph, multiple, sums=False):
+# What nodes output, and what they read.
+Reached = tuple[dict[Node, Widening], dict[Node, Widening]]
+
+
+def widen_convolutions(graph: Graph, multiple: int, sums: bool = False) -> Graph:
     """Adds padding channels to convolutions, up to a multiple that kernels are good at.
 
     XNNPACK has a kernel for 8 filters at a time on ARM and takes one for 2 where the number is no
@@ -69,7 +75,13 @@ def widen_convolutions(graph, multiple, sums=False):
     return graph
 
 
-def reach(graph, start, widening, sums, modules=None):
+def reach(
+    graph: Graph,
+    start: Node,
+    widening: Widening,
+    sums: bool,
+    modules: dict[Node, Widening] | None = None,
+) -> Reached | None:
     """The nodes that compute widened maps and those that read them.
 
     Args:
@@ -136,7 +148,7 @@ def _makers(node, modules):
     return None if None in makers else [node, *itertools.chain.from_iterable(makers)]
 
 
-def widen(reached):
+def widen(reached: Reached) -> None:
     """Widens the nodes that `reach` found."""
     made, taken = reached
     for node, widening in made.items():
