@@ -1,12 +1,13 @@
 """What sets the `ghostnet` command apart: a backend that starts quietly, spellings of options."""
 
 import argparse
+import contextlib
 import importlib
 import os
 import platform
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from keras_ghostnet import stores
 from keras_ghostnet.defaults import set_keras_defaults
@@ -15,6 +16,8 @@ from keras_ghostnet.quiet import quiet
 NAMES = ("ghostnet", "ghostnet.exe")
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it when it is imported
 X86 = ("x86_64", "amd64")
+# What Keras imports for plots and wrappers of its own: a third of the time that its import takes.
+UNUSED = ("matplotlib", "sklearn")
 
 
 def path(text: str) -> str:
@@ -67,13 +70,26 @@ def start_backend(*, cluster: bool = False) -> None:
     if platform.machine().lower() in X86:
         os.environ.setdefault(ONEDNN, "1")
     with quiet():  # the backend looks for its devices aloud
-        keras = importlib.import_module("keras")
+        with _missing(*UNUSED):
+            keras = importlib.import_module("keras")
         importlib.import_module("keras_ghostnet.layers")  # `load_model` needs them registered
         set_keras_defaults()
         if cluster:
             importlib.import_module("tensorflow").config.list_physical_devices()
         else:
             keras.ops.zeros(1)
+
+
+@contextlib.contextmanager
+def _missing(*names: str) -> Iterator[None]:
+    """Modules that are not there for what the body imports, unless they were imported before."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def hyphenated(arguments: Sequence[str]) -> list[str]:

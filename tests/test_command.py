@@ -42,7 +42,8 @@ import keras_ghostnet
 from keras_ghostnet.command import start_backend
 assert ("keras" in sys.modules) == (not {lazy}), "who loads models needs the layers registered"
 start_backend()
-import keras
+assert ("sklearn" in sys.modules) == (not {lazy}), "Keras needs it for what nobody uses here"
+import keras, matplotlib.pyplot, sklearn.datasets
 from tensorflow.python.framework.test_util import IsMklEnabled
 assert keras.saving.get_registered_object("keras_ghostnet>GhostModule")
 print(IsMklEnabled())
