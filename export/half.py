@@ -44,22 +44,24 @@ def _largest(model, images, sums):
     """The largest absolute values by what they are of, in the order of computation."""
     import tensorflow as tf
 
+    layers, keys = {layer.name for layer in model.operations}, []
+
+    def largest(images):
+        model(images, training=False)
+        keys[:], tensors = zip(
+            *_tensors(tf.compat.v1.get_default_graph(), layers, sums), strict=True
+        )
+        return tf.stack([tf.reduce_max(tf.abs(tensor)) for tensor in tensors])
+
     specification = tf.TensorSpec((None, *model.input_shape[1:]), "float32")
     with quiet():
-        traced = tf.compat.v1.wrap_function(
-            lambda images: model(images, training=False), [specification]
-        )
-        layers = {layer.name for layer in model.operations}
-        with traced.graph.as_default():
-            keys, tensors = zip(*_tensors(traced.graph, layers, sums), strict=True)
-            largest = [tf.reduce_max(tf.abs(tensor)) for tensor in tensors]
-        run = traced.prune(traced.inputs[0], largest)
+        run = tf.function(largest, input_signature=[specification], autograph=False)
         batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
-        values = np.array([run(tf.constant(batch, "float32")) for batch in batches]).max(axis=0)
-    return {
-        key: max(value for other, value in zip(keys, values, strict=True) if other == key)
-        for key in keys
-    }
+        values = np.max([run(tf.constant(batch, "float32")) for batch in batches], axis=0)
+    found = {}
+    for key, value in zip(keys, values, strict=True):
+        found[key] = np.maximum(found.get(key, value), value)  # a NaN stays
+    return found
 
 
 def _tensors(graph, layers, sums):
