@@ -159,6 +159,7 @@ THOROUGH = {
         "test_every_layer[": "test_layers_that_a_format_takes, test_a_layer_that_is_refused",
     },
     "export/test_exporting.py": {
+        "test_raw_pixels_and_uint8": "test_inputs.py, bytes without another normalization",
         "test_images_without_classes": "test_verbs.py, calibration in memory",
         "test_verify_from_another_folder": "test_verify_passes_what_was_exported",
         "test_verify_on_other_images": "test_verify_from_another_folder",
@@ -268,6 +269,9 @@ THOROUGH = {
         "test_other_kernels_stay_dense": "test_quantize_aware.py",
         "test_accuracy_is_kept_and_the_model_untouched": "test_quantize_aware.py",
     },
+    "hub/test_evaluation.py": {
+        "test_the_command[]": "[@v1]",
+    },
     "export/test_onnx.py": {
         "test_int8_for_onnx_runtime[ghostnet_050]": "[g_ghost_regnetx_002]",
         "test_float32_for_onnx_runtime[ghostnet_050]": "[g_ghost_regnetx_002]",
@@ -295,6 +299,7 @@ THOROUGH = {
         "test_clones_and_copied_weights_compute_the_same[ghostnet]": "[g_ghost]",
         "test_frozen_batch_norms_keep_everything_while_the_rest_learns[ghostnet]": "[g_ghost]",
         "test_saved_model_is_the_same_in_another_process": "export/graph/test_deploy.py",
+        "test_frozen_layers_keep_weights_and_statistics_while_others_learn[ghostnet]": "[g_ghost]",
         "test_training_reduces_the_loss[g_ghost]": "[ghostnet]",
         "test_training_moves_weights_and_statistics_of_every_layer[g_ghost]": "[ghostnet]",
         "test_trained_model_survives_saving_with_its_optimizer[g_ghost]": "[ghostnet]",
@@ -311,6 +316,7 @@ THOROUGH = {
         "[unit logit-": "[unit-",
     },
     "export/test_inputs.py": {
+        "test_they_are_verified_again": "test_exporting.py, test_verify_passes_what_was_exported",
         "test_its_artifacts_take_pixels[small/1]": "[small_fp32.tflite]",
         "test_models_of_16_bits_are_exported_as_float32": "test_precision.py, graph/test_deploy.py",
     },
@@ -330,6 +336,7 @@ THOROUGH = {
     },
     "weights/test_keras3.py": {
         "test_round_trip[True-.keras]": "[False-.keras]",
+        "test_round_trip[False-.weights.h5]": "[True-.weights.h5]",
         "test_backbone_of_a_fine_tuned_network[constructor0-.weights.h5]": "[GGhostRegNetX002",
         "test_backbone_of_a_fine_tuned_network[GGhostRegNetX002-.keras]": "[constructor0-.keras]",
     },
@@ -356,8 +363,19 @@ THOROUGH = {
     "training/test_progress.py": {
         "test_training_batch[False]": "[True]",
     },
+    # What the constructors share is in one function: either family calls it.
     "test_api.py": {
-        "test_pooling_is_over_all_places[ghostnet-max-max]": "[g_ghost-avg-mean]",
+        "test_activation_may_be_a_function[ghostnet]": "[g_ghost]",
+        "test_dropout_is_in_training_alone[ghostnet]": "[g_ghost]",
+        "test_input_tensor_may_be_within_a_network[ghostnet]": "[g_ghost]",
+        "test_input_tensor_may_come_of_several_inputs[ghostnet]": "[g_ghost]",
+        "test_input_tensor_tells_the_channels_and_the_size[ghostnet]": "[g_ghost]",
+        "test_other_numbers_of_channels[ghostnet-4]": "[g_ghost-4]",
+        "test_other_numbers_of_channels[g_ghost-1]": "[ghostnet-1]",
+        "test_pooling_is_over_all_places[ghostnet-max-max]": "[g_ghost-max-max]",
+        "test_pooling_is_over_all_places[g_ghost-avg-mean]": "[ghostnet-avg-mean]",
+        "test_size_does_not_change_what_the_weights_mean_without_top[ghostnet]": "[g_ghost]",
+        "test_softmax_is_taken_of_the_logits_that_activation_none_puts_out[ghostnet]": "[g_ghost]",
         "test_size_does_not_change_what_the_weights_mean_with_top[ghostnet]": "[g_ghost]",
         "test_input_tensor_may_be_an_input[ghostnet]": "[g_ghost]",
     },
@@ -382,6 +400,15 @@ THOROUGH = {
     },
     "layers/test_all_layers.py": {
         "test_mixed_precision_computes_in_half_and_keeps_float32[mixed_float16": "[mixed_bfloat16",
+        **{
+            f"{test}{sample}": "[bottleneck] and [stage], and the layers within"
+            for sample in ("bottleneck_", "stage_")
+            for test in (
+                "test_mixed_precision_computes_in_half_and_keeps_float32[mixed_bfloat16-",
+                "test_float64_is_more_precise[",
+                "test_data_format_is_keras_own_unless_it_is_given[",
+            )
+        },
         "test_channels_first_has_the_same_weights_and_shapes[stage_spread]": "[stage]",
         "test_channels_first_has_the_same_weights_and_shapes[bottleneck_spread]": "the others",
         "test_channels_first_has_the_same_weights_and_shapes[bottleneck_branches]": "[branches]",

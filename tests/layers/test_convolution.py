@@ -106,6 +106,7 @@ def test_batch_norm_has_the_conventions_of_the_checkpoints():
 
 
 def test_kernels_start_with_the_variance_of_he_over_the_outputs():
+    keras.utils.set_random_seed(0)
     kernel = np.asarray(kernel_initializer()((3, 3, 64, 128)))
     assert kernel.std() == pytest.approx(np.sqrt(2 / (3 * 3 * 128)), rel=0.01)
     assert abs(kernel.mean()) < 0.01 * kernel.std()

@@ -24,25 +24,42 @@ def write(path, tensors):
     return path
 
 
+@pytest.fixture(scope="module")
+def network():
+    """What the tests load weights into: to build one takes ten times as long."""
+    return GhostNet(0.5)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    """The network without its top."""
+    return GhostNet(0.5, include_top=False)
+
+
+def load(path, model):
+    """What a constructor does with its `weights` once the network is built."""
+    source = weights.identify_checkpoint(path)
+    weights.assign_weights(source, model, include_top="predictions" in model.output_names)
+
+
 def with_classes(tensors, classes, layer="classifier"):
     tensors[f"{layer}.weight"] = tensors[f"{layer}.weight"][:classes]
     tensors[f"{layer}.bias"] = tensors[f"{layer}.bias"][:classes]
     return tensors
 
 
-def test_every_tensor_and_every_variable_once(path):
+def test_every_tensor_and_every_variable_once(path, network):
     source = weights.identify_checkpoint(write(path, Golden(GHOSTNET).tensors()))
-    model = GhostNet(0.5)
-    assignments = transfer.plan_assignments(source, model, include_top=True)
+    assignments = transfer.plan_assignments(source, network, include_top=True)
     assert {a.tensor for a in assignments} == set(Golden(GHOSTNET).tensors())
-    assert [a.variable.path for a in assignments] == [w.path for w in model.weights]
+    assert [a.variable.path for a in assignments] == [w.path for w in network.weights]
     assert len({a.tensor for a in assignments}) == len(assignments) == 432
 
 
-def test_counters_of_batch_norm_are_ignored(path):
+def test_counters_of_batch_norm_are_ignored(path, network):
     tensors = Golden(GHOSTNET).tensors()
     tensors["bn1.num_batches_tracked"] = np.array(7, np.int64)
-    GhostNet(0.5, weights=write(path, tensors))
+    load(write(path, tensors), network)
 
 
 @pytest.mark.parametrize(
@@ -52,26 +69,26 @@ def test_counters_of_batch_norm_are_ignored(path):
         (np.ones(()), r"bn1\.num_batches_tracked belongs to no variable"),
     ],
 )
-def test_a_counter_is_a_single_integer(path, value, message):
+def test_a_counter_is_a_single_integer(path, value, message, network):
     tensors = Golden(GHOSTNET).tensors()
     tensors["bn1.num_batches_tracked"] = value
     with pytest.raises(ValueError, match=message):
-        GhostNet(0.5, weights=write(path, tensors))
+        load(write(path, tensors), network)
 
 
 @pytest.mark.parametrize("kind", ["int8", "bool"])
-def test_weights_that_are_no_floats_are_named(path, kind):
+def test_weights_that_are_no_floats_are_named(path, kind, network):
     tensors = Golden(GHOSTNET).tensors()
     tensors["conv_head.bias"] = tensors["conv_head.bias"].astype(kind)
     with pytest.raises(ValueError, match=rf"conv_head\.bias \({kind}\)"):
-        GhostNet(0.5, weights=write(path, tensors))
+        load(write(path, tensors), network)
 
 
-def test_values_that_only_the_variable_s_type_makes_infinite(path):
+def test_values_that_only_the_variable_s_type_makes_infinite(path, network):
     tensors = Golden(GHOSTNET).tensors()
     tensors["conv_head.bias"] = tensors["conv_head.bias"].astype(np.float64) + 1e300
     with pytest.raises(ValueError, match=r"conv_head\.bias has values .* infinite as float32"):
-        GhostNet(0.5, weights=write(path, tensors))
+        load(write(path, tensors), network)
 
 
 def test_values_that_float16_makes_infinite(path):
@@ -89,26 +106,26 @@ def test_values_that_float16_makes_infinite(path):
 
 
 @pytest.mark.parametrize("kept", ["conv_head.weight", "classifier.bias"])
-def test_the_top_is_complete_or_absent(path, tmp_path, kept):
+def test_the_top_is_complete_or_absent(path, tmp_path, kept, backbone):
     tensors = Golden(GHOSTNET).tensors()
     for name in {f"{a}.{b}" for a in ("conv_head", "classifier") for b in ("weight", "bias")}:
         if name != kept:
             del tensors[name]
     write(path, tensors)
     with pytest.raises(ValueError, match=rf"{kept} is of a top that is incomplete"):
-        GhostNet(0.5, weights=path, include_top=False)
+        load(path, backbone)
     with pytest.raises(ValueError, match=rf"{kept} is of a top that is incomplete"):
         keras_ghostnet.convert_weights(path, tmp_path / "out.keras")
 
 
 @pytest.mark.parametrize("name", ["head/head/extra:0", "predictions/kernel", "stem_conv/kernel"])
-def test_only_what_the_table_knows_of_the_top_is_left_out(path, name):
+def test_only_what_the_table_knows_of_the_top_is_left_out(path, name, network, backbone):
     tensors = Golden("kecam_ghostnet_050_224").tensors()
     tensors[name] = np.ones(3, np.float32)
     checkpoint_files.write_keras2_h5(path, tensors)
-    for include_top in (True, False):
+    for model in (network, backbone):
         with pytest.raises(ValueError, match=rf"{name} belongs to no variable"):
-            GhostNet(0.5, weights=path, include_top=include_top)
+            load(path, model)
 
 
 def test_home_folder_in_a_path(tmp_path, monkeypatch):
@@ -117,35 +134,34 @@ def test_home_folder_in_a_path(tmp_path, monkeypatch):
     GhostNet(0.5, weights="~/w.pth")
 
 
-def test_missing_tensor_is_named_and_nothing_is_loaded(path):
+def test_missing_tensor_is_named_and_nothing_is_loaded(path, network):
     tensors = Golden(GHOSTNET).tensors()
     del tensors["blocks.6.2.ghost1.cheap_operation.1.bias"]
     source = weights.identify_checkpoint(write(path, tensors))
-    model = GhostNet(0.5)
-    before = model.get_weights()
+    before = network.get_weights()
     with pytest.raises(
         ValueError, match=r"(?s)nothing was loaded.*blocks\.6\.2\.ghost1\.cheap"
     ) as e:
-        weights.assign_weights(source, model, include_top=True)
+        weights.assign_weights(source, network, include_top=True)
     assert "stage4_block4/ghost1/cheap_bn/beta" in str(e.value)
-    for old, new in zip(before, model.get_weights(), strict=True):
+    for old, new in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
-def test_tensor_that_belongs_nowhere_is_named(path):
+def test_tensor_that_belongs_nowhere_is_named(path, network):
     tensors = Golden(GHOSTNET).tensors()
     tensors["blocks.6.2.attention.weight"] = np.ones((3, 3), np.float32)
     with pytest.raises(ValueError, match=r"blocks\.6\.2\.attention\.weight belongs to no variable"):
-        GhostNet(0.5, weights=write(path, tensors))
+        load(write(path, tensors), network)
 
 
-def test_wrong_shape_is_named(path):
+def test_wrong_shape_is_named(path, network):
     tensors = Golden(GHOSTNET).tensors()
     tensors["conv_head.bias"] = tensors["conv_head.bias"][:-1]
     with pytest.raises(
         ValueError, match=r"conv_head\.bias of shape \(1279,\) does not fit head/bias"
     ):
-        GhostNet(0.5, weights=write(path, tensors))
+        load(write(path, tensors), network)
 
 
 def test_wrong_width_names_both(path):
@@ -208,21 +224,20 @@ def test_without_the_top_the_rest_is_the_same(path, constructor, name):
     assert left_out == ({"head", "predictions"} if "ghostnet_050" in name else {"predictions"})
 
 
-def test_without_the_top_all_other_tensors_are_needed(path):
+def test_without_the_top_all_other_tensors_are_needed(path, backbone):
     tensors = Golden(GHOSTNET).tensors()
     tensors["surplus.weight"] = np.ones(3, np.float32)
     with pytest.raises(ValueError, match=r"surplus\.weight belongs to no variable"):
-        GhostNet(0.5, weights=write(path, tensors), include_top=False)
+        load(write(path, tensors), backbone)
 
 
 @pytest.mark.parametrize("layers", [("conv_head", "classifier"), ("classifier",)])
-def test_checkpoint_without_classifier(path, tmp_path, layers):
+def test_checkpoint_without_classifier(path, tmp_path, layers, backbone):
     """timm's `num_classes=0` leaves the head without a classifier."""
     tensors = Golden(GHOSTNET).tensors()
     for layer in layers:
         del tensors[f"{layer}.weight"], tensors[f"{layer}.bias"]
-    write(path, tensors)
-    GhostNet(0.5, weights=path, include_top=False)
+    load(write(path, tensors), backbone)
     with pytest.raises(ValueError, match="no classifier"):
         GhostNet(0.5, weights=path)
     if layers == ("classifier",):
