@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -55,6 +56,7 @@ TAGS = {  # columns of the history, and what they are called in the TensorBoard 
     "learning_rate": "learning_rate",
     "images_per_second": "images_per_second",
 }
+SEVERAL = "root error(s) found."  # how TensorFlow begins a list of errors
 PICTURED = 32  # images of the first batch
 CURVE_SECONDS = 60.0  # between pictures of the learning curve
 
@@ -355,8 +357,11 @@ def _is_whole(path):
 
 
 def error_text(error: tf.errors.OpError) -> str:
-    """The message of a TensorFlow error, without the names of nodes."""
-    return error.message.splitlines()[0].rpartition("}} ")[-1].removesuffix(".") + "."
+    """The message of a TensorFlow error, without the names of nodes and where they come from."""
+    *_, said = error.message.strip().split("\n\n")
+    lines = [line.strip() for line in said.splitlines()]
+    line = next((line for line in lines if not line.endswith(SEVERAL)), SEVERAL)
+    return re.sub(r" \[Op:\w+\]$", "", line.rpartition("}} ")[-1]).removesuffix(".") + "."
 
 
 def _versions():

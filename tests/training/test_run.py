@@ -12,6 +12,7 @@ import signal
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from rich.console import Console
 
 from keras_ghostnet import cli
@@ -317,3 +318,26 @@ def test_data_of_less_than_a_batch(photos, tmp_path, capsys):
     assert code == 1
     assert "less than one batch" in errors
     assert not (tmp_path / "run").exists()
+
+
+def test_what_tensorflow_says_of_an_error_in_a_step():
+    inverse = tf.function(tf.linalg.inv)
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        inverse(tf.zeros((2, 2)))
+    assert caught.value.message.startswith("Graph execution error")
+    assert run_folder.error_text(caught.value) == "Input is not invertible."
+    with pytest.raises(tf.errors.NotFoundError) as caught:
+        tf.io.read_file("/nowhere")
+    assert run_folder.error_text(caught.value) == "/nowhere; No such file or directory."
+
+
+@pytest.mark.parametrize("several", ["", "2 root error(s) found.\n  "])
+def test_what_tensorflow_says_of_a_lost_worker(several):
+    message = (
+        "Graph execution error:\n\nDetected at node CollectiveReduceV2 defined at (most recent "
+        f"call last):\n<stack traces unavailable>\n\n{several}Collective ops is aborted by: "
+        "Connection reset by peer\nThe error could be from a previous operation.\n\t "
+        "[[{{node CollectiveReduceV2}}]] [Op:__inference__train_step_1]"
+    )
+    expected = "Collective ops is aborted by: Connection reset by peer."
+    assert run_folder.error_text(tf.errors.AbortedError(None, None, message)) == expected
