@@ -137,10 +137,10 @@ bench-lowering: install ## what rewriting a TFLite file for a processor saves
 	@$(BIN)/python -m tests.speed.lowering
 
 bench-input: install ## the input pipeline against torchvision's (TORCH_PYTHON=a Python that has it)
-	@$(BIN)/python tests/speed/input.py
+	@$(BIN)/python -m tests.speed.input
 
 bench-startup: install ## the command's answers; import and build times against Keras' own
-	@$(BIN)/python tests/speed/startup.py
+	@$(BIN)/python -m tests.speed.startup
 
 lint: install ## style, types, and which part may import which
 	@$(BIN)/ruff check .

@@ -14,6 +14,7 @@ from keras_ghostnet.defaults import set_keras_defaults
 from keras_ghostnet.quiet import quiet
 
 NAMES = ("ghostnet", "ghostnet.exe")
+MEASURES = ("keras_ghostnet.benchmark.", "tests.speed.")  # with `python -m`
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it when it is imported
 X86 = ("x86_64", "amd64")
 # What Keras imports for plots and wrappers of its own: a third of the time that its import takes.
@@ -53,6 +54,12 @@ def model(text: str) -> str:
 def is_running() -> bool:
     """Whether this process is the `ghostnet` command."""
     return os.path.basename(sys.argv[0] if sys.argv else "") in NAMES
+
+
+def is_measuring() -> bool:
+    """Whether this process is `python -m` of a module that measures and prints tables."""
+    arguments = iter(sys.orig_argv)
+    return "-m" in arguments and next(arguments, "").startswith(MEASURES)
 
 
 def start_backend(*, cluster: bool = False) -> None:

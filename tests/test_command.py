@@ -24,6 +24,33 @@ def test_the_command_is_known_by_its_name(program, expected, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-m", "keras_ghostnet.benchmark.arm.check", "a.tflite"], True),
+        (["-X", "dev", "-m", "tests.speed.lowering"], True),
+        (["-m", "pytest", "tests.speed.lowering"], False),
+        (["tests.speed.lowering", "-m"], False),
+        (["-m"], False),
+    ],
+)
+def test_what_measures_is_known_by_its_module(arguments, expected, monkeypatch):
+    monkeypatch.setattr("sys.orig_argv", ["python", *arguments])
+    assert command.is_measuring() == expected
+
+
+@pytest.mark.parametrize(
+    "module", ["keras_ghostnet.benchmark.scaling", "keras_ghostnet.benchmark.arm.check"]
+)
+def test_what_measures_starts_quietly(module):
+    """As the command does; what is imported before the tables are made prints nothing."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(f"usage: python -m {module} ")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
     ("machine", "before", "after"),
     [("x86_64", None, "1"), ("AMD64", None, "1"), ("x86_64", "0", "0"), ("aarch64", None, None)],
 )

@@ -216,7 +216,9 @@ def _table(results):
 
 def main(argv=None):
     """The command. Returns its exit code: 0 if all files agree."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_ghostnet.benchmark.arm.check", description=__doc__.split("\n\n")[0]
+    )
     parser.add_argument("models", nargs="*", metavar="MODEL", help="an artifact")
     parser.add_argument(
         "--reference", metavar="FILE", help="what runs here instead: the same before a change"

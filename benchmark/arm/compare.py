@@ -253,7 +253,9 @@ def _names(text):
 
 
 def _arguments(argv):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_ghostnet.benchmark.arm.compare", description=__doc__.split("\n\n")[0]
+    )
     parser.add_argument(
         "--suite", choices=SUITES, default=SUITES[0], help=f"the table (default: {SUITES[0]})"
     )

@@ -202,7 +202,9 @@ def _functions(path, result, number):
 
 def main(argv=None):
     """The command. Returns its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_ghostnet.benchmark.arm.count", description=__doc__.split("\n\n")[0]
+    )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="an artifact")
     parser.add_argument("--functions", type=int, default=0, metavar="N", help="show the N largest")
     args = parser.parse_args(argv)

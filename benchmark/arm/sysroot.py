@@ -198,7 +198,9 @@ def _glibc_of(root):
 
 def main(argv=None):
     """The command. Returns its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_ghostnet.benchmark.arm.sysroot", description=__doc__.split("\n\n")[0]
+    )
     parser.add_argument("--sources", metavar="FILE", help="apt sources with arm64 packages")
     args = parser.parse_args(argv)
     try:

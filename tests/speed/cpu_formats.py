@@ -14,13 +14,13 @@ import numpy as np
 
 from keras_ghostnet import create_model
 from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
-from keras_ghostnet.environment import machine
 from keras_ghostnet.export import onnx, openvino
 from keras_ghostnet.export.device import run
 from keras_ghostnet.export.graph import deploy, for_tracing
 from keras_ghostnet.preprocessing import normalize
 from keras_ghostnet.quiet import quiet
 from tests.export.conftest import patches
+from tests.speed.sides import machine_line
 
 MODEL = "ghostnet_100"
 IMAGES, SIZE = 32, 224
@@ -62,7 +62,7 @@ def main():
     print("|---|--:|--:|")
     for name, values in zip(functions, times.T, strict=True):
         print(f"| {name} | {np.median(values):.2f} | {np.median(values / times[:, 0]):.2f} |")
-    print(f"\nmedians of {ROUNDS} rounds of {CALLS} calls each, in turn; {machine()}")
+    print(f"\nmedians of {ROUNDS} rounds of {CALLS} calls each, in turn; {machine_line()}")
 
 
 if __name__ == "__main__":

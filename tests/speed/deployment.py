@@ -13,10 +13,10 @@ import numpy as np
 
 from keras_ghostnet import create_model, files
 from keras_ghostnet.benchmark.latency import measure_latency
-from keras_ghostnet.environment import machine
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.graph import PASSES, deploy, for_tracing
 from keras_ghostnet.quiet import quiet
+from tests.speed.sides import machine_line
 
 MODEL = "ghostnet_100"
 CALLS = 200
@@ -32,10 +32,9 @@ def variants(model):
 
 def main():
     name = sys.argv[1] if len(sys.argv) > 1 else MODEL
-    with quiet():
-        model = create_model(name)
     rows, functions = {}, {}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        model = create_model(name)
         for number, (step, variant) in enumerate(variants(model)):
             path = pathlib.Path(folder) / f"{number}.tflite"
             saved = pathlib.Path(folder) / f"{number}.keras"
@@ -72,8 +71,7 @@ def report(name, rows, latencies):
             f"| {step} | {layers} | {nodes} | {parameters:,} | {operators} | {keras_size:.2f} MB "
             f"| {size:.2f} MB | {median:.2f} ms | {median / plain:.3f} |"
         )
-    facts = ", ".join(f"{key} {value}" for key, value in machine().items())
-    print(f"\nmedians of {CALLS} calls each, in turn; {facts}")
+    print(f"\nmedians of {CALLS} calls each, in turn; {machine_line()}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import time
 
 import numpy as np
 
-from tests.speed.sides import TORCH_PYTHON, Side, serve, take_turns
+from tests.speed.sides import TORCH_PYTHON, Side, machine_line, serve, take_turns
 
 MODEL = "ghostnet_100"
 SIZE = 224
@@ -199,7 +199,6 @@ def best(rows, names, choose):
 
 
 def main():
-    from keras_ghostnet.environment import machine
     from keras_ghostnet.export.graph.lowering import host
     from keras_ghostnet.quiet import quiet
 
@@ -242,12 +241,7 @@ def main():
     reached.append(ratio(batch_rows, ours, "timm", f"(at least {BATCHES})") >= BATCHES)
     print(f"\nghostnet export --formats tflite_fp32: {seconds:.1f} s   (at most {SECONDS})")
     reached.append(seconds <= SECONDS)
-    facts = {
-        **machine(),
-        "target": host(),
-        "onnxruntime": importlib.metadata.version("onnxruntime"),
-    }
-    facts = ", ".join(f"{key} {value}" for key, value in facts.items())
+    facts = machine_line(target=host(), onnxruntime=importlib.metadata.version("onnxruntime"))
     print(f"\nmedians of {ROUNDS} and {BATCH_ROUNDS} rounds, in turn; {facts}")
     if load > QUIET:
         print(f"The load was {load:.1f} before: threads wait for each other, in PyTorch above all.")

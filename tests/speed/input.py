@@ -21,7 +21,6 @@ import tempfile
 import numpy as np
 import PIL.Image
 import tensorflow as tf
-from sides import PEERS, TORCH_PYTHON, Side, serve, steady_rate, take_turns
 from sklearn.datasets import load_sample_images
 
 from keras_ghostnet.training.data import (
@@ -32,6 +31,7 @@ from keras_ghostnet.training.data import (
     transforms,
 )
 from keras_ghostnet.training.data.dataset_options import dataset_options
+from tests.speed.sides import PEERS, TORCH_PYTHON, Side, serve, steady_rate, take_turns
 
 FILES = 384
 LINKS = 64  # names of every file: no epoch ends within the comparison
@@ -49,6 +49,7 @@ AUGMENTATIONS = {
     "bicubic": Augmentation(color_jitter=0.0),
     "bicubic, jitter": Augmentation(),
 }
+OWN = (sys.executable, "-m", "tests.speed.input")
 RECORDS, PEER, BOUND = "TFRecords, bilinear", "torchvision, ", "crop and resize alone, "
 
 
@@ -111,11 +112,11 @@ def main():
         files, records = pathlib.Path(folder, "photographs"), pathlib.Path(folder, "records")
         write_photographs(files)
         make_records(files, records, shards=4)
-        sides = {RECORDS: Side(sys.executable, __file__, "ours", records, "bilinear")}
+        sides = {RECORDS: Side(*OWN, "ours", records, "bilinear")}
         for name in AUGMENTATIONS:
-            sides[name] = Side(sys.executable, __file__, "ours", files, name)
+            sides[name] = Side(*OWN, "ours", files, name)
             if not AUGMENTATIONS[name].color_jitter:
-                sides[BOUND + name] = Side(sys.executable, __file__, "bound", files, name)
+                sides[BOUND + name] = Side(*OWN, "bound", files, name)
             sides[PEER + name] = peer(files, name)
         rows = take_turns(sides, ROUNDS)
     return report(rows, sides)

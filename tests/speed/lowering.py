@@ -20,7 +20,6 @@ import numpy as np
 from keras_ghostnet import create_model
 from keras_ghostnet.benchmark.arm.count import count_instructions
 from keras_ghostnet.benchmark.networks.random_weights import settle_batch_norms
-from keras_ghostnet.environment import machine
 from keras_ghostnet.export import tflite
 from keras_ghostnet.export.device import run
 from keras_ghostnet.export.graph import deploy, for_tracing
@@ -28,6 +27,7 @@ from keras_ghostnet.export.graph.lowering import TARGETS, Lowering
 from keras_ghostnet.preprocessing import normalize
 from keras_ghostnet.quiet import quiet
 from tests.export.conftest import patches
+from tests.speed.sides import machine_line
 
 MODEL = "ghostnet_100"
 IMAGES, SIZE = 16, 224
@@ -121,9 +121,8 @@ def report(found, unit, dtypes):
     floats, *others = (least(found, dtype) for dtype in dtypes)
     for other in others:
         print(f"\n{other} / {floats} = {np.median(found[other] / found[floats]):.3f}")
-    facts = ", ".join(f"{key} {value}" for key, value in machine().items())
     times = f"medians of {ROUNDS} rounds of {CALLS} calls each, in turn; " if unit == "ms" else ""
-    print(f"\n{times}{facts}")
+    print(f"\n{times}{machine_line()}")
 
 
 def least(found, dtype):

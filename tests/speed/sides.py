@@ -83,6 +83,17 @@ def steady_rate(images, ahead, counted):
     return count / (time.perf_counter() - start)
 
 
+def machine_line(**more):
+    """The machine and the versions that figures depend on, for people: `"cpu NAME, cores 2, ..."`.
+
+    Args:
+        **more: Further facts.
+    """
+    from keras_ghostnet.environment import machine  # the peers' Python has none
+
+    return ", ".join(f"{key} {value}" for key, value in {**machine(), **more}.items())
+
+
 def serve(versions, turn):
     """The other end of `Side`.
 
