@@ -16,8 +16,10 @@ ALL_AXES, WHOLE = "3,1,2,0", "-233"
 NO_HALF_ARITHMETIC = 1
 NO_HALF = NO_HALF_ARITHMETIC | 2 | 4  # nor storage of 16 bits, nor bfloat16
 # Layers whose outputs are as wide as what they take first, and those with windows.
-AS_WIDE = {"BinaryOp", "Clip", "Concat", "HardSigmoid", "ReLU", "Sigmoid", "Split", "Swish"}
-WINDOWS = {"Convolution", "ConvolutionDepthWise"}
+AS_WIDE = {"BinaryOp", "Clip", "Concat", "GELU", "HardSigmoid", "HardSwish", "ReLU", "Sigmoid"}
+AS_WIDE |= {"Split", "Swish"}
+CONVOLUTIONS = {"Convolution", "ConvolutionDepthWise"}
+VALID = 1  # the mode of a pooling whose windows are whole
 
 
 @dataclasses.dataclass
@@ -37,6 +39,25 @@ class Layer:
     def number(self, key: str, default: int = 0) -> int:
         """A parameter that is an integer; `default` if it is not there."""
         return int(self.parameters.get(key, default))
+
+    def width_behind(self, width: int) -> int | None:
+        """What becomes of a width in pixels; None of layers that are not known here."""
+        left = right = 0
+        extent = stride = 1
+        if self.kind == "Padding":
+            left, right = self.number("2"), self.number("3")
+        elif self.kind in CONVOLUTIONS:
+            left, stride = self.number("4"), self.number("3", 1)
+            right, extent = (
+                self.number("15", left),
+                self.number("2", 1) * (self.number("1") - 1) + 1,
+            )
+        elif self.kind == "Pooling" and not self.number("4") and self.number("5") == VALID:
+            left, stride = self.number("3"), self.number("2", 1)
+            right, extent = self.number("14", left), self.number("1")
+        elif self.kind not in AS_WIDE and not self.crops_channels():
+            return None
+        return (width + left + right - extent) // stride + 1
 
     def crops_channels(self) -> bool:
         """Whether it takes a part of the channels, all rows and all columns of it."""
@@ -90,15 +111,10 @@ class Network:
         """The width of every blob in pixels; None behind layers that are not known here."""
         found: dict[str, int | None] = {}
         for layer in self.layers:
-            width = found[layer.inputs[0]] if layer.inputs else layer.number("0")
-            if width and layer.kind == "Padding":
-                width += layer.number("2") + layer.number("3")
-            elif width and layer.kind in WINDOWS:
-                left, extent = layer.number("4"), layer.number("2", 1) * (layer.number("1") - 1) + 1
-                width += left + layer.number("15", left) - extent
-                width = width // layer.number("3", 1) + 1
-            elif layer.inputs and layer.kind not in AS_WIDE and not layer.crops_channels():
-                width = None
+            width: int | None = layer.number("0")
+            if layer.inputs:
+                before = found[layer.inputs[0]]
+                width = before and layer.width_behind(before)
             found.update(dict.fromkeys(layer.outputs, width))
         return found
 

@@ -218,6 +218,16 @@ def test_a_faulty_kernel_of_ncnn_is_avoided(width, size, stride, channels, crop,
     assert found == masked
 
 
+def test_widths_behind_pooling_and_activations():
+    """What is not known is computed in float32."""
+    network = Network.parse(
+        "7767517\n4 4\nInput images 0 1 images 0=64 1=64 2=8\n"
+        "Pooling pool 1 1 images a 0=0 1=3 2=2 3=1 5=1\nHardSwish act 1 1 a b\n"
+        "Pooling mean 1 1 b outputs 0=1 4=1\n"
+    )
+    assert network.widths() == {"images": 64, "a": 32, "b": 32, "outputs": None}
+
+
 def test_an_operator_that_ncnn_lacks_is_named(tmp_path):
     model = toy(lambda x: keras.ops.tile(x, (1, 2, 2, 1)))
     with pytest.raises(ValueError, match=r"converted to ncnn: ncnn has no .*torch\.tile"):
