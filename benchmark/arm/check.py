@@ -209,7 +209,7 @@ def _table(results):
         table.add_column(column, overflow="fold")
     for name, result in results.items():
         verdict = "equal" if result.passed else "[red]DIFFERENT[/red]"
-        numbers = f"{result.difference:.2g}", f"{result.limit:g}"
+        numbers = f"{result.difference:.2g}", f"{result.limit:.2g}"
         table.add_row(name, *numbers, result.unit, verdict)
     return table
 

@@ -41,6 +41,7 @@ VARIANTS = {
         "split, widen 8": Lowering(split=True, multiple=8),
         "double 8, split, widen 8": Lowering(double=8, split=True, multiple=8),
         "double 16, split, widen 8": Lowering(double=16, split=True, multiple=8),
+        "split, widen 8, strips 4": Lowering(split=True, multiple=8, strips=4),
     },
     "float16": {
         "none": Lowering(),
@@ -61,6 +62,7 @@ VARIANTS = {
         "split": Lowering(split=True),
         "double 8": Lowering(double=8),
         "double 16": Lowering(double=16),
+        "double 8, strips 4": Lowering(double=8, strips=4),
         "stem 8": Lowering(stem=8),
         "double 8, stem 8": Lowering(double=8, stem=8),
         "stem 64, pack 64": Lowering(stem=64, pack=64),

@@ -6,6 +6,8 @@ same place lie side by side as channels, are looked up once for all strips. All 
 every place alike needs no change for another order of places.
 """
 
+import math
+
 import keras
 import numpy as np
 
@@ -17,17 +19,17 @@ from keras_ghostnet.export.graph.passes.reshapes import ELEMENTWISE
 
 CHANNELS = 3  # the axis
 LEAST = 14  # columns of a strip, so that what strips see of each other is little
-# Channels, by stride, of more of which copying costs more than is saved: what is padded, which with
-# strides is copied in any case, and what is put in order.
-MOST = {1: 64, 2: 96}
+# Instructions of a Cortex-A76: for looking up a value of a window, and for beginning to copy the
+# channels of a place.
+LOOKUP, BEGIN = 6.7, 25
 
 
 class StripPadding(keras.layers.Layer):
-    """Puts around strips `(n, height, columns, strips * channels)` what is there in the whole maps.
+    """Puts beside strips `(n, height, columns, strips * channels)` what is there in the whole maps.
 
     Args:
-        padding: `((top, bottom), (left, right))`: zeros at the borders of the maps; between strips,
-            the next ones' columns.
+        padding: `(left, right)`, columns: zeros at the borders of the maps; between strips, those
+            of the next one.
         strips: Their number.
     """
 
@@ -37,61 +39,72 @@ class StripPadding(keras.layers.Layer):
         self.strips = strips
 
     def call(self, maps):
-        rows, (left, right) = self.padding
-        columns = maps.shape[2]
-        channels = maps.shape[3] // self.strips
-        before = maps[:, :, columns - left :, :-channels]
-        after = maps[:, :, :right, channels:]
-        parts = [_join([_zeros(before, 3, channels), before], 3)] if left else []
-        parts += [maps]
-        parts += [_join([after, _zeros(after, 3, channels)], 3)] if right else []
-        maps = _join(parts, 2)
-        top, bottom = (_zeros(maps, 1, count) for count in rows)
-        return _join([part for part in (top, maps, bottom) if part.shape[1]], 1)
+        left, right = self.padding
+        channels = maps.shape[CHANNELS] // self.strips
+        parts = [maps]
+        if left:
+            before = maps[:, :, -left:, :-channels]
+            parts = [_join(_zeros(before, channels), before), *parts]
+        if right:
+            after = maps[:, :, :right, channels:]
+            parts = [*parts, _join(after, _zeros(after, channels))]
+        return keras.ops.concatenate(parts, 2)
 
     def compute_output_shape(self, shape):
-        rows, columns = map(sum, self.padding)
-        return (shape[0], shape[1] + rows, shape[2] + columns, shape[3])
+        return (*shape[:2], shape[2] + sum(self.padding), shape[3])
 
     def get_config(self):
         return {**super().get_config(), "padding": self.padding, "strips": self.strips}
 
 
-def _zeros(maps, axis, size):
-    shape = list(keras.ops.shape(maps))
-    shape[axis] = size
-    return keras.ops.zeros(shape, maps.dtype)
+def _zeros(maps, channels):
+    return keras.ops.zeros((*keras.ops.shape(maps)[:CHANNELS], channels), maps.dtype)
 
 
-def _join(parts, axis):
-    return keras.ops.concatenate(parts, axis) if len(parts) > 1 else parts[0]
+def _join(*parts):
+    return keras.ops.concatenate(parts, CHANNELS)
 
 
-def convolve_strips(graph, strips, least=LEAST):
+def convolve_strips(graph, strips, copy, least=LEAST):
     """Has depthwise convolutions of narrow, large maps take several strips at once.
 
     Between the first of them and the last, where every place is treated alike, maps are in the
-    order of strips. Exact: the same sums. Changes and returns the graph.
+    order of strips; only where looking up less saves more than putting maps in order costs. Exact:
+    the same sums. Changes and returns the graph.
 
     Args:
         graph: A deployment graph.
         strips: Into how many strips maps are cut.
+        copy: Instructions that copying a value takes.
         least: Only maps of at least so many columns per strip.
     """
     depthwise = [node for node in graph.nodes() if _fits(graph, node, strips, least)]
-    inside = {*depthwise, *(node.inputs[0] for node in depthwise if is_padded(node))}
-    inside |= {relu for node in depthwise if (relu := activated(graph, node))}
-    for node in reversed(graph.nodes()):
-        if _treats_alike(node) and not inside.isdisjoint(graph.users(node)):
-            inside.add(node)
-    for node in graph.nodes():
-        users = graph.users(node)
-        others = [user for user in users if (user in inside) is not (node in inside)]
-        if others:
-            _reorder(graph, node, others, strips, back=node in inside)
+    parts = _connected(graph, _inside(graph, depthwise))
+    inside = set().union(*(part for part in parts if _pays(graph, part, depthwise, strips, copy)))
+    for node, others in _borders(graph, inside).items():
+        _reorder(graph, node, others, strips, back=node in inside)
     for node in depthwise:
-        _convolve(graph, node, strips)
+        if node in inside:
+            _convolve(graph, node, strips)
     return join_reshapes(graph)
+
+
+def _pays(graph, part, depthwise, strips, copy):
+    """Whether looking up less in connected nodes saves more than putting maps in order costs."""
+    within = [node for node in depthwise if node in part]
+    borders = _borders(graph, part)
+    moved = sum(map(_places, borders)) * BEGIN + copy * sum(map(_values, borders))
+    moved += copy * sum(_values(padding_of(node)[1]) for node in within)
+    found = sum(_places(node) * math.prod(node.config["kernel_size"]) for node in within)
+    return LOOKUP * found * (1 - 1 / strips) > moved
+
+
+def _places(node):
+    return math.prod(node.shape[1:3])
+
+
+def _values(node):
+    return math.prod(node.shape[1:])
 
 
 def _fits(graph, node, strips, least):
@@ -105,10 +118,39 @@ def _fits(graph, node, strips, least):
         and width % (strips * stride) == 0
         and width >= strips * least
         and width == node.shape[2] * stride
-        and channels <= MOST.get(stride, 0)
         and channels == node.shape[3]
         and (not is_padded(node) or graph.only_user(node.inputs[0]) is node)
     )
+
+
+def _inside(graph, depthwise):
+    """The nodes that compute or read nothing but maps in the order of strips."""
+    inside = {*depthwise, *(node.inputs[0] for node in depthwise if is_padded(node))}
+    inside |= {relu for node in depthwise if (relu := activated(graph, node))}
+    for node in reversed(graph.nodes()):
+        if _treats_alike(node) and not inside.isdisjoint(graph.users(node)):
+            inside.add(node)
+    return inside
+
+
+def _connected(graph, inside):
+    """Those of some nodes that are connected, a list of sets."""
+    parts = []
+    for node in graph.nodes():
+        if node in inside:
+            near = [part for part in parts if not part.isdisjoint(node.inputs)]
+            parts = [part for part in parts if part not in near] + [{node}.union(*near)]
+    return parts
+
+
+def _borders(graph, inside):
+    """The nodes that others on the other side of the border read, which they are mapped to."""
+    borders = {}
+    for node in graph.nodes():
+        others = [user for user in graph.users(node) if (user in inside) is not (node in inside)]
+        if others:
+            borders[node] = others
+    return borders
 
 
 def _treats_alike(node):
@@ -143,11 +185,15 @@ def _convolve(graph, node, strips):
     _, stride = node.config["strides"]
     seen = (node.shape[2] // strips - 1) * stride + node.config["kernel_size"][1]
     columns, channels = width // strips, strips * channels
-    config = {"padding": (rows, (left, max(0, seen - left - columns))), "strips": strips}
+    padding = (left, max(0, seen - left - columns))
     cut = reshape(f"{node.name}_strips", maps, (height, columns, channels))
-    rows, sides = map(sum, config["padding"])
-    shape = (batch, height + rows, columns + sides, channels)
-    padded = Node(f"{node.name}_pad", StripPadding, config, [cut], shape)
+    shape = (batch, height, columns + sum(padding), channels)
+    config = {"padding": padding, "strips": strips}
+    padded = Node(f"{node.name}_sides", StripPadding, config, [cut], shape)
+    if any(rows):
+        config = {"padding": (rows, (0, 0)), "data_format": "channels_last"}
+        shape = (batch, height + sum(rows), *shape[2:])
+        padded = Node(f"{node.name}_pad", keras.layers.ZeroPadding2D, config, [padded], shape)
     relu = activated(graph, node)
     kernel, *bias = node.weights
     weights = [np.tile(kernel, (1, 1, strips, 1)), *(np.tile(values, strips) for values in bias)]

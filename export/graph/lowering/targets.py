@@ -69,9 +69,9 @@ class Lowering:
 # fmt: off
 TARGETS = {
     # Cortex-A76, by instructions
-    "arm":    {"float": Lowering(split=True, multiple=8),
+    "arm":    {"float": Lowering(split=True, multiple=8, strips=4),
                "half":  Lowering(double=8, split=True, strips=4, pack=16, rows=True, windows=8),
-               "int8":  Lowering(double=8)},
+               "int8":  Lowering(double=8, strips=4)},
     # x86 without AVX-512
     "avx2":   {"float": Lowering(double=8, split=True, multiple=8),
                "half":  Lowering(double=8, split=True, multiple=8),
@@ -88,6 +88,8 @@ TARGETS = {
                "int8":  Lowering()},
 }
 # fmt: on
+# What copying a value takes; that of an integer, which may be quantized again, as much as of half.
+COPIES = {"float32": 1.0, "float16": 0.5, "int8": 0.5}
 KINDS = {"float32": "float", "float16": "half", "int8": "int8"}  # by the type of the weights
 
 # Of runtimes beside LiteRT. ONNX Runtime's kernels for x86 take 16 channels at a time, and copy
@@ -167,7 +169,7 @@ def lower(model: keras.Model, target: str | Lowering, dtype: str = "float32") ->
     if lowering.multiple > 1:
         widen_convolutions(graph, lowering.multiple, lowering.sums)
     if lowering.strips:
-        convolve_strips(graph, lowering.strips)
+        convolve_strips(graph, lowering.strips, COPIES[dtype])
     if lowering.stem:
         pack_stem(graph, lowering.stem)
     if lowering.pack:

@@ -126,7 +126,7 @@ def test_strips(kernel, strips):
     x = keras.layers.ReLU()(DepthwiseConv2D(3, 2)(ZeroPadding2D(1)(x)))
     x = keras.layers.Add()([x, shortcut])
     model = randomized(keras.Model(inputs, [x, keras.layers.GlobalAveragePooling2D()(x)]))
-    graph = convolve_strips(flatten(model), strips, least=8)
+    graph = convolve_strips(flatten(model), strips, copy=-1000, least=8)  # whatever it costs
     kinds = [node.kind for node in graph.nodes()]
     assert kinds.count(StripPadding) == 4
     # Into strips and back for the first two, into them for the others, and back from each.
@@ -151,17 +151,17 @@ def test_strips_in_a_file(tmp_path):
 
 
 def test_maps_that_strips_do_not_pay_for_stay():
-    """Small, wide, or not to be divided."""
+    """Small, wide, of small kernels, or not to be divided."""
     inputs = keras.Input((32, 32, 4))
     outputs = [
-        DepthwiseConv2D(3, padding="same")(inputs),
-        DepthwiseConv2D(3)(inputs),
-        DepthwiseConv2D(3, padding="same", depth_multiplier=2)(inputs),
-        DepthwiseConv2D(3, padding="same")(keras.layers.Conv2D(65, 1)(inputs)),
-        DepthwiseConv2D(2, 2)(keras.layers.Conv2D(97, 1)(inputs)),
+        DepthwiseConv2D(5, padding="same")(inputs),
+        DepthwiseConv2D(5)(inputs),
+        DepthwiseConv2D(5, padding="same", depth_multiplier=2)(inputs),
+        DepthwiseConv2D(5, padding="same")(keras.layers.Conv2D(97, 1)(inputs)),
+        DepthwiseConv2D(3, padding="same")(keras.layers.Conv2D(4, 1)(inputs)),
     ]
     model = keras.Model(inputs, outputs)
-    for least, expected in ((8, 1), (9, 0)):
-        graph = convolve_strips(flatten(model), 4, least)
+    for copy, least, expected in ((0.5, 8, 1), (0.5, 9, 0), (-1000, 8, 3)):
+        graph = convolve_strips(flatten(model), 4, copy, least)
         assert sum(node.kind is StripPadding for node in graph.nodes()) == expected
         require_same(model, graph.to_model("float64"))

@@ -17,7 +17,7 @@ from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
 from keras_ghostnet.export.graph.lowering.pad import RowPadding, pad_rows
 from keras_ghostnet.export.graph.lowering.pool import average_windows
 from keras_ghostnet.export.graph.lowering.split import split_concatenations
-from keras_ghostnet.export.graph.lowering.strips import convolve_strips
+from keras_ghostnet.export.graph.lowering.strips import StripPadding, convolve_strips
 from keras_ghostnet.export.graph.lowering.taps import add_taps
 from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
 from keras_ghostnet.export.graph.nodes import is_concatenation, is_convolution, is_pointwise
@@ -33,7 +33,8 @@ PASSES = {
     "rows": pad_rows,
     "windows": lambda graph: average_windows(graph, 4),
     "fill": lambda graph: fill_blocks(graph, 8),
-    "strips": lambda graph: convolve_strips(graph, 2, least=4),
+    # Whether or not it saves anything.
+    "strips": lambda graph: convolve_strips(graph, 2, copy=-1000, least=4),
     "columns": add_columns,
 }
 
@@ -197,17 +198,32 @@ def test_padding_that_is_seen_stays():
         np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(("size", "taps"), [(28, 5), (14, 5), (16, 3), (18, 3)])
-def test_taps_where_two_or_three_outputs_are_left(size, taps):
-    """Of rows of 14, 7, 8 and 9 outputs."""
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("size", "taps"), [(28, 5), (27, 5), (14, 5), (16, 3), (18, 3)])
+def test_taps_where_two_or_three_outputs_are_left(size, taps, padding):
+    """Of rows of 14, 14, 7, 8 and 9 outputs."""
     inputs = keras.Input((size, size, 8))
-    padded = ZeroPadding2D(1)(inputs)
-    model = keras.Model(inputs, keras.layers.DepthwiseConv2D(3, strides=2)(padded))
-    graph = flatten(model)
+    padded = inputs if padding == "same" else ZeroPadding2D(1)(inputs)
+    outputs = keras.layers.DepthwiseConv2D(3, strides=2, padding=padding)(padded)
+    graph = flatten(keras.Model(inputs, outputs))
     images = np.random.default_rng(0).normal(size=(2, size, size, 8)).astype("float32")
-    expected, result = model(images), add_taps(graph).to_model()(images)
+    expected, result = graph.to_model()(images), add_taps(graph).to_model()(images)
     assert graph.nodes()[-1].weights[0].shape == (taps, taps, 8, 1)
     np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("channels", "padded"), [(8, 3), (96, 0)])
+def test_strips_of_maps_that_cost_little_to_order(channels, padded):
+    """Exact to the bit, at the borders of strips and of maps."""
+    inputs = x = keras.Input((64, 64, channels))
+    for _ in range(3):
+        x = keras.layers.DepthwiseConv2D(3, padding="same", bias_initializer="random_normal")(x)
+    graph = flatten(keras.Model(inputs, x))
+    images = np.random.default_rng(0).normal(size=(2, 64, 64, channels)).astype("float32")
+    expected = graph.to_model()(images)
+    convolve_strips(graph, 4, copy=1)
+    assert sum(node.kind is StripPadding for node in graph.nodes()) == padded
+    np.testing.assert_array_equal(graph.to_model()(images), expected)
 
 
 def test_averages_of_windows(deployed):
