@@ -23,6 +23,7 @@ import PIL.Image
 import tensorflow as tf
 from sklearn.datasets import load_sample_images
 
+from keras_ghostnet.quiet import quiet
 from keras_ghostnet.training.data import (
     Augmentation,
     Pipeline,
@@ -108,7 +109,7 @@ def peer(folder, augmentation):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, quiet():
         files, records = pathlib.Path(folder, "photographs"), pathlib.Path(folder, "records")
         write_photographs(files)
         make_records(files, records, shards=4)
