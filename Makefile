@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+INSTALL := $(BIN)/python install.py
 # Processes that the tests are spread over; each takes about two gigabytes.
 JOBS ?= 2
 # PyTorch's version for the comparisons with it.
@@ -25,8 +25,8 @@ $(VENV)/.installed: pyproject.toml setup.py install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python install.py -e '.[test]'
-	@$(PIP) install --no-deps pnnx # it asks for PyTorch, and does without
+	@$(INSTALL) -e '.[test]'
+	@$(INSTALL) --no-deps pnnx # it asks for PyTorch, and does without
 	@touch $@
 
 quickstart: install ## train, evaluate, export, verify, measure, report: minutes on a CPU
@@ -52,7 +52,7 @@ test-wheel: install ## the built wheel in an empty environment
 	$(BIN)/python -m pytest -m wheel
 
 test-mediapipe: install ## TFLite files in MediaPipe Tasks, which is installed beside
-	$(PIP) install 'mediapipe>=1.0'
+	@$(INSTALL) 'mediapipe>=1.0'
 	$(BIN)/python -m pytest -m mediapipe
 
 test-browser: install ## pages in headless Chromium; npm gets LiteRT.js
@@ -61,25 +61,25 @@ test-browser: install ## pages in headless Chromium; npm gets LiteRT.js
 	$(BIN)/python -m pytest -m browser
 
 test-timm: install ## against timm in PyTorch, which are installed beside
-	$(PIP) install '$(TORCH)' timm
+	@$(INSTALL) '$(TORCH)' timm
 	$(BIN)/python -m pytest -m timm
 
 test-backends: install ## logits on JAX and PyTorch, which are installed beside
-	$(PIP) install '$(TORCH)' jax
+	@$(INSTALL) '$(TORCH)' jax
 	$(BIN)/python -m pytest -m backends
 
 test-workers: install ## four workers; two that are stopped and resume; the training guide's commands
 	$(BIN)/python -m pytest -m workers
 
 test-keras-hub: install ## the feature pyramid under KerasHub, which is installed beside
-	$(PIP) install keras-hub
+	@$(INSTALL) keras-hub
 	$(BIN)/python -m pytest -m keras_hub
 
 test-slurm: install ## runs that SLURM itself starts and restarts (as root; apt-get install slurm-wlm munge)
 	$(BIN)/python -m pytest -m slurm
 
 test-stores: install ## runs, exports and data on an S3 server on loopback that fails, installed beside
-	$(PIP) install 'aiobotocore[boto3]' 'moto[s3]>=5.1' 'flask>=3' 'flask-cors>=5' gcp-storage-emulator
+	@$(INSTALL) 'aiobotocore[boto3]' 'moto[s3]>=5.1' 'flask>=3' 'flask-cors>=5' gcp-storage-emulator
 	$(BIN)/python -m pytest -m stores
 
 test-load: install ## 10,000 requests from 16 threads to the served model
@@ -95,15 +95,15 @@ test-hostile: install ## thousands of mutated files of every kind that is read, 
 	@$(BIN)/python -m tests.hostile
 
 test-docs: install ## the documentation's site: no warning, no broken link, every public name
-	$(PIP) install -e '.[docs]'
+	@$(INSTALL) -e '.[docs]'
 	$(BIN)/python -m pytest -m docs
 
 test-tutorials: install ## the tutorials' notebooks, executed
-	$(PIP) install -e '.[docs]'
+	@$(INSTALL) -e '.[docs]'
 	$(BIN)/python -m pytest -m tutorials
 
 docs: install ## the documentation's site, into build/site
-	$(PIP) install -e '.[docs]'
+	@$(INSTALL) -e '.[docs]'
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
 
 fault-test: install ## kills, full disks, lost workers: what a run must survive
@@ -120,11 +120,11 @@ scaling: install ## what to expect of 1 to 1,024 accelerators
 	@$(BIN)/python -m keras_ghostnet.benchmark.scaling
 
 bench-training: install ## the training step against timm in PyTorch and against the bare step
-	$(PIP) install '$(TORCH)' timm
+	@$(INSTALL) '$(TORCH)' timm
 	@$(BIN)/python tests/speed/training.py
 
 bench-export: install ## exported files against other ways to run the network
-	$(PIP) install '$(TORCH)' timm
+	@$(INSTALL) '$(TORCH)' timm
 	@$(BIN)/python -m tests.speed.export
 
 bench-deployment: install ## what each step of the deployment graph saves

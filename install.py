@@ -1,4 +1,4 @@
-"""What `make install` calls: pip, with one line on what it is doing and how much is left.
+"""What `make` installs with: pip, with one line on what it is doing and how much is left.
 
     python install.py -e '.[test]'
 
@@ -54,7 +54,9 @@ def install(arguments: list[str], place: pathlib.Path) -> int:
         kept = [line for line in lines if line.strip() and not line.startswith("WARNING")]
         print("".join(kept[-LAST:]), end="")
     else:
-        shown.end(f"installed {total} packages in {seconds:.0f} s")
+        packages = f"{total} package{'s' * (total != 1)}"
+        done = f"installed {packages} in" if total else "all packages were there, checked in"
+        shown.end(f"{done} {seconds:.0f} s")
     return process.returncode
 
 

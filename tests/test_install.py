@@ -49,6 +49,17 @@ def test_what_is_installed_is_counted(tmp_path):
     assert {"one.py", "two.py", "three.py"} <= set(os.listdir(tmp_path / "site"))
 
 
+def test_one_package_and_none(tmp_path):
+    """Targets of make install what they need beside each time; mostly it is there."""
+    write_wheel(tmp_path, "one")
+    _, lines = run(tmp_path, "one")
+    assert lines[-1].startswith("installed 1 package in ")
+    done = subprocess.run(
+        [sys.executable, install.__file__, "--no-index", "pytest"], capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1].startswith("all packages were there, ")
+
+
 def test_why_it_fails(tmp_path):
     write_wheel(tmp_path, "one", ["nothing_of_that_name"])
     code, lines = run(tmp_path, "one")
