@@ -133,11 +133,12 @@ def test_load_of_others_and_not_one_s_own():
     before = Conditions()
     subprocess.run([sys.executable, "-c", busy], check=True)
     assert before.others() > 0.3
-    watched, start = Conditions(), time.process_time()
+    watched, start, clock = Conditions(), time.process_time(), time.monotonic()
     while time.process_time() < start + 0.5:
         pass
     others, cores = watched.others(), len(watched.cores)
-    assert others < cores - 0.2  # its own half second is not among them
+    own = 0.5 / (time.monotonic() - clock)  # cores; of a machine that is full of work, few
+    assert others < cores - own / 2  # this process is not among them
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity")
