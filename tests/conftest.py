@@ -137,6 +137,21 @@ def short_networks():
         yield
 
 
+@pytest.fixture(scope="module")
+def plain_graphs():
+    """Graphs run as they were traced: Grappler takes longer over one than to run it once.
+
+    What it makes of them runs in modules without this (models, weights, the hub, benchmarks), in
+    sessions that serve SavedModels, and in processes of their own: workers, and the commands of
+    `tests/training/test_run.py`.
+    """
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
 def processor_seconds():
     """Processor time of this process and of the processes that it waited for."""
     return sum(os.times()[:4])

@@ -19,8 +19,7 @@ def shortened(make):
 
     def short(*arguments, **options):
         spec = make(*arguments, **options)
-        first, second, *others = spec.stages
-        return dataclasses.replace(spec, stages=(first, second, *(stage[:1] for stage in others)))
+        return dataclasses.replace(spec, stages=tuple(stage[:1] for stage in spec.stages))
 
     return short
 

@@ -10,7 +10,7 @@ import pytest
 import keras_ghostnet
 from tests.keras_state import dtype_policy
 
-pytestmark = pytest.mark.usefixtures("short_networks")
+pytestmark = pytest.mark.usefixtures("short_networks", "plain_graphs")
 
 SIZE = 32
 SHAPE = (SIZE, SIZE, 3)

@@ -15,8 +15,14 @@ from keras_ghostnet.preprocessing import normalize, to_pixels
 from keras_ghostnet.training.predictions import predict
 from tests.export.command import FORMATS, export
 from tests.export.networks import NAMES, settled_network
+from tests.once import made_once
 
 EXPORTED = tuple(map(get_format, ("saved_model", "tflite_fp32", "tflite_fp16", "tflite_int8")))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def graphs(plain_graphs):
+    """Of Keras models that outputs are compared with; runtimes have optimizers of their own."""
 
 
 def patches(count, size):
@@ -47,16 +53,17 @@ def reference(model, images):
 @pytest.fixture(scope="session")
 def artifacts(model, images, tmp_path_factory):
     """The model in every format: a dict of the format's name and the path."""
-    folder = tmp_path_factory.mktemp("artifacts")
-    deployed, paths = for_tracing(deploy(model)), {}
-    for fmt in EXPORTED:
-        paths[fmt.name] = folder / f"{model.name}{fmt.suffix}"
-        write(deployed, fmt, paths[fmt.name], images)
-    return paths
+
+    def make(folder):
+        deployed = for_tracing(deploy(model))
+        for fmt in EXPORTED:
+            write(deployed, fmt, folder / f"{model.name}{fmt.suffix}", images)
+
+    folder = made_once(tmp_path_factory, f"artifacts-{model.name}", make)
+    return {fmt.name: folder / f"{model.name}{fmt.suffix}" for fmt in EXPORTED}
 
 
-@pytest.fixture(scope="session")
-def small():
+def small_network():
     """A network of a few layers, all kinds of C-GhostNet's among them, that sees two classes."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((32, 32, 3))
@@ -79,10 +86,13 @@ def small():
 
 
 @pytest.fixture(scope="session")
-def run_dir(small, tmp_path_factory):
+def run_dir(tmp_path_factory):
     """The folder of a run: the small network, and photos of the classes that it sees in them."""
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    pixels = patches(160, 32)
+    return made_once(tmp_path_factory, "run", write_run)
+
+
+def write_run(folder):
+    small, pixels = small_network(), patches(160, 32)
     outputs = small.predict(normalize(pixels), verbose=0)
     margin = outputs[:, 1] - outputs[:, 0]
     clear = np.flatnonzero(np.abs(margin) > np.median(np.abs(margin)))
@@ -94,15 +104,22 @@ def run_dir(small, tmp_path_factory):
     small.save(folder / "model.keras")
     run = {"data": str(folder / "photos"), "crop": 1.0, "seed": 0}
     (folder / "config.json").write_text(json.dumps({"run": run, "classes": ["ant", "bee"]}))
-    return folder
+
+
+@pytest.fixture(scope="session")
+def small(run_dir):
+    """Its network."""
+    return keras.models.load_model(run_dir / "model.keras")
 
 
 @pytest.fixture(scope="session")
 def exported(run_dir, tmp_path_factory):
     """A folder of all formats."""
-    out = tmp_path_factory.mktemp("exported")
-    assert export(run_dir, out, names=",".join(FORMATS)) == 0
-    return out
+
+    def make(out):
+        assert export(run_dir, out, names=",".join(FORMATS)) == 0
+
+    return made_once(tmp_path_factory, "exported", make)
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """The same losses and weights on one device, on several, and on workers over loopback."""
 
-import fcntl
 import functools
 import json
-import os
 import pathlib
 import socket
 import sys
@@ -15,6 +13,7 @@ import pytest
 
 from keras_ghostnet.training import cluster, distribution
 from tests.keras_state import dtype_policy
+from tests.once import made_once
 from tests.training import runs, worker
 from tests.training.worker import CLASSES, SIZES
 
@@ -40,15 +39,9 @@ def results(photos, tmp_path_factory):
         if strategy == "one_device":
             with dtype_policy("float64"):
                 return [worker.train(distribution.strategy(strategy), photos, mode)]
-        base = tmp_path_factory.getbasetemp()
-        if "PYTEST_XDIST_WORKER" in os.environ:
-            base = base.parent  # what all of pytest's processes share
-        folder = base / f"replicas-{strategy}-{count}-{mode}"
-        folder.mkdir(exist_ok=True)
-        with folder.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not any(folder.iterdir()):
-                run(strategy, count, mode, folder)
+        name = f"replicas-{strategy}-{count}-{mode}"
+        make = functools.partial(run, strategy, count, mode)
+        folder = made_once(tmp_path_factory, name, make)
         return [dict(np.load(path)) for path in sorted(folder.iterdir(), reverse=True)]
 
     def run(strategy, count, mode, folder):
