@@ -122,7 +122,7 @@ def test_mixed_precision_becomes_float32():
     model = short_network("ghostnet_050")
     model.set_weights(mixed.get_weights())
     assert {layer.compute_dtype for layer in found.layers[1:]} == {"float32"}
-    check_equal(model, found)
+    assert error(model, for_tracing(found)) < 1e-5
 
 
 def test_channels_first():

@@ -22,6 +22,7 @@ from keras_ghostnet.export.graph.lowering.taps import add_taps
 from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
 from keras_ghostnet.export.graph.nodes import is_concatenation, is_convolution, is_pointwise
 from keras_ghostnet.export.tflite import export, operators
+from tests.export.graph.passes import copied
 
 PASSES = {
     "double": lambda graph: double_ghost_modules(graph, 16),
@@ -48,8 +49,13 @@ def deployed(model):
     return deploy(model)
 
 
-def lowered(deployed, *names):
-    graph = flatten(deployed)
+@pytest.fixture(scope="module")
+def flat(deployed):
+    return flatten(deployed)
+
+
+def lowered(flat, *names):
+    graph = copied(flat)
     for name in names:
         PASSES[name](graph)
     return graph
@@ -61,14 +67,14 @@ def outputs(graph, images):
 
 
 @pytest.fixture(scope="module")
-def expected(deployed, images):
-    return outputs(flatten(deployed), images[:4])
+def expected(flat, images):
+    return outputs(copied(flat), images[:4])
 
 
 @pytest.mark.parametrize("names", [(name,) for name in PASSES] + [tuple(PASSES)], ids="-".join)
-def test_the_function_stays(deployed, images, expected, names):
+def test_the_function_stays(flat, images, expected, names):
     """In double precision, where rounding is far below any fault."""
-    result = outputs(lowered(deployed, *names), images[:4])
+    result = outputs(lowered(flat, *names), images[:4])
     assert np.abs(result - expected).max() < 1e-11 * expected.std()
 
 
@@ -77,40 +83,40 @@ def concatenations(graph):
     return [node for node in graph.nodes() if is_concatenation(node, 3) and node.shape[1] > 1]
 
 
-def test_doubled_modules_have_no_concatenation(deployed):
+def test_doubled_modules_have_no_concatenation(flat):
     before, after = (
-        [node.inputs[0].shape[-1] for node in concatenations(lowered(deployed, *names))]
+        [node.inputs[0].shape[-1] for node in concatenations(lowered(flat, *names))]
         for names in ((), ("double",))
     )
     # A G-Ghost stage has no ghost modules.
-    expected = [maps for maps in before if maps > 16] if deployed.name == "ghostnet_050" else before
+    expected = [maps for maps in before if maps > 16] if flat.name == "ghostnet_050" else before
     assert after == expected
-    assert len(after) < len(before) or deployed.name != "ghostnet_050"
+    assert len(after) < len(before) or flat.name != "ghostnet_050"
 
 
-def test_expansions_are_not_concatenated(deployed):
+def test_expansions_are_not_concatenated(flat):
     """What is left goes into a sum with a shortcut, or a sum would move more than the copy."""
-    graph = lowered(deployed, "split")
+    graph = lowered(flat, "split")
     for node in concatenations(graph):
         users = graph.users(node)
         assert not all(is_pointwise(x) and 3 * x.shape[-1] < node.shape[-1] for x in users)
-    left, before = len(concatenations(graph)), len(concatenations(flatten(deployed)))
+    left, before = len(concatenations(graph)), len(concatenations(flat))
     # One of each bottleneck; a G-Ghost stage's goes into a convolution as wide as itself.
-    assert left == (before // 2 if deployed.name == "ghostnet_050" else before)
+    assert left == (before // 2 if flat.name == "ghostnet_050" else before)
 
 
-def test_small_concatenations_stay(deployed):
-    before = [node.shape for node in flatten(deployed).nodes()]
-    assert [node.shape for node in split_concatenations(flatten(deployed), 10**6).nodes()] == before
+def test_small_concatenations_stay(flat):
+    before = [node.shape for node in flat.nodes()]
+    assert [node.shape for node in split_concatenations(copied(flat), 10**6).nodes()] == before
 
 
-def test_filters_are_multiples(deployed):
+def test_filters_are_multiples(flat):
     """Of all convolutions whose maps go to convolutions alone, not into a sum with a shortcut."""
-    if deployed.name != "ghostnet_050":  # the other's go to grouped convolutions
-        before, after = (lowered(deployed, "split", *more) for more in ((), ("widen",)))
+    if flat.name != "ghostnet_050":  # the other's go to grouped convolutions
+        before, after = (lowered(flat, "split", *more) for more in ((), ("widen",)))
         assert [n.shape for n in before.nodes()] == [n.shape for n in after.nodes()]
         return
-    graph = lowered(deployed, "split", "widen")
+    graph = lowered(flat, "split", "widen")
     odd = [
         node
         for node in graph.nodes()
@@ -118,16 +124,16 @@ def test_filters_are_multiples(deployed):
     ]
     assert all(ends_in_sum(graph, node) for node in odd)
     filters = sum(node.shape[-1] for node in graph.nodes() if is_convolution(node))
-    before = lowered(deployed, "split").nodes()
+    before = lowered(flat, "split").nodes()
     assert filters > sum(node.shape[-1] for node in before if is_convolution(node))
 
 
-def test_sums_are_widened_with_what_they_add(deployed):
+def test_sums_are_widened_with_what_they_add(flat):
     before, after = (
-        [node.shape[-1] for node in lowered(deployed, "double", *more).nodes() if is_sum(node)]
+        [node.shape[-1] for node in lowered(flat, "double", *more).nodes() if is_sum(node)]
         for more in ((), ("sums",))
     )
-    if deployed.name == "ghostnet_050":  # the other's go to grouped convolutions
+    if flat.name == "ghostnet_050":  # the other's go to grouped convolutions
         assert before == [8, 12, 12, 20, 56]
         assert after == [8, 12, 12, 32, 64]
     else:
@@ -148,32 +154,30 @@ def ends_in_sum(graph, node):
     )
 
 
-def test_packed_convolutions(deployed):
-    graph = lowered(deployed, "pack")
+def test_packed_convolutions(flat):
+    graph = lowered(flat, "pack")
     stem = next(node for node in graph.nodes() if is_convolution(node))
     assert stem.config["kernel_size"] == (3, 2)
-    assert (
-        stem.shape[-1] > next(n for n in flatten(deployed).nodes() if is_convolution(n)).shape[-1]
-    )
+    assert stem.shape[-1] > next(n for n in flat.nodes() if is_convolution(n)).shape[-1]
     reshapes = [node for node in graph.nodes() if node.kind is keras.layers.Reshape]
     assert len(reshapes) >= 2
     assert not any(node.inputs[0].kind is keras.layers.Reshape for node in reshapes)
 
 
-def test_a_stem_of_pairs(deployed):
+def test_a_stem_of_pairs(flat):
     """As many outputs at once as before; six places of six values instead of nine of three."""
     before, after = (
-        next(node for node in lowered(deployed, *names).nodes() if is_convolution(node))
+        next(node for node in lowered(flat, *names).nodes() if is_convolution(node))
         for names in ((), ("stem",))
     )
     assert after.shape == before.shape
     assert [node.weights[0].shape[:3] for node in (before, after)] == [(3, 3, 3), (3, 2, 6)]
 
 
-def test_padded_rows(deployed):
+def test_padded_rows(flat):
     """With strides of two, all images being of even sizes, the last row and column are not seen."""
     before, after = (
-        [node for node in lowered(deployed, *names).nodes() if node.kind is kind]
+        [node for node in lowered(flat, *names).nodes() if node.kind is kind]
         for names, kind in (((), ZeroPadding2D), (("rows",), RowPadding))
     )
     assert len(after) == len(before) > 0
@@ -226,10 +230,10 @@ def test_strips_of_maps_that_cost_little_to_order(channels, padded):
     np.testing.assert_array_equal(graph.to_model()(images), expected)
 
 
-def test_averages_of_windows(deployed):
+def test_averages_of_windows(flat):
     """Of equal windows: four by four where the size is a multiple of four, else three by three."""
     averages, windows = (
-        [node for node in lowered(deployed, *names).nodes() if node.kind is kind]
+        [node for node in lowered(flat, *names).nodes() if node.kind is kind]
         for names, kind in (
             ((), keras.layers.GlobalAveragePooling2D),
             (("windows",), keras.layers.AveragePooling2D),
