@@ -111,10 +111,12 @@ class Network:
         """The width of every blob in pixels; None behind layers that are not known here."""
         found: dict[str, int | None] = {}
         for layer in self.layers:
-            width: int | None = layer.number("0")
+            width: int | None
             if layer.inputs:
                 before = found[layer.inputs[0]]
                 width = before and layer.width_behind(before)
+            else:
+                width = layer.number("0")
             found.update(dict.fromkeys(layer.outputs, width))
         return found
 

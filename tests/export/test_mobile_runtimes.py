@@ -219,10 +219,10 @@ def test_a_faulty_kernel_of_ncnn_is_avoided(width, size, stride, channels, crop,
 
 
 def test_widths_behind_pooling_and_activations():
-    """What is not known is computed in float32."""
+    """Of layers with any parameters. What is not known is computed in float32."""
     network = Network.parse(
         "7767517\n4 4\nInput images 0 1 images 0=64 1=64 2=8\n"
-        "Pooling pool 1 1 images a 0=0 1=3 2=2 3=1 5=1\nHardSwish act 1 1 a b\n"
+        "Pooling pool 1 1 images a 0=0 1=3 2=2 3=1 5=1\nHardSwish act 1 1 a b 0=0.166667\n"
         "Pooling mean 1 1 b outputs 0=1 4=1\n"
     )
     assert network.widths() == {"images": 64, "a": 32, "b": 32, "outputs": None}
