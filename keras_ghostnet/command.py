@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from keras_ghostnet import stores
 from keras_ghostnet.defaults import set_keras_defaults
+from keras_ghostnet.memory import keep_freed_memory
 from keras_ghostnet.quiet import quiet
 
 NAMES = ("ghostnet", "ghostnet.exe")
@@ -69,13 +70,14 @@ def start_backend(*, cluster: bool = False) -> None:
 
     TensorFlow is told to use oneDNN's kernels on any x86, unless the environment says otherwise:
     of its own accord it does so from AVX-512 VNNI on, though they are faster on older processors,
-    too.
+    too. And freed memory is kept for the next batch.
 
     Args:
         cluster: Whether the process may join a cluster afterwards: no operation is run then.
     """
     if platform.machine().lower() in X86:
         os.environ.setdefault(ONEDNN, "1")
+    keep_freed_memory()
     with quiet():  # the backend looks for its devices aloud
         with _missing(*UNUSED):
             keras = importlib.import_module("keras")
