@@ -74,7 +74,7 @@ def random_window(shape: tf.Tensor, seed: tf.Tensor, area: Range, ratio: Range) 
         max_attempts=ATTEMPTS,
         use_image_if_no_bounding_boxes=True,
     )
-    return tf.concat([begin[:2], extent[:2]], axis=0)
+    return tf.gather(tf.concat([begin, extent], axis=0), (0, 1, 3, 4))  # none of the channels
 
 
 def pad_crop(image: tf.Tensor, seed: tf.Tensor, padding: int, value: float = 0) -> tf.Tensor:
@@ -122,7 +122,7 @@ def resize(
         return oriented(tf.image.resize(image, size, NEAREST))
     limits = np.multiply(INTERPOLATIONS[interpolation], size)
     image = tf.cond(
-        tf.reduce_any(tf.shape(image)[:2] > limits),
+        tf.reduce_any(tf.shape(image) > (*limits, CHANNELS)),
         lambda: tf.image.resize(image, size, "area"),
         # TensorFlow interpolates floats faster than bytes, by more than the cast takes.
         lambda: tf.image.resize(tf.cast(image, tf.float32), size, interpolation),
@@ -221,10 +221,9 @@ def color_jitter(image: tf.Tensor, seed: tf.Tensor, strength: float) -> tf.Tenso
     # Brightness and contrast only limit and shift: the matrix of the saturation scales for all.
     image = _in_range(image, tf.minimum(255.0, 255 / brightness))
     rows = tf.reshape(image, (height, width * CHANNELS))
-    columns = tf.matmul(tf.fill((1, height), 1 / height), rows)
-    mean = tf.reduce_sum(columns * (np.tile(GRAY, width) / width))
+    mean = tf.reduce_sum(tf.reduce_sum(rows, axis=0) * (np.tile(GRAY, width) / (height * width)))
     image = _in_range(image + (1 / contrast - 1) * mean, 255 / (brightness * contrast))
-    pixels = math.gcd(height * width, 4)  # in a row: the product of wider rows is faster
+    pixels = math.gcd(height * width, 8)  # in a row: the product of wider rows is faster
     gray = np.kron(np.eye(pixels), np.tile(np.array(GRAY)[:, None], CHANNELS))
     mixed = saturation * np.eye(len(gray)) + (1 - saturation) * gray
     product = tf.matmul(tf.reshape(image, (-1, len(gray))), brightness * contrast * mixed)

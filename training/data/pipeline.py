@@ -305,7 +305,8 @@ class Pipeline:
         encoded, label = self.source.reader.load(index, fetched)
         plain = (index >= 0) & self.labels.are_known(label) & decoding.is_plain_jpeg(encoded)
         with tf.control_dependencies([tf.debugging.Assert(plain, ["not an ordinary JPEG"])]):
-            return self._taken(encoded, label, True, index, key)
+            encoded = tf.identity(encoded)
+        return self._taken(encoded, label, True, index, key)
 
     def _attempt(self, index, fetched, key):
         """What is taken of an example; fails if TensorFlow cannot read or decode it."""

@@ -254,11 +254,17 @@ def read_record(path: str | os.PathLike[str], offset: int) -> bytes:
         DamagedRecordError: If it is damaged.
         OSError: If the file cannot be read.
     """
-    with open(path, "rb", buffering=0) as file:
-        header = os.pread(file.fileno(), HEADER.size, offset)
+    # Without a file object, and the content by itself, which would be copied otherwise.
+    file = os.open(path, os.O_RDONLY)
+    try:
+        header = os.pread(file, HEADER.size, offset)
+        start = offset + HEADER.size
         length = HEADER.unpack(header)[0] if _has_length(header) else 0
-        content = os.pread(file.fileno(), length + CHECKSUM.size, offset + HEADER.size)
-    return _checked(content, length)
+        record = os.pread(file, length, start)
+        checksum = os.pread(file, CHECKSUM.size, start + length)
+    finally:
+        os.close(file)
+    return _checked(record, checksum)
 
 
 def unframed(framed: bytes) -> bytes:
@@ -270,12 +276,11 @@ def unframed(framed: bytes) -> bytes:
     length = len(framed) - AROUND
     if not _has_length(framed[: HEADER.size]) or HEADER.unpack(framed[: HEADER.size])[0] != length:
         raise DamagedRecordError("the record is damaged: its length is not where it should be")
-    return _checked(framed[HEADER.size :], length)
+    return _checked(framed[HEADER.size : -CHECKSUM.size], framed[-CHECKSUM.size :])
 
 
-def _checked(content, length):
-    """The content of a record of this length, of that and the checksum behind it."""
-    record, checksum = content[:length], content[length:]
+def _checked(record, checksum):
+    """A record's content, if it is what was written."""
     if len(checksum) != CHECKSUM.size or CHECKSUM.unpack(checksum)[0] != _masked_crc(record):
         raise DamagedRecordError("the record is damaged: its CRC does not match")
     return record

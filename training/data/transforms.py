@@ -48,7 +48,9 @@ def _view(picture, seed, size, settings, interpolation, outside):
         image = images.decode_random_crop(picture, window, settings.area, settings.ratio)
     else:
         image = images.random_crop(picture, window, settings.area, settings.ratio)
-    mirrored = tf.random.stateless_uniform([], flip) < 0.5 if settings.flip else None
+    mirrored = None
+    if settings.flip:  # by one op, where `tf.random.stateless_uniform` takes five for that number
+        mirrored = tf.raw_ops.StatelessRandomUniform(shape=(), seed=flip) < 0.5
     moved = any(settings.shift_rotate_zoom) or settings.rand_augment[0]
     cut = moved or not settings.color_jitter
     image = images.resize(image, size, interpolation, mirrored, cut)
@@ -106,4 +108,4 @@ def _apart(seed, count):
     Neighboring seeds give numbers as independent as any, and cost less than splitting one.
     """
     seed = tf.convert_to_tensor(seed, tf.int64)
-    return [seed + (purpose, 0) for purpose in range(count)]
+    return [seed, *(seed + (purpose, 0) for purpose in range(1, count))]
