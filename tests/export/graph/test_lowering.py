@@ -22,6 +22,7 @@ from keras_ghostnet.export.graph.lowering.taps import add_taps
 from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
 from keras_ghostnet.export.graph.nodes import is_concatenation, is_convolution, is_pointwise
 from keras_ghostnet.export.tflite import export, operators
+from keras_ghostnet.export.tflite.conversion import TARGET
 from tests.export.graph.passes import copied
 
 PASSES = {
@@ -248,10 +249,10 @@ def test_averages_of_windows(flat):
 
 
 @pytest.fixture(scope="module")
-def written(deployed, images, reference, tmp_path_factory):
+def written(deployed, images, reference, artifacts, tmp_path_factory):
     """A function of a format and a target: the file's path, and how it compares with Keras.
 
-    Targets that lower alike share a file.
+    Targets that lower alike share a file; those of the default are the session's.
     """
     folder, files = tmp_path_factory.mktemp("targets"), {}
 
@@ -259,8 +260,10 @@ def written(deployed, images, reference, tmp_path_factory):
         fmt = get_format(name)
         key = name, lowering.get_lowering(target, fmt.dtype)
         if key not in files:
-            path = folder / f"{len(files)}.tflite"
-            export(for_tracing(deployed), path, fmt.dtype, images, target=target)
+            path = artifacts[name]
+            if target != TARGET:
+                path = folder / f"{len(files)}.tflite"
+                export(for_tracing(deployed), path, fmt.dtype, images, target=target)
             found = load(path, fmt)(images)
             files[key] = path, verification.compare(found, reference.outputs, None, fmt), found
         return files[key]
