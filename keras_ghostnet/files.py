@@ -160,6 +160,12 @@ def temporary_name(name: str, role: str = "partial") -> str:
     return f".{role}-{_host()}-{os.getpid()}-{name}"
 
 
+def final_path(path: Path) -> pathlib.Path:
+    """Where a path is once what `replacing` yields has got its name; the path itself elsewhere."""
+    pattern = re.compile(r"\.partial-[0-9a-f]{8}-\d+-(.+)", re.DOTALL)
+    return pathlib.Path(*(pattern.sub(r"\1", part) for part in pathlib.Path(path).parts))
+
+
 def _host():
     """What tells this host from others that share a file system with it."""
     return f"{zlib.crc32(platform.node().encode()):08x}"

@@ -70,11 +70,14 @@ class ModelReference:
 
     @property
     def origin(self) -> str | None:
-        """The model's file, an absolute path or URL, or its published name; None in memory."""
+        """The model's file, an absolute path or URL, or its published name; None in memory.
+
+        Of a folder that is still being written, the path that it will have.
+        """
         if stores.is_remote(self.text):
             return _object(self.text)
         if self.text and is_path(self.text):
-            return str(_file(self.text).absolute())
+            return str(files.final_path(_file(self.text).absolute()))
         return self.text or None
 
     def load(self, image_size: int | None = None) -> keras.Model:

@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all."""
 
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -106,6 +107,14 @@ def test_another_host_s_leftovers_go_after_a_week(tmp_path, dead, monkeypatch):
         os.utime(tmp_path / name, times=(time.time() - days * 86400,) * 2)
     clear_leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [fresh]
+
+
+def test_where_what_is_written_will_be(tmp_path):
+    with replacing(tmp_path / "run-1 a") as partial:
+        partial.mkdir()
+        assert files.final_path(partial / "b.keras") == tmp_path / "run-1 a" / "b.keras"
+    for path in (tmp_path / "b.keras", pathlib.Path(".partial"), pathlib.Path("c/.partial-1-a")):
+        assert files.final_path(path) == path
 
 
 def test_temporary_name_keeps_the_suffix(tmp_path):

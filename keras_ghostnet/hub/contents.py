@@ -152,7 +152,7 @@ def artifacts_of(
     digest = sidecar.model_hash(in_float32(model))
     result = Artifacts()
     for artifact, content in found.items():
-        _require_own(artifact, content, digest)
+        _require_own(artifact, content, digest, run)
         beside = [sidecar.path_of(artifact), folder / content["source"]["file"]]
         inside = sorted(artifact.rglob("*")) if artifact.is_dir() else [artifact]
         for path in (*inside, *beside):
@@ -167,11 +167,14 @@ def artifacts_of(
     return result
 
 
-def _require_own(artifact, content, digest):
-    if content["source"]["sha256"] != digest:
+def _require_own(artifact, content, digest, run):
+    source = content["source"]
+    if source["sha256"] != digest:
+        file = run / pathlib.PurePath(str(source.get("origin"))).name
+        other = f" (`ghostnet push {file}` uploads that one)" if file.is_file() else ""
         raise ValueError(
-            f"{artifact} was exported from another model than this one. Export again, or name "
-            "another folder of artifacts."
+            f"{artifact} was exported from another model than this one{other}. Export again, or "
+            "name another folder of artifacts."
         )
     if not artifact.exists() or sidecar.artifact_hash(artifact) != content["sha256"]:
         raise ValueError(

@@ -77,6 +77,8 @@ def test_a_short_run_in_a_process_of_its_own(tmp_path):
         *("small.keras", "small", "models.config", "batching.config"),
         *(f"small_{kind}.tflite{end}" for kind in ("fp32", "int8") for end in ("", ".json")),
     }
+    sidecar = json.loads((tmp_path / "run" / "exports" / "small_fp32.tflite.json").read_text())
+    assert sidecar["source"]["origin"] == str(tmp_path / "run" / "last.keras")
     page = (tmp_path / "run" / "report.html").read_text()
     assert str(tmp_path) not in page
     lead, table = (page.partition(tag)[2] for tag in ('<p class="lead">', "<table>"))

@@ -77,6 +77,9 @@ def test_artifacts_of_nobody_and_of_another_model(run, model):
     bias.assign([1, 2, 3])
     with pytest.raises(ValueError, match="was exported from another model"):
         artifacts_of(run, run / "exports", model)
+    (run / "model.keras").touch()  # as of a run whose `last.keras` is pushed, or the reverse
+    with pytest.raises(ValueError, match=r"`ghostnet push \S*run/model\.keras` uploads that one"):
+        artifacts_of(run, None, model)
     bias.assign(before)
 
 
