@@ -130,7 +130,7 @@ bench-export: install ## exported files against other ways to run the network
 bench-deployment: install ## what each step of the deployment graph saves
 	@$(BIN)/python -m tests.speed.deployment
 
-bench-cpu: install ## ONNX Runtime and OpenVINO, float32 and int8, on this machine (CPU=avx2: as if that were all)
+bench-cpu: install ## ONNX Runtime and OpenVINO, float32 and int8, on this machine (CPU=avx2: without what is newer)
 	@$(BIN)/python $(if $(CPU),-m tests.speed.$(CPU)) -m tests.speed.cpu_formats
 
 bench-lowering: install ## what rewriting a TFLite file for a processor saves
