@@ -243,9 +243,8 @@ class Pipeline:
         """What can be taken quickly of some examples: a dataset of one element.
 
         That is the examples as `batches` describes them, stacked, without those that failed, and
-        their places in the group. Only a dataset can drop what fails. As one that is interleaved
-        with its like it costs next to nothing: they share their functions, which TensorFlow would
-        otherwise optimize anew for each.
+        their places in the group. Only a dataset can drop what fails. One that is interleaved with
+        its like shares their functions, which TensorFlow would else optimize anew for each.
         """
         if fetched is None and not is_anywhere:
             fetched = self.source.reader.fetch(indices)
