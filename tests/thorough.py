@@ -37,6 +37,7 @@ THOROUGH = {
         "test_onnx[tensorrt]": "[onnxruntime]",
     },
     "training/test_evaluation.py": {
+        "test_figures[softmax-1000000]": "[None-13]",
         "test_every_image_of_a_keras_model": "test_figures[None",
     },
     "export/quantization/test_quantize_aware.py": {
@@ -51,6 +52,7 @@ THOROUGH = {
         "test_workers_as_mirrored": "test_as_one_process",
     },
     "training/test_run.py": {
+        "test_train_prints_nothing_without_a_console": "export/test_verbs.py, the same console",
         "test_what_is_not_finite_stops_a_run[1000]": "[1]",
         "test_stopped_and_killed": "training/test_loop.py, restored state",
     },
@@ -62,6 +64,8 @@ THOROUGH = {
         "test_recipe_runs[ghostnet_100_imagenet_modern]": "the same, and test_classifiers.py",
     },
     "training/test_pipeline.py": {
+        "test_evaluation_sees_every_example_once[records-12-3]": "[records-64-4]",
+        "test_evaluation_sees_every_example_once[records-7-1]": "[records-64-4]",
         "test_shards_and_threads_do_not_matter[folder": "[records",
         "test_evaluation_sees_every_example_once[folder": "[records",
     },
@@ -81,6 +85,7 @@ THOROUGH = {
         "test_the_network[8]": "[16]",
     },
     "training/test_loop.py": {
+        "test_distillation[4.0-softmax]": "[1.0-None]",
         "test_distillation[1.0-softmax]": "[4.0-softmax]",
         "test_distillation[4.0-None]": "[1.0-None]",
         "test_mixed_precision_stays_near_float32[mixed_float16": "[mixed_bfloat16",
@@ -108,6 +113,8 @@ THOROUGH = {
         "export/test_mobile_runtimes.py, a device's script",
     },
     "export/graph/test_deploy.py": {
+        "test_flattening_alone_is_bit_identical[002]": "test_our_models[002]",
+        "test_no_shape_is_computed_at_run_time[g_ghost_regnetx_002]": "[ghostnet_050]",
         "test_successors_of_ghostnet[repghostnet_050]": "graph/test_passes.py, branches",
         "test_successors_of_ghostnet[ghostnetv": "[repghostnet, test_passes.py, branches",
         "test_both_forms": "weights/test_folding.py",
@@ -135,6 +142,7 @@ THOROUGH = {
         "test_real_clock": "test_what_pays_stays",
     },
     "export/test_formats.py": {
+        "test_raw_pixels[tflite_int8]": "[tflite_fp32]",
         "test_whole_networks[ghostnet_050": "graph/test_lowering.py, files of every target",
         "test_kernels_have_a_scale_for_every_channel[g_ghost": "[ghostnet_050",
         "test_saved_model_takes_any_batch[g_ghost": "[ghostnet_050",
@@ -156,9 +164,11 @@ THOROUGH = {
         "test_artifacts_compute_the_same": "test_the_command_exports_verifies_and_predicts",
     },
     "export/test_keras_layers.py": {
+        "test_layers_that_a_format_takes[saved_model]": "[onnx_fp32], [tflite_fp32]",
         "test_every_layer[": "test_layers_that_a_format_takes, test_a_layer_that_is_refused",
     },
     "export/test_exporting.py": {
+        "test_verify_passes_what_was_exported": "export/test_verify.py, sound artifacts",
         "test_raw_pixels_and_uint8": "test_inputs.py, bytes without another normalization",
         "test_images_without_classes": "test_verbs.py, calibration in memory",
         "test_verify_from_another_folder": "test_verify_passes_what_was_exported",
@@ -210,6 +220,8 @@ THOROUGH = {
         "[ghostnet_130]": "test_models.py",
     },
     "test_cifar_models.py": {
+        "test_backbone_of_a_fine_tuned_vgg": "weights/test_keras3.py, the same",
+        "test_with_a_ratio_of_1_they_are_the_plain_networks[GhostResNet56": "[GhostVGG16",
         "test_channels_first": "layers/test_all_layers.py",
         "test_weights_are_those_that_were_saved[GhostVGG16-.keras]": "[GhostVGG16-.weights.h5]",
         "test_weights_are_those_that_were_saved[GhostResNet56": "[GhostVGG16",
@@ -258,6 +270,7 @@ THOROUGH = {
         "[wrap_paddle]": "[wrap_torch_zip]",
     },
     "training/test_bad_examples.py": {
+        "test_a_stopped_pipeline_can_be_read_again": "test_above_the_limit_it_stops",
         "test_training_goes_on_too_and_is_the_same_for_all_shards": "a stopped pipeline",
         "test_what_most_are_changes_nothing[False]": "test_most_are_what_a_few_are",
         "test_what_can_be_decoded_is_and_the_rest_is_named[folder]": "[records]",
@@ -270,6 +283,7 @@ THOROUGH = {
         "test_accuracy_is_kept_and_the_model_untouched": "test_quantize_aware.py",
     },
     "hub/test_evaluation.py": {
+        "test_the_command[@v1]": "hub/test_push.py, a pushed model is evaluated",
         "test_the_command[]": "[@v1]",
     },
     "export/test_onnx.py": {
@@ -290,6 +304,7 @@ THOROUGH = {
         "test_a_batch_of_the_recipe_goes_through_its_network[ghost_resnet56": "[ghost_vgg16",
     },
     "test_command.py": {
+        "test_what_measures_starts_quietly[keras_ghostnet.benchmark.arm": "[the other",
         "test_keras_json_does_not_change_the_command": "test_image_size.py",
         "test_tensorflow_hears_of_it_and_is_quiet[train.py": "[ghostnet-None",
         "test_tensorflow_hears_of_it_and_is_quiet[ghostnet-0": "[ghostnet-None",
@@ -307,10 +322,13 @@ THOROUGH = {
         "test_frozen_batch_norms_keep_everything_while_the_rest_learns[g_ghost]": "[ghostnet]",
     },
     "export/test_bad_input.py": {
+        "test_a_full_disk_leaves_the_previous_artifact": "test_what_fails_leaves_the_previous",
         "test_missing_runtime_of_an_artifact[verify]": "[predict]",
         "test_a_killed_export": "test_what_fails_leaves_the_previous_artifacts",
     },
     "export/test_heads.py": {
+        "test_sigmoids_are_exported_verified_and_predicted[labels-tflite_i": "[unit-tflite_int8]",
+        "test_sigmoids_are_exported_verified_and_predicted[unit-onnx_fp32]": "[labels-onnx_fp32]",
         "[unit-tflite_fp32]": "[unit-tflite_int8]",
         "[labels-tflite_fp32]": "[labels-tflite_int8]",
         "[unit logit-": "[unit-",
@@ -335,6 +353,8 @@ THOROUGH = {
         "test_keras_files_of_each_family": "test_there_and_back, weights/test_keras3.py",
     },
     "weights/test_keras3.py": {
+        "test_round_trip[True-.weights.h5]": "[False-.keras]",
+        "test_backbone_of_a_fine_tuned_network[GGhostRegNetX002": "[constructor0",
         "test_round_trip[True-.keras]": "[False-.keras]",
         "test_round_trip[False-.weights.h5]": "[True-.weights.h5]",
         "test_backbone_of_a_fine_tuned_network[constructor0-.weights.h5]": "[GGhostRegNetX002",
@@ -352,9 +372,12 @@ THOROUGH = {
         "test_nothing_else_is_looked_up[many": "[few",
     },
     "export/saved_model/test_signatures.py": {
+        "test_tensorflow_alone_runs_it": "export/saved_model/test_clients.py",
         "[g_ghostnet": "[ghostnet",
     },
     "export/test_verify.py": {
+        "test_planted_faults_are_caught[saved_model-wrong padding of": "[onnx_fp32-wrong padding",
+        "test_planted_faults_are_caught[tflite_int8-wrong padding of": "[onnx_fp32-wrong padding",
         "test_planted_faults_are_caught[tflite_fp32": "[tflite_int8, [onnx_fp32",
     },
     "benchmark/comparison/test_report.py": {
@@ -387,6 +410,8 @@ THOROUGH = {
         "test_imports_outside_the_checkout": "make test-wheel, test_editable_install",
     },
     "weights/test_transfer.py": {
+        "test_without_the_top_the_rest_is_the_same[GGhostRegNetX002": "[<lambda>",
+        "test_the_top_is_complete_or_absent[classifier.bias]": "[conv_head.weight]",
         "test_any_width_is_told_by_the_shapes[0.35]": "[1.7]",
         "test_any_width_is_told_by_the_shapes[0.75]": "[1.7]",
         "test_only_what_the_table_knows_of_the_top_is_left_out[stem_conv": "[predictions/kernel]",
@@ -412,5 +437,30 @@ THOROUGH = {
         "test_channels_first_has_the_same_weights_and_shapes[stage_spread]": "[stage]",
         "test_channels_first_has_the_same_weights_and_shapes[bottleneck_spread]": "the others",
         "test_channels_first_has_the_same_weights_and_shapes[bottleneck_branches]": "[branches]",
+    },
+    "test_features.py": {
+        "test_dilated_network_is_the_one_without_strides[g_ghost_regnetx_002": "[ghostnet_050",
+        "test_successors_blocks[size1": "[size0",
+    },
+    "benchmark/test_profiling.py": {
+        "test_a_call_that_takes_too_long_is_ended[tflite_int8]": "[tflite_fp32]",
+        "test_command[tflite_int8]": "[tflite_fp32]",
+    },
+    "weights/test_names.py": {
+        "test_tensors_beside_the_network_are_refused_by_the_name_in_the_file[conv": "[head.weight]",
+        "test_tensors_beside_the_network_are_refused_by_the_name_in_the_file[mod": "[head.weight]",
+        "test_what_is_no_counter_is_refused[bn1.total_ops_weight": "[bn1.total_ops-",
+    },
+    "export/test_maps.py": {
+        "test_the_command_with_images_without_classes": "test_figures_are_of_pixels",
+    },
+    "export/test_devices.py": {
+        "test_what_is_fastest_here": "export/graph/test_tuning.py, what pays",
+    },
+    "export/saved_model/test_clients.py": {
+        "test_the_code_of_the_document": "test_answers[client_rest]",
+    },
+    "export/test_prediction.py": {
+        "test_onnx_computes_what_its_model_does": "test_artifacts_compute_what_their_model_does",
     },
 }
