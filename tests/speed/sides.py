@@ -11,6 +11,7 @@ import time
 
 # The Python that has PyTorch: this one, unless the environment says otherwise.
 TORCH_PYTHON = os.environ.get("TORCH_PYTHON") or sys.executable
+REST = 2  # seconds between turns
 PEERS = pathlib.Path(__file__).with_name("peers.py")
 
 
@@ -62,10 +63,16 @@ def take_turns(sides, rounds):
     Returns:
         A list of a dict of names and images per second for each round.
     """
-    rows = [{name: side.turn() for name, side in sides.items()} for _ in range(rounds)]
+    rows = [{name: _alone(side) for name, side in sides.items()} for _ in range(rounds)]
     for side in sides.values():
         side.close()
     return rows
+
+
+def _alone(side):
+    """A side's turn, once the one before has finished what it read ahead."""
+    time.sleep(REST)
+    return side.turn()
 
 
 def steady_rate(images, ahead, counted):
