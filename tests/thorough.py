@@ -52,7 +52,6 @@ THOROUGH = {
         "test_workers_as_mirrored": "test_as_one_process",
     },
     "training/test_run.py": {
-        "test_train_prints_nothing_without_a_console": "export/test_verbs.py, the same console",
         "test_what_is_not_finite_stops_a_run[1000]": "[1]",
         "test_stopped_and_killed": "training/test_loop.py, restored state",
     },
@@ -270,7 +269,6 @@ THOROUGH = {
         "[wrap_paddle]": "[wrap_torch_zip]",
     },
     "training/test_bad_examples.py": {
-        "test_a_stopped_pipeline_can_be_read_again": "test_above_the_limit_it_stops",
         "test_training_goes_on_too_and_is_the_same_for_all_shards": "a stopped pipeline",
         "test_what_most_are_changes_nothing[False]": "test_most_are_what_a_few_are",
         "test_what_can_be_decoded_is_and_the_rest_is_named[folder]": "[records]",
@@ -283,7 +281,6 @@ THOROUGH = {
         "test_accuracy_is_kept_and_the_model_untouched": "test_quantize_aware.py",
     },
     "hub/test_evaluation.py": {
-        "test_the_command[@v1]": "hub/test_push.py, a pushed model is evaluated",
         "test_the_command[]": "[@v1]",
     },
     "export/test_onnx.py": {
@@ -372,7 +369,6 @@ THOROUGH = {
         "test_nothing_else_is_looked_up[many": "[few",
     },
     "export/saved_model/test_signatures.py": {
-        "test_tensorflow_alone_runs_it": "export/saved_model/test_clients.py",
         "[g_ghostnet": "[ghostnet",
     },
     "export/test_verify.py": {
