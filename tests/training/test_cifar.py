@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_ghostnet import create_model, preprocess_input
 from keras_ghostnet.training import recipes
 from keras_ghostnet.training.data import Pipeline, cifar, decoding, open_source
+from tests.training.reading import loaded
 
 NAMES = ("airplane", "automobile", "bird", "cat")
 PER_FILE = 6
@@ -55,11 +56,7 @@ def test_images_and_labels_are_those_of_the_files(split, tmp_path):
     for index, (label, image) in enumerate(zip(labels, images, strict=True)):
         encoded, read = source.reader.read(index)
         assert read == label
-        loaded = [
-            value.numpy()
-            for value in source.reader.load(index, source.reader.fetch(tf.constant([index]))[0])
-        ]
-        assert loaded == [encoded, label]
+        assert loaded(source, index) == [encoded, label]
         assert decoding.is_plain(encoded)
         np.testing.assert_array_equal(decoding.decode_plain(encoded), image)
         np.testing.assert_array_equal(PIL.Image.open(io.BytesIO(encoded)), image)

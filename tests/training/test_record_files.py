@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_ghostnet.training.data import make_records, open_source, shards
 from tests.training.photographs import write_folder
+from tests.training.reading import loaded
 
 
 @pytest.fixture(scope="module")
@@ -139,11 +140,11 @@ def test_a_damaged_record_is_told_from_a_strange_one(records):
     content = bytearray(path.read_bytes())
     content[100] ^= 1
     path.write_bytes(content)
-    reader = open_source(records, "val").reader
+    source = open_source(records, "val")
+    reader = source.reader
     with pytest.raises(ValueError, match="CRC"):
         reader.read(0)
-    with pytest.raises(tf.errors.OpError):
-        reader.load(0, reader.fetch(tf.constant([0]))[0])
+    assert loaded(source, 0)[0] == b""
     assert reader.read(1)[0][:2] == b"\xff\xd8"
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(b"no example")

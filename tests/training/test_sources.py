@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras_ghostnet.training.data import listing, make_records, open_source
 from keras_ghostnet.training.data.sources import open_sources
 from tests.training.photographs import encode, picture, write_folder
+from tests.training.reading import loaded
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +34,7 @@ def contents(source):
     found = []
     for index in range(source.examples):
         encoded, label = source.reader.read(index)
-        loaded = [
-            value.numpy()
-            for value in source.reader.load(index, source.reader.fetch(tf.constant([index]))[0])
-        ]
-        assert loaded == [encoded, label]
+        assert loaded(source, index) == [encoded, label]
         found.append((source.key(index), encoded, label))
     return found
 

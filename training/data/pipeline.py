@@ -94,7 +94,8 @@ class Pipeline:
         self.jpegs = decoding.are_mostly_jpegs(source.reader)
         # One trace for all epochs and sizes of batches.
         signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, 2], tf.int64)]
-        fetched = tf.TensorSpec([None, *source.reader.fetched_shape], tf.string)
+        stacked = lambda spec: tf.TensorSpec([None, *spec.shape], spec.dtype)
+        fetched = tf.nest.map_structure(stacked, source.reader.fetched)
         # Without AutoGraph, which takes as long as the tracing and converts nothing here.
         traced = functools.partial(tf.function, autograph=False)
         self._rest = traced(self._make_rest, input_signature=signature)
@@ -208,8 +209,8 @@ class Pipeline:
             dataset, leading = dataset.batch(batch // group, drop_remainder=True), 2
         join = functools.partial(_join, batch=batch, leading=leading)
         dataset = dataset.map(tf.autograph.experimental.do_not_convert(join))
-        options = dataset_options((self.threads or 1) + ahead if ahead else None)
-        return dataset.prefetch(PREFETCHED).with_options(options)
+        threads = (self.threads or 1) + ahead if ahead > 1 else None  # one runs Python, more wait
+        return dataset.prefetch(PREFETCHED).with_options(dataset_options(threads))
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
@@ -269,8 +270,7 @@ class Pipeline:
         def completed():
             missing = tf.reduce_all(wanted[:, None] != places, axis=1)
             index, key = (tf.boolean_mask(part, missing) for part in (indices, keys))
-            # By way of Python, where it is traced when it is needed: as a part of this graph it
-            # would make every epoch start later.
+            # Traced when it is needed: as a part of this graph it would make epochs start later.
             rest = tf.py_function(
                 self._rest, [index, key], [group[name].dtype for name in sorted(group)]
             )

@@ -24,13 +24,13 @@ class Reader(Protocol):
     Attributes:
         groups_ahead: How many calls of `fetch` are worth making at once, beside the decoding: of
             a reader that waits for answers, or runs Python; 0 for one that need not.
-        fetched_shape: Of what `fetch` returns of one example.
+        fetched: Of one example, what `fetch` returns: a structure of `tf.TensorSpec`.
         is_anywhere: Whether `load` can do without what was fetched: so another host can run it.
         failure: Why nothing can be read any more, in a line; None as long as it can.
     """
 
     groups_ahead: int = 0
-    fetched_shape: tuple[int, ...] = ()
+    fetched: Any = tf.TensorSpec([], tf.string)
     is_anywhere: bool = False
     failure: str | None = None
 
@@ -43,16 +43,17 @@ class Reader(Protocol):
         """What distinguishes the examples from others, wherever they lie."""
 
     def fetch(self, indices: Any) -> Any:
-        """In TensorFlow: what `load` takes of some examples `(n,)`, `(n, *fetched_shape)`.
+        """In TensorFlow: what `load` takes of some examples `(n,)`, stacked.
 
         What is faster for many at once; -1 stands for no example. It fails only if nothing can be
         read any more: then `failure` says why.
         """
 
     def load(self, index: Any, fetched: Any) -> tuple[Any, Any]:
-        """In TensorFlow, of one: a scalar string and its label; an error if it cannot be read.
+        """In TensorFlow, of one: a scalar string and its label.
 
-        Without what was fetched, None, there is no Python in it.
+        If it cannot be read, that is an error, or the string is empty. Without what was fetched,
+        None, there is no Python in it.
         The label is an int32, or a map uint8 `(height, width)`, of no pixels if that is the error.
         """
 
@@ -122,11 +123,10 @@ class MapReader(Reader):
         maps: One of as many files, the maps.
     """
 
-    fetched_shape = (2,)
-
     def __init__(self, images: Reader, maps: Reader):
         self.images, self.maps = images, maps
         self.groups_ahead = images.groups_ahead
+        self.fetched = images.fetched, maps.fetched
 
     @property
     def failure(self) -> str | None:  # type: ignore[override]
@@ -142,17 +142,17 @@ class MapReader(Reader):
         yield from self.images.identity()
         yield from self.maps.identity()
 
-    def fetch(self, indices: tf.Tensor) -> tf.Tensor:
-        return tf.stack([self.images.fetch(indices), self.maps.fetch(indices)], axis=-1)
+    def fetch(self, indices: tf.Tensor) -> tuple[Any, Any]:
+        return self.images.fetch(indices), self.maps.fetch(indices)
 
-    def load(self, index: tf.Tensor, fetched: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    def load(self, index: tf.Tensor, fetched: Any) -> tuple[tf.Tensor, tf.Tensor]:
         def decode(encoded):
             try:
                 return label_maps.decode_map(encoded)
             except ValueError:  # `read` says why
                 return np.zeros((0, 0), np.uint8)
 
-        image, label_map = tf.unstack(fetched)
+        image, label_map = fetched
         encoded, _ = self.images.load(index, image)
         encoded_map, _ = self.maps.load(index, label_map)
         labels = tf.numpy_function(decode, [encoded_map], tf.uint8, stateful=False)
@@ -184,6 +184,7 @@ class RecordReader(Reader):
     """
 
     groups_ahead = 1  # so that the decoding does not wait for Python
+    fetched = tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int64)
     is_anywhere = True
 
     def __init__(
@@ -195,7 +196,8 @@ class RecordReader(Reader):
     ):
         extras.require("google_crc32c", purpose="Reading TFRecords", extra="train")
         self.paths, self.first_label = tuple(paths), first_label
-        self.shard, self.offset = self._locate()
+        self._files = shards.OpenFiles()
+        self.shard, self.offset, self.end = self._locate()
         # Numbers of records within their files: there is no record before a file's first.
         self.number = np.arange(len(self.shard)) - np.searchsorted(self.shard, self.shard)
         self.encoded, self.label = encoded, label
@@ -203,9 +205,14 @@ class RecordReader(Reader):
             self.encoded, self.label = self._find_keys()
 
     def _locate(self):
-        """The number of the file of every record, int32, and where it begins there, int64."""
+        """The number of the file of every record, int32, and where it begins and ends, int64."""
         self._plain = tuple(map(shards.decompressed, self.paths))
-        return shards.record_offsets(self._plain)
+        shard, offset = shards.record_offsets(self._plain)
+        ends = [
+            shards.record_ends(offset[shard == number], os.path.getsize(path))
+            for number, path in enumerate(self._plain)
+        ]
+        return shard, offset, np.concatenate(ends)
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -217,22 +224,28 @@ class RecordReader(Reader):
         yield from (os.fsencode(os.path.basename(path)) for path in self.paths)
         yield np.stack([self.shard, self.offset]).astype("int64").tobytes()
 
-    def fetch(self, indices: tf.Tensor) -> tf.Tensor:
-        """The records as they are; empty ones for those that cannot be read.
+    def fetch(self, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Images and labels; empty strings for what cannot be read.
 
-        For each by itself, TensorFlow would begin a dataset, which takes longer than the reading.
+        For each record by itself, TensorFlow would begin a dataset, which takes longer than the
+        reading, and takes four times as long as Python to find what is in it.
         """
-        records = tf.numpy_function(self._records, [indices], tf.string, stateful=False)
-        return tf.ensure_shape(records, indices.shape)
+        types = [spec.dtype for spec in self.fetched]
+        found = tf.numpy_function(self._examples, [indices], types, stateful=False)
+        encoded, label = (tf.ensure_shape(each, indices.shape) for each in found)
+        return encoded, label
 
-    def load(self, index: tf.Tensor, fetched: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-        record = self._read_without_python(index) if fetched is None else fetched
+    def load(self, index: tf.Tensor, fetched: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        encoded, label = self._load_without_python(index) if fetched is None else fetched
+        return encoded, tf.cast(label - self.first_label, tf.int32)
+
+    def _load_without_python(self, index):
         features = {
             self.encoded: tf.io.FixedLenFeature([], tf.string),
             self.label: tf.io.FixedLenFeature([], tf.int64),
         }
-        example = tf.io.parse_single_example(record, features)
-        return example[self.encoded], tf.cast(example[self.label] - self.first_label, tf.int32)
+        example = tf.io.parse_single_example(self._read_without_python(index), features)
+        return example[self.encoded], example[self.label]
 
     def _read_without_python(self, index):
         files = tf.constant([os.fsencode(os.path.abspath(path)) for path in self._plain])
@@ -245,19 +258,57 @@ class RecordReader(Reader):
         records = tf.data.experimental.from_variant(found, tf.TensorSpec([], tf.string))
         return records.take(1).get_single_element()
 
-    def _records(self, indices):
-        found = np.full(len(indices), b"", object)
-        for place, index in enumerate(indices):
-            if index >= 0:
+    def _examples(self, indices):
+        encoded, label = np.full(len(indices), b"", object), np.zeros(len(indices), np.int64)
+        places = np.flatnonzero(indices >= 0)
+        for place, record in zip(places, self._records(indices[places]), strict=True):
+            if isinstance(record, bytes):
                 with contextlib.suppress(ValueError):  # `read` says why
-                    found[place] = self._record(index)
-        return found
+                    encoded[place], label[place] = self._example(record)
+        return encoded, label
+
+    def _records(self, indices):
+        """Some records, a list of bytes or of errors."""
+        places = (each[indices].tolist() for each in (self.shard, self.offset, self.end))
+        return [
+            self._content(self._framed(self._plain[number], start, end))
+            for number, start, end in zip(*places, strict=True)
+        ]
+
+    def _framed(self, path, start, end):
+        """All bytes that a record takes in its file, or why they cannot be read."""
+        try:
+            return self._files.read(path, start, end)
+        except OSError as error:
+            return error
+
+    @staticmethod
+    def _content(framed):
+        """A record's content, or why there is none."""
+        if isinstance(framed, OSError):
+            return framed
+        try:
+            return shards.unframed(framed)
+        except shards.DamagedRecordError as error:
+            return error
+
+    def _example(self, record):
+        """The image and the label in a record."""
+        try:
+            feature = _features(record)
+            return feature[self.encoded].bytes_list.value[0], feature[self.label].int64_list.value[
+                0
+            ]
+        except Exception as error:  # what protobuf raises differs between its implementations
+            raise ValueError(f"the record does not hold {self.encoded} and {self.label}") from error
 
     def _record(self, index):
-        try:
-            return shards.read_record(self._plain[self.shard[index]], int(self.offset[index]))
-        except OSError as error:
-            raise ValueError(f"cannot be read: {error.strerror}") from error
+        (record,) = self._records(np.array([index]))
+        if isinstance(record, OSError):
+            raise ValueError(f"cannot be read: {record.strerror or record}") from record
+        if isinstance(record, Exception):
+            raise record
+        return record
 
     def read(self, index: int) -> tuple[bytes, int]:
         """Bytes and label of a record.
@@ -265,13 +316,8 @@ class RecordReader(Reader):
         Raises:
             ValueError: If the record is damaged, or holds no image or no label.
         """
-        record = self._record(index)
-        try:
-            feature = _features(record)
-            encoded, label = feature[self.encoded].bytes_list, feature[self.label].int64_list
-            return encoded.value[0], label.value[0] - self.first_label
-        except Exception as error:  # what protobuf raises differs between its implementations
-            raise ValueError(f"the record does not hold {self.encoded} and {self.label}") from error
+        encoded, label = self._example(self._record(index))
+        return encoded, label - self.first_label
 
     def _find_keys(self):
         """The keys of image and label; the standard ones if the first record cannot be read."""

@@ -116,7 +116,7 @@ class StoredFileReader(StoredReader):
         return self._read_one(index), int(self.labels[index])
 
 
-class StoredRecordReader(StoredReader, RecordReader):
+class StoredRecordReader(RecordReader, StoredReader):
     """TFRecords in a store, read by position.
 
     Where the records of a file begin is read from its index, `NAME.idx`. A file without one is read
@@ -129,6 +129,8 @@ class StoredRecordReader(StoredReader, RecordReader):
 
     The other arguments are those of `RecordReader`.
     """
+
+    groups_ahead, is_anywhere = StoredReader.groups_ahead, StoredReader.is_anywhere
 
     def __init__(
         self, paths: Sequence[StoredPath], *, console: Console | None = None, **options: Any
@@ -153,15 +155,10 @@ class StoredRecordReader(StoredReader, RecordReader):
                 found[number] = offsets
         for number, copy in self._copies.items():
             sizes[number] = os.path.getsize(copy)
-        # Where every record ends: where the next one begins, or the file ends.
-        self._end = np.concatenate(
-            [
-                np.append(each[1:], size) if len(each) else each
-                for each, size in zip(found, sizes, strict=True)
-            ]
-        )
+        ends = map(shards.record_ends, found, sizes)
         counts = [len(each) for each in found]
-        return np.repeat(np.arange(len(found), dtype=np.int32), counts), np.concatenate(found)
+        shard = np.repeat(np.arange(len(found), dtype=np.int32), counts)
+        return shard, np.concatenate(found), np.concatenate([*ends])
 
     def _read_indices(self, sizes):
         """Offsets of every file's records where its index is there and true; None elsewhere."""
@@ -204,26 +201,19 @@ class StoredRecordReader(StoredReader, RecordReader):
         return content
 
     def _contents(self, indices):
-        shard, offset, end = self.shard[indices], self.offset[indices], self._end[indices]
+        shard, offset, end = self.shard[indices], self.offset[indices], self.end[indices]
         stored = np.flatnonzero(~np.isin(shard, [*self._copies]))
         names = [self.paths[number].relative for number in shard[stored]]
         contents = self.objects.read_many(names, offset[stored].tolist(), end[stored].tolist())
         framed = dict(zip(stored.tolist(), contents, strict=True))
         return [
-            self._content(framed.get(place), int(shard[place]), int(offset[place]))
+            self._content(
+                framed[place]
+                if place in framed
+                else self._framed(self._copies[shard[place]], offset[place], end[place])
+            )
             for place in range(len(indices))
         ]
 
-    def _content(self, framed, number, offset):
-        """A record's content, or why there is none."""
-        if isinstance(framed, OSError):
-            return framed
-        try:
-            if framed is None:
-                return shards.read_record(self._copies[number], offset)
-            return shards.unframed(framed)
-        except (shards.DamagedRecordError, OSError) as error:
-            return error
-
-    def _record(self, index):
-        return self._read_one(index)
+    def _records(self, indices):
+        return self._read(indices)
