@@ -6,6 +6,8 @@ precision that they have. What it prints are numbers of instructions, not times.
 """
 
 import argparse
+import concurrent.futures
+import contextlib
 import dataclasses
 import pathlib
 import sys
@@ -51,6 +53,7 @@ def count_table(options, out, console):
     """Counts the instructions of models, and keeps each count in a CSV.
 
     A file that the CSV has already, counted with the same runtime and QEMU, is not counted again.
+    The others are counted while the next ones are exported.
 
     Args:
         options: `keras_ghostnet.benchmark.comparison.compare.Options`; `suite`, `models`,
@@ -85,25 +88,29 @@ def count_table(options, out, console):
         and measurement.runtime in versions
         and _what_counts(measurement.versions) == _what_counts(versions[measurement.runtime])
     }
-    exported = cpu.exports_of(options, found, console)
-    missing = {export.sha256: export for export in exported if export.sha256 not in counted}
-    now, failed = conditions.now(), {}
-    with step(console) as done:
-        with progress(console, "counting", len(missing)) as show:
-            for number, (digest, export) in enumerate(missing.items()):
-                show(number, f"{export.model} {export.runtime} {export.format}")
+    now, started, failed = conditions.now(), {}, {}
+    with step(console) as done, contextlib.ExitStack() as stack:
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        stack.callback(pool.shutdown, cancel_futures=True)  # if this is interrupted
+
+        def start(export):
+            if export.sha256 not in counted and export.sha256 not in started:
                 facts = dict(run=now, versions=versions[export.runtime])
+                started[export.sha256] = export, pool.submit(_count, export, root, facts, csv)
+
+        exported = cpu.exports_of(options, found, console, start)
+        with progress(console, "counting", len(started)) as show:
+            for number, (digest, (export, counting)) in enumerate(started.items()):
+                show(number, f"{export.model} {export.runtime} {export.format}")
                 try:
-                    counted[digest] = _count(export, root, facts)
+                    counted[digest] = counting.result()
                 except tools.ToolError as error:  # a network that crashes a runtime
                     failed[digest] = error
-                    continue
-                results.append_measurements(csv, [counted[digest]])
         done(
-            f"counted {len(missing) - len(failed)} files; {len(exported) - len(missing)} were in "
+            f"counted {len(started) - len(failed)} files; {len(exported) - len(started)} were in "
             f"{csv}"
         )
-    if failed and len(failed) == len(missing):
+    if failed and len(failed) == len(started):
         raise next(iter(failed.values()))
     for reason in failed.values():
         console.print(f"Not counted: {reason}", soft_wrap=True, markup=False)
@@ -189,13 +196,14 @@ def _what_counts(versions):
     return {part for part in versions.split("; ") if part.split(" ")[0] in packages}
 
 
-def _count(export, root, facts):
+def _count(export, root, facts, csv):
+    """Counts a file's instructions, and keeps them."""
     try:
         total = count.count_instructions(export.path, root).total
     except tools.ToolError as error:
         what = f"{export.model} in {export.runtime} {export.format}"
         raise tools.ToolError(f"{what}: {error}") from error
-    return results.Measurement(
+    measurement = results.Measurement(
         **export.fields,
         **facts,
         device=DEVICE,
@@ -208,6 +216,8 @@ def _count(export, root, facts):
         calls=count.INFERENCES,
         noisy=False,
     )
+    results.append_measurements(csv, [measurement])
+    return measurement
 
 
 def _published(entry, compared):

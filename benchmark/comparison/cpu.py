@@ -61,14 +61,22 @@ def choose(options):
     return runtimes.choose(options.runtimes, options.formats, default)
 
 
-def exports_of(options, found, console):
-    """The files of all networks, a list of `exports.Export`; new ones go to the cache."""
+def exports_of(options, found, console, each=None):
+    """The files of all networks, a list of `exports.Export`; new ones go to the cache.
+
+    Args:
+        options, found, console: As `measure`.
+        each: Function of an `exports.Export`, called as soon as there is one.
+    """
     cache, result = Cache(options.cache, options.target, options.force), []
     with step(console) as done:
         with progress(console, "exporting", len(found)) as show:
             for number, subject in enumerate(found):
                 show(number, subject.name)
-                result += cache.exports(subject, choose(options), options.size)
+                for export in cache.exports(subject, choose(options), options.size):
+                    result.append(export)
+                    if each:
+                        each(export)
         done(f"exported {cache.made} files; {cache.found} were in {cache.folder}")
     for reason in cache.refused:
         console.print(f"Left out: {reason}", soft_wrap=True, markup=False)
