@@ -46,7 +46,7 @@ def install(arguments: list[str], place: pathlib.Path) -> int:
             if total:
                 done = min(_installed(place) - before, total)
                 shown.say(f"2 of 2: installed {done} of {total} packages")
-            else:
+            elif count:
                 shown.say(f"1 of 2: fetching, {count} packages so far{file}")
     seconds = time.monotonic() - start
     if process.returncode:

@@ -1,6 +1,7 @@
 """How the tests run: the kernels, the order, and which are fast."""
 
 import collections
+import functools
 import gc
 import os
 import pathlib
@@ -89,6 +90,7 @@ def pytest_configure():
         raise pytest.UsageError(f"tests/conftest.py: SLOW names what is not there: {missing}")
 
 
+@functools.cache
 def in_slow_file(path):
     return any(path.is_relative_to(TESTS / name) for name in SLOW)
 
