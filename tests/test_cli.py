@@ -183,10 +183,14 @@ def test_bad_input_is_one_message_and_exit_code_1(arguments, message, capsys):
     assert message in err
 
 
-def test_unknown_command_is_named(capsys):
-    code, _, err = run(capsys, "trian")
+@pytest.mark.parametrize(
+    ("given", "end"), [("trian", "Did you mean train?\n"), ("xyz", "'data-service')\n")]
+)
+def test_unknown_command_is_named_and_the_nearest(given, end, capsys):
+    code, _, err = run(capsys, given)
     assert code == 2
-    assert "trian" in err
+    assert given in err
+    assert err.endswith(end)
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)

@@ -6,8 +6,10 @@ imports what it needs, after `keras_ghostnet.command.start_backend` if that is K
 
 import argparse
 import contextlib
+import difflib
 import importlib
 import os
+import re
 import sys
 import time
 import traceback
@@ -45,6 +47,16 @@ COMMANDS = (
 )
 
 
+class Parser(argparse.ArgumentParser):
+    """One whose errors name the nearest to what is misspelled."""
+
+    def error(self, message):
+        """Prints a message and the usage, and ends the process."""
+        found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)$", message)
+        near = found and difflib.get_close_matches(found[1], re.findall(r"[\w.-]+", found[2]), 1)
+        super().error(f"{message}. Did you mean {near[0]}?" if near else message)
+
+
 def entry_point() -> int:
     """What the console command calls; returns its exit code."""
     try:
@@ -66,7 +78,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Returns:
         A namespace whose `run` is the function that carries the command out.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ghostnet",
         description="GhostNets on Keras 3, from training to the device.",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -140,5 +140,5 @@ def suggest(given: object, known: Iterable[str]) -> str:
         if given in (last, words[-1], "".join(word[:1] for word in words)):
             likeness[name] = max(likeness[name], 1.0)
     near = max(sorted(likeness), key=likeness.__getitem__, default="")
-    hint = f" Did you mean {near!r}?" if likeness.get(near, 0) > 0.4 else ""
+    hint = f" Did you mean {near!r}?" if likeness.get(near, 0) > 0.5 else ""
     return f"{hint} Known: {', '.join(sorted(likeness))}."
