@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 from keras_ghostnet.export.device import run
 
@@ -42,14 +43,18 @@ def python(function, **arguments):
         function: `"module:name"`.
         **arguments: What JSON can hold.
     """
-    return [sys.executable, "-P", "-c", CODE, json.dumps([sys.path, function, arguments])]
+    places = [os.path.abspath(place) for place in sys.path]  # wherever the process works
+    return [sys.executable, "-P", "-c", CODE, json.dumps([places, function, arguments])]
 
 
 def convert(command, tool, results=(), **environment):
-    """Runs a converter, and waits for it.
+    """Runs a converter in an empty folder, and waits for it.
+
+    What it leaves there, as MNN's does, is removed.
 
     Args:
-        command: A list: a program and its arguments, such as `python` returns it.
+        command: A list: a program and its arguments, such as `python` returns it. Paths are
+            absolute.
         tool: What it is called in messages.
         results: Paths of files that it has to write.
         **environment: Variables besides this process's.
@@ -57,15 +62,17 @@ def convert(command, tool, results=(), **environment):
     Raises:
         ConverterError: If it fails; the message, in one line, has what it printed last.
     """
-    done = subprocess.run(
-        list(map(str, command)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, **environment},
-        text=True,
-        errors="replace",
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            list(map(str, command)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={**os.environ, **environment},
+            text=True,
+            errors="replace",
+        )
     if not done.returncode and all(map(os.path.isfile, results)):
         return
     text = re.sub(r"\x1b\[[\d;]*m", "", done.stdout)  # colors

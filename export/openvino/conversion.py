@@ -1,5 +1,6 @@
 """From a deployment model to the folder of an IR file."""
 
+import os
 import pathlib
 import tempfile
 
@@ -69,7 +70,7 @@ def export(
         call = processes.python(
             "keras_ghostnet.export.openvino.writing:write",
             source=str(source),
-            path=str(path),
+            path=os.path.abspath(path),
             dtype=dtype,
             information=information(labels, input, of_pixels),
         )

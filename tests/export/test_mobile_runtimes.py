@@ -293,6 +293,13 @@ def test_a_converter_that_writes_nothing(tmp_path):
         processes.convert(code, "it", [tmp_path / "network.mnn"])
 
 
+def test_what_a_converter_leaves_where_it_runs_is_removed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    left = "open('left', 'w').close()"
+    processes.convert([sys.executable, "-c", f"{left}; open({str(tmp_path / 'it')!r}, 'w')"], "it")
+    assert [path.name for path in tmp_path.iterdir()] == ["it"]
+
+
 @pytest.mark.parametrize("name", ["ncnn_fp16", "mnn_fp16"])
 def test_what_half_precision_does_not_hold_is_named(name, tmp_path):
     model, images = toy(lambda x: 1e5 * x), np.ones((4, 16, 16, 3), "float32")
