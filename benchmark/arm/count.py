@@ -7,7 +7,6 @@ time: emulated time says nothing of a real processor's.
 import argparse
 import bisect
 import collections
-import concurrent.futures
 import dataclasses
 import functools
 import hashlib
@@ -20,13 +19,14 @@ from rich import box
 from rich.table import Table
 
 from keras_ghostnet import extras, files
-from keras_ghostnet.benchmark.arm import emulate, sysroot, tools
+from keras_ghostnet.benchmark.arm import emulate, inferences, sysroot, tools
 from keras_ghostnet.benchmark.arm.symbols import Symbols
 from keras_ghostnet.console import new_console
 from keras_ghostnet.export.device import run
 
 SOURCE = pathlib.Path(__file__).with_name("plugin.c")
 INFERENCES = 2
+FORK = ".fork"  # plugin.c's, of what was counted before the inferences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Count:
 def count_instructions(path, root=None):
     """Counts the instructions of one inference with one thread.
 
-    The file runs once, and in another process `INFERENCES` times more: what loading takes is the
-    same in both, and the difference is the inferences' alone.
+    The file runs once and then `INFERENCES` times more, and what was counted before is subtracted
+    (`inferences.py`).
 
     Args:
         path: A `.tflite` or `.mnn` file, or a `.ncnn` folder.
@@ -65,27 +65,20 @@ def count_instructions(path, root=None):
     path = pathlib.Path(path).resolve(strict=True)
     library = plugin()
     root = root or sysroot.get_sysroot()
-    sysroot.get_packages(path, root)  # before two processes want them
-    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor() as pool:
-        outputs = [pathlib.Path(folder) / name for name in ("once", "more")]
-        calls = (1, 1 + INFERENCES)
-        list(pool.map(lambda n, output: _run(path, n, root, library, output), calls, outputs))
-        once, more = map(read_functions, outputs)
+    with tempfile.TemporaryDirectory() as folder:
+        output = pathlib.Path(folder, "counts")
+        emulate.run_script(
+            *(root, inferences.__file__, pathlib.Path(run.__file__).parent, path, INFERENCES),
+            packages=sysroot.get_packages(path, root),
+            plugin=f"{library},out={output}",
+            environment={"PYTHONHASHSEED": "0"},
+        )
+        once, more = map(read_functions, (output.with_name(f"{output.name}{FORK}"), output))
     more.subtract(once)
     functions = collections.Counter(
         {key: value / INFERENCES for key, value in more.items() if value}
     )
     return Count(sum(functions.values()), functions)
-
-
-def _run(path, calls, root, library, output):
-    emulate.run_script(
-        *(root, run.__file__, path, "--time", "--warmup", 0, "--burst", 1, "--calls", calls),
-        packages=sysroot.get_packages(path, root),
-        plugin=f"{library},out={output}",
-        environment={"PYTHONHASHSEED": "0"},
-    )
-    return output
 
 
 def plugin():

@@ -2,7 +2,8 @@
  *
  * -plugin counter.so,out=FILE writes, when the process ends, the host's memory map as in
  * /proc/self/maps, then a line "block ADDRESS INSTRUCTIONS" for each block: its address in the
- * host's memory, which the map turns into a file and an offset.
+ * host's memory, which the map turns into a file and an offset. Of a process that it forked, FILE
+ * ends with ".fork": that has what was counted before, too.
  *
  * Debian ships no qemu-plugin.h, so what is used of the interface is declared here; it is the same
  * in its versions 1 (QEMU 4.2) and later: https://www.qemu.org/docs/master/devel/tcg-plugins.html
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct qemu_info;
 struct qemu_plugin_tb;
@@ -42,6 +44,8 @@ __attribute__((constructor)) static void choose_version(void)
         qemu_plugin_version = 2;
 }
 
+#define FORK ".fork"
+
 struct block {
     struct block *next;
     void *address;
@@ -51,6 +55,7 @@ struct block {
 
 static struct block *blocks; /* a list that threads push to without a lock */
 static char *path;
+static pid_t first;
 
 static void count(unsigned cpu, void *block)
 {
@@ -76,7 +81,7 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *translated)
 
 static void write_out(qemu_plugin_id_t id, void *data)
 {
-    FILE *out = fopen(path, "w");
+    FILE *out = fopen(getpid() == first ? path : strcat(path, FORK), "w");
     FILE *maps = fopen("/proc/self/maps", "r");
     int character;
 
@@ -104,7 +109,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int a
         qemu_plugin_outs("counter: expected one argument, out=FILE\n");
         return -1;
     }
-    path = strdup(argv[0] + 4);
+    path = calloc(1, strlen(argv[0]) + sizeof FORK);
+    strcpy(path, argv[0] + 4);
+    first = getpid();
     qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
     qemu_plugin_register_atexit_cb(id, write_out, NULL);
     return 0;
