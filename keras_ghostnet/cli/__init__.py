@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from keras_ghostnet import extras, files, stores
 from keras_ghostnet.command import hyphenated
@@ -50,7 +51,7 @@ COMMANDS = (
 class Parser(argparse.ArgumentParser):
     """One whose errors name the nearest to what is misspelled."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         """Prints a message and the usage, and ends the process."""
         found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)$", message)
         near = found and difflib.get_close_matches(found[1], re.findall(r"[\w.-]+", found[2]), 1)
