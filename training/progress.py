@@ -186,10 +186,16 @@ class TrainingProgress:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: `"40 s"`, `"12 min"`, `"3 h 05 min"`, `"2 d 4 h"`."""
+    """Seconds as people say them: `"2 min 10 s"`, `"12 min"`, `"3 h 05 min"`, `"2 d 4 h"`.
+
+    Of less than ten minutes, by ten seconds: else an estimate would stand still for whole epochs.
+    """
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"
+    if seconds < 595:
+        minutes, rest = divmod(10 * round(seconds / 10), 60)
+        return f"{minutes} min" + (f" {rest} s" if rest else "")
     if minutes < 90:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)

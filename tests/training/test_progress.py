@@ -72,13 +72,14 @@ def test_the_time_left_takes_what_is_done_for_the_first_time_for_no_rule(clock):
             clock[0] += 1  # the checkpoint
     lines = [line for line in file.getvalue().splitlines() if "held out" in line]
     assert [line.rpartition("images/s  ")[2] for line in lines] == [
-        f"{duration(36 * 2 + 9 * 65)} left", "2 min left", f"{duration(28 * 2 + 7 * 5)} left",
-    ]  # fmt: skip
+        f"{duration(steps * 2 + epochs * pause)} left"
+        for steps, epochs, pause in ((36, 9, 65), (32, 8, 5), (28, 7, 5))
+    ]
 
 
 def test_lines_within_long_epochs(clock):
     lines = shown(clock, False, seconds_a_step=40).splitlines()
-    assert lines[0] == "epoch 1/3 step 2/4  loss 2.000  accuracy 25.0%  0 images/s  7 min left"
+    assert lines[0] == "epoch 1/3 step 2/4  loss 2.000  accuracy 25.0%  0 images/s  6 min 40 s left"
     assert len(lines) > 4
 
 
@@ -90,8 +91,8 @@ def test_bar_on_a_terminal(clock):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (5000, "83 min"), (7500, "2 h 05 min"),
-     (1e6, "11 d 13 h")],
+    [(0, "0 s"), (89, "89 s"), (90, "1 min 30 s"), (118, "2 min"), (594, "9 min 50 s"),
+     (595, "10 min"), (5000, "83 min"), (7500, "2 h 05 min"), (1e6, "11 d 13 h")],
 )  # fmt: skip
 def test_duration(seconds, text):
     assert duration(seconds) == text
