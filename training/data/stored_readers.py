@@ -18,7 +18,7 @@ from keras_ghostnet import files, stores
 from keras_ghostnet.files import printable
 from keras_ghostnet.training.data import manifest, shards
 from keras_ghostnet.training.data.objects import Objects
-from keras_ghostnet.training.data.readers import Reader, RecordReader
+from keras_ghostnet.training.data.readers import Reader, RecordReader, content_of
 from keras_ghostnet.training.data.stored_folder import StoredPath
 
 # Of at most 32 examples each: some hundred requests are under way at any time, for some tens of
@@ -65,12 +65,7 @@ class StoredReader(Reader):
             raise
 
     def _read_one(self, index):
-        (content,) = self._read(np.array([index]))
-        if isinstance(content, OSError):
-            raise ValueError(f"cannot be read: {content}") from content
-        if isinstance(content, Exception):
-            raise content
-        return content
+        return content_of(*self._read(np.array([index])))
 
 
 class StoredFileReader(StoredReader):
@@ -155,10 +150,10 @@ class StoredRecordReader(RecordReader, StoredReader):
                 found[number] = offsets
         for number, copy in self._copies.items():
             sizes[number] = os.path.getsize(copy)
-        ends = map(shards.record_ends, found, sizes)
         counts = [len(each) for each in found]
         shard = np.repeat(np.arange(len(found), dtype=np.int32), counts)
-        return shard, np.concatenate(found), np.concatenate([*ends])
+        offset = np.concatenate(found)
+        return shard, offset, shards.record_ends(shard, offset, sizes)
 
     def _read_indices(self, sizes):
         """Offsets of every file's records where its index is there and true; None elsewhere."""
