@@ -47,17 +47,22 @@ def install(arguments: list[str], place: pathlib.Path) -> int:
                 done = min(_installed(place) - before, total)
                 shown.say(f"2 of 2: installed {done} of {total} packages")
             elif count:
-                shown.say(f"1 of 2: fetching, {count} packages so far{file}")
+                shown.say(f"1 of 2: fetching, {_packages(count)} so far{file}")
     seconds = time.monotonic() - start
     if process.returncode:
         shown.end("pip failed:")
         kept = [line for line in lines if line.strip() and not line.startswith("WARNING")]
         print("".join(kept[-LAST:]), end="")
     else:
-        packages = f"{total} package{'s' * (total != 1)}"
-        done = f"installed {packages} in" if total else "all packages were there, checked in"
+        done = "all packages were there, checked in"
+        if total:
+            done = f"installed {_packages(total)} in"
         shown.end(f"{done} {seconds:.0f} s")
     return process.returncode
+
+
+def _packages(count):
+    return f"{count} package{'s' * (count != 1)}"
 
 
 def _ticking(file):

@@ -105,8 +105,8 @@ def test_what_it_is_at(slow_pip, tmp_path, capsys):
     assert install.install(["tensorflow"], pathlib.Path(tmp_path)) == 0
     *lines, last = capsys.readouterr().out.splitlines()
     said = [
-        "1 of 2: fetching, 1 packages so far",
-        "1 of 2: fetching, 1 packages so far, last tensorflow (620.7 MB)",
+        "1 of 2: fetching, 1 package so far",
+        "1 of 2: fetching, 1 package so far, last tensorflow (620.7 MB)",
         "1 of 2: fetching, 2 packages so far, last tensorflow (620.7 MB)",
         "1 of 2: fetching, 2 packages so far, last h5py (4.5 MB)",
         "2 of 2: installed 0 of 2 packages",
