@@ -1,7 +1,6 @@
-"""What `make install` says while pip works."""
+"""What `make install` says while uv works, and that pip takes over."""
 
 import os
-import pathlib
 import subprocess
 import sys
 import zipfile
@@ -25,34 +24,42 @@ def write_wheel(folder, name, requires=()):
         wheel.writestr(f"{info}/RECORD", "")
 
 
-def run(folder, *arguments):
-    """What is printed; the index is one that pip warns of."""
+def run(folder, *arguments, **environment):
+    """The exit code, and what is printed."""
     done = subprocess.run(
         [sys.executable, install.__file__, "--no-index", "--target", folder / "site", *arguments],
-        env={**os.environ, "PIP_FIND_LINKS": f"{folder} {folder / 'nowhere'}"},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
     )
-    assert done.stderr == ""
-    return done.returncode, done.stdout.splitlines()
+    return done.returncode, done.stdout.splitlines(), done.stderr
 
 
-def test_what_is_installed_is_counted(tmp_path):
+@pytest.fixture
+def three(tmp_path):
+    """A folder of wheels."""
     write_wheel(tmp_path, "one", ["two", "three"])
     write_wheel(tmp_path, "two")
     write_wheel(tmp_path, "three")
-    code, lines = run(tmp_path, "one")
-    assert code == 0
-    assert lines[0].startswith("2 of 2: installed ")  # nothing had to be fetched
+    return tmp_path
+
+
+def test_what_is_installed_is_counted(three):
+    code, lines, errors = run(three, "one", UV_FIND_LINKS=str(three))
+    assert (code, errors) == (0, "")
     assert lines[-1].startswith("installed 3 packages in ")
-    assert not any("WARNING" in line for line in lines)
-    assert {"one.py", "two.py", "three.py"} <= set(os.listdir(tmp_path / "site"))
+    assert {"one.py", "two.py", "three.py"} <= set(os.listdir(three / "site"))
+
+
+def test_what_is_installed_is_compiled(three):
+    run(three, "two", UV_FIND_LINKS=str(three), PYTHONDONTWRITEBYTECODE="1")
+    assert list((three / "site" / "__pycache__").glob("two.*.pyc"))
 
 
 def test_one_package_and_none(tmp_path):
     """Targets of make install what they need beside each time; mostly it is there."""
     write_wheel(tmp_path, "one")
-    _, lines = run(tmp_path, "one")
+    _, lines, _ = run(tmp_path, "one", UV_FIND_LINKS=str(tmp_path))
     assert lines[-1].startswith("installed 1 package in ")
     done = subprocess.run(
         [sys.executable, install.__file__, "--no-index", "pytest"], capture_output=True, text=True
@@ -60,59 +67,54 @@ def test_one_package_and_none(tmp_path):
     assert done.stdout.splitlines()[-1].startswith("all packages were there, ")
 
 
+def test_pip_takes_over_with_its_settings(three):
+    code, lines, _ = run(three, "one", PIP_FIND_LINKS=str(three))
+    assert code == 0
+    assert any("one was not found" in line for line in lines)
+    assert "Trying pip" in lines[-1]
+    assert {"one.py", "two.py", "three.py"} <= set(os.listdir(three / "site"))
+
+
 def test_why_it_fails(tmp_path):
     write_wheel(tmp_path, "one", ["nothing_of_that_name"])
-    code, lines = run(tmp_path, "one")
+    places = {name: str(tmp_path) for name in ("UV_FIND_LINKS", "PIP_FIND_LINKS")}
+    code, lines, errors = run(tmp_path, "one", **places)
     assert code == 1
-    assert "pip failed:" in lines
-    assert any("No matching distribution found for nothing_of_that_name" in x for x in lines)
-    assert not any("WARNING" in line for line in lines)
+    assert lines[0] == "uv failed:"
+    assert any("nothing-of-that-name was not found" in line for line in lines)
+    assert "No matching distribution found for nothing_of_that_name" in errors
 
 
-PIP = """
-import pathlib, sys, time
-place = pathlib.Path(sys.argv[1])
-print("WARNING: Location 'nowhere' is ignored", file=sys.stderr, flush=True)
-print("Collecting tensorflow>=2.18", flush=True)
-print("  Downloading https://x/ab/tensorflow-2.21.0-cp311-manylinux.whl (620.7 MB)", flush=True)
-time.sleep(0.3)
-print("Collecting h5py", flush=True)
-print("  Using cached h5py-3.1-cp311.whl (4.5 MB)", flush=True)
-time.sleep(0.3)
-print("Installing collected packages: h5py, tensorflow", flush=True)
-for name in ("h5py", "tensorflow"):
-    (place / f"{name}-1.dist-info").mkdir()
-    time.sleep(0.3)
-print("Successfully installed h5py-3.1 tensorflow-2.21.0")
+UV = """
+import sys
+print('''Resolved 3 packages in 1.20s
+   Building keras-ghostnet @ file:///here
+Downloading tensorflow (591.8MiB)
+Downloading h5py (4608.0KiB)
+ Downloaded h5py
+ Downloaded tensorflow
+Prepared 3 packages in 24.89s
+Uninstalled 1 package in 64ms
+Installed 3 packages in 1.44s
+Bytecode compiled 13372 files in 17.43s
+ - h5py==3.1
+ + h5py==3.2
+ + keras-ghostnet==1.0 (from file:///here)
+ + tensorflow==2.21.0''', file=sys.stderr)
 """
 
 
-@pytest.fixture
-def slow_pip(monkeypatch, tmp_path):
-    """A pip of two packages; every line is printed as to a terminal."""
-    (tmp_path / "old-1.dist-info").mkdir()
-    popen = subprocess.Popen
-
-    def start(command, **settings):
-        return popen([sys.executable, "-c", PIP, str(tmp_path)], **settings)
-
-    monkeypatch.setattr(subprocess, "Popen", start)
-    monkeypatch.setattr(install, "TICK", 0.05)
+def test_what_it_is_at(monkeypatch, capsys):
+    monkeypatch.setattr(install, "UV", [sys.executable, "-c", UV])
     monkeypatch.setattr(install, "QUIET", 0)
-
-
-def test_what_it_is_at(slow_pip, tmp_path, capsys):
-    assert install.install(["tensorflow"], pathlib.Path(tmp_path)) == 0
+    assert install.install(["tensorflow"]) == 0
     *lines, last = capsys.readouterr().out.splitlines()
-    said = [
-        "1 of 2: fetching, 1 package so far",
-        "1 of 2: fetching, 1 package so far, last tensorflow (620.7 MB)",
-        "1 of 2: fetching, 2 packages so far, last tensorflow (620.7 MB)",
-        "1 of 2: fetching, 2 packages so far, last h5py (4.5 MB)",
-        "2 of 2: installed 0 of 2 packages",
-        "2 of 2: installed 1 of 2 packages",
-        "2 of 2: installed 2 of 2 packages",
+    assert lines == [
+        "1 of 2: fetched 0 of 592 MiB, on its way tensorflow",
+        "1 of 2: fetched 0 of 596 MiB, on its way tensorflow",
+        "1 of 2: fetched 4 of 596 MiB, on its way tensorflow",
+        "1 of 2: fetched 596 of 596 MiB",
+        "2 of 2: installing 3 packages",
+        "2 of 2: compiling 3 packages",
     ]
-    assert lines == [text for text in said if text in lines]  # a loaded machine may leave some out
-    assert {said[1], said[3], said[-1]} <= set(lines)
-    assert last.startswith("installed 2 packages in ")
+    assert last.startswith("installed 3 packages in ")
