@@ -13,6 +13,7 @@ from keras_ghostnet.files import Path, printable, replacing
 if TYPE_CHECKING:
     from rich.console import Console
 
+LOG_SECONDS = 60.0  # between two lines on progress where there is no terminal
 _NOTHING = contextlib.nullcontext()
 
 
@@ -88,7 +89,7 @@ def _status(console, doing):
 
 @contextlib.contextmanager
 def progress(console: Console | None, doing: str, total: float) -> Iterator[Callable[..., None]]:
-    """Shows a bar with the time left, on a terminal only.
+    """Shows a bar with the time left on a terminal, a line now and then elsewhere.
 
     Args:
         console: Where to show it; None shows nothing.
@@ -99,7 +100,7 @@ def progress(console: Console | None, doing: str, total: float) -> Iterator[Call
         A function that takes the amount that is done, and optionally a word on what comes next.
     """
     if console is None or not console.is_terminal:
-        yield lambda done, what="": None
+        yield (lambda done, what="": None) if console is None else _lines(console, doing, total)
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -118,3 +119,38 @@ def progress(console: Console | None, doing: str, total: float) -> Iterator[Call
         yield lambda done, what="": bar.update(
             task, completed=done, description=printable(f"{doing} {what}".strip())
         )
+
+
+def _lines(console, doing, total):
+    """As a bar, for what is read later."""
+    start = said = time.monotonic()
+
+    def show(done, what=""):
+        nonlocal said
+        now = time.monotonic()
+        if now - said >= LOG_SECONDS and 0 < done < total:
+            said = now
+            left = duration((now - start) * (total - done) / done)
+            text = f"{f'{doing} {what}'.strip()}: {done / total:.0%}, {left} left"
+            console.print(text, soft_wrap=True, markup=False, emoji=False)
+
+    return show
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `"2 min 10 s"`, `"12 min"`, `"3 h 05 min"`, `"2 d 4 h"`.
+
+    Of less than ten minutes, by ten seconds: else an estimate would stand still for whole epochs.
+    """
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 595:
+        minutes, rest = divmod(10 * round(seconds / 10), 60)
+        return f"{minutes} min" + (f" {rest} s" if rest else "")
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d} min"
+    return f"{hours // 24} d {hours % 24} h"

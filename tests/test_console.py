@@ -110,3 +110,25 @@ def test_cells_are_no_formulas(text):
     assert files.from_cell(cell) == text
     assert files.cell(-1.5) == -1.5
     assert files.cell("a\x1b\n=b") == "a\\x1b\\n=b"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (89, "89 s"), (90, "1 min 30 s"), (118, "2 min"), (594, "9 min 50 s"),
+     (595, "10 min"), (5000, "83 min"), (7500, "2 h 05 min"), (1e6, "11 d 13 h")],
+)  # fmt: skip
+def test_duration(seconds, text):
+    assert console.duration(seconds) == text
+
+
+def test_progress_in_a_log(monkeypatch, capsys):
+    """Where there is no terminal, long work says now and then how far it is."""
+    clock = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: clock[0])
+    with console.progress(console.new_console(), "exporting", 20) as show:
+        for clock[0], done in [(0, 0), (50, 1), (70, 2), (100, 5), (130, 10), (400, 20)]:
+            show(done, f"a[b]{done}")
+    assert capsys.readouterr().out.splitlines() == [
+        "exporting a[b]2: 10%, 10 min left",
+        "exporting a[b]10: 50%, 2 min 10 s left",
+    ]

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from keras_ghostnet.console import duration
 from keras_ghostnet.training.recipes import Recipe
 
 TOP = 5  # classes, of which the true one may be any
@@ -183,25 +184,6 @@ class TrainingProgress:
         if pause < math.inf:  # there has been an epoch
             seconds += pause * math.ceil(steps / self.steps_per_epoch)
         return f"  {duration(seconds)} left"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: `"2 min 10 s"`, `"12 min"`, `"3 h 05 min"`, `"2 d 4 h"`.
-
-    Of less than ten minutes, by ten seconds: else an estimate would stand still for whole epochs.
-    """
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 595:
-        minutes, rest = divmod(10 * round(seconds / 10), 60)
-        return f"{minutes} min" + (f" {rest} s" if rest else "")
-    if minutes < 90:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes:02d} min"
-    return f"{hours // 24} d {hours % 24} h"
 
 
 def loss_note(recipe: Recipe, is_taught: bool) -> str:

@@ -1,11 +1,11 @@
 """A short training of a network that was trained before."""
 
-import contextlib
 import math
 
 import tensorflow as tf
 import tf_keras
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from keras_ghostnet.console import progress
 
 WARMUP = 0.1  # fraction of the steps in which the learning rate rises to its peak
 
@@ -67,7 +67,7 @@ def fine_tune(
 
     history, sums = [], [0.0, 0.0, 0.0]
     epochs = math.ceil(batches.steps / batches.epoch_steps)
-    with _bar(console, batches.steps) as advance:
+    with progress(console, "fine-tuning", batches.steps) as show:
         for number, batch in enumerate(batches, start=1):
             if before_step:
                 before_step(number - 1)
@@ -78,7 +78,7 @@ def fine_tune(
                     "not finite, or lower `learning_rate`."
                 )
             sums = [total + value for total, value in zip(sums, counted, strict=True)]
-            advance(f"loss {loss:.4f}")
+            show(number, f"loss {loss:.4f}")
             if number % batches.epoch_steps == 0 or number == batches.steps:
                 count = sums[2] or 1.0
                 history.append({"loss": sums[0] / count, "accuracy": sums[1] / count})
@@ -97,15 +97,3 @@ def _of_images(values, labels):
     counted = tf.reduce_sum(labels, axis=-1)  # of pixels without a class it is 0
     total = tf.reduce_sum(values * counted, axis=(1, 2))
     return tf.math.divide_no_nan(total, tf.reduce_sum(counted, axis=(1, 2)))
-
-
-@contextlib.contextmanager
-def _bar(console, steps):
-    """A function that moves a bar on a terminal by a step, with a text beside it."""
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, transient=True,
-        disable=not console.is_terminal,
-    ) as progress:  # fmt: skip
-        task = progress.add_task("", total=steps)
-        yield lambda text: progress.update(task, advance=1, description=text)

@@ -15,8 +15,9 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_ghostnet import preprocess_input
+from keras_ghostnet.console import duration
 from keras_ghostnet.training import progress, run_folder
-from keras_ghostnet.training.progress import TrainingProgress, duration
+from keras_ghostnet.training.progress import TrainingProgress
 from keras_ghostnet.training.run_folder import RunFolder
 
 
@@ -87,15 +88,6 @@ def test_bar_on_a_terminal(clock):
     text = shown(clock, True, seconds_a_step=2)
     assert "epoch 2/3 step 4/4  loss 2.000  accuracy 25.0%  4 images/s  8 s left" in text
     assert "67%" in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 s"), (89, "89 s"), (90, "1 min 30 s"), (118, "2 min"), (594, "9 min 50 s"),
-     (595, "10 min"), (5000, "83 min"), (7500, "2 h 05 min"), (1e6, "11 d 13 h")],
-)  # fmt: skip
-def test_duration(seconds, text):
-    assert duration(seconds) == text
 
 
 def colors(path):
