@@ -15,6 +15,7 @@ from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
 from keras_ghostnet.export.graph.lowering.pad import pad_rows
 from keras_ghostnet.export.graph.lowering.pool import average_windows
 from keras_ghostnet.export.graph.lowering.split import split_concatenations
+from keras_ghostnet.export.graph.lowering.stack import stack_rows
 from keras_ghostnet.export.graph.lowering.strips import convolve_strips
 from keras_ghostnet.export.graph.lowering.taps import add_taps
 from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
@@ -41,6 +42,8 @@ class Lowering:
             (`strips.py`); 0 for no change.
         stem: The first convolution takes several pixels at once, for up to so many outputs
             (`pack.py`); 0 for no change.
+        stack: Whether the first convolution takes the rows that it sees as channels
+            (`stack.py`).
         pack: 1x1 convolutions take several pixels at once, for up to so many outputs
             (`pack.py`); 0 for no change.
         rows: Whether maps are padded by rows of values instead of pixels (`pad.py`).
@@ -57,6 +60,7 @@ class Lowering:
     sums: bool = False
     strips: int = 0
     stem: int = 0
+    stack: bool = False
     pack: int = 0
     rows: bool = False
     windows: int = 0
@@ -97,7 +101,8 @@ KINDS = {"float32": "float", "float16": "half", "int8": "int8"}  # by the type o
 # fmt: off
 RUNTIMES = {
     # Cortex-A76, by instructions: see docs/arm.md. In half precision they pack 8 channels.
-    "mnn":         {"float16": Lowering(fill=8, multiple=8, columns=True)},
+    "mnn":         {"float32": Lowering(stack=True),
+                    "float16": Lowering(fill=8, multiple=8, stack=True, columns=True)},
     "ncnn":        {"float32": Lowering(split=True),
                     "float16": Lowering(fill=8, multiple=8, taps=True)},
     "onnxruntime": {"float32": Lowering(double=24, multiple=16),
@@ -172,6 +177,8 @@ def lower(model: keras.Model, target: str | Lowering, dtype: str = "float32") ->
         convolve_strips(graph, lowering.strips, COPIES[dtype])
     if lowering.stem:
         pack_stem(graph, lowering.stem)
+    if lowering.stack:
+        stack_rows(graph)
     if lowering.pack:
         pack_pixels(graph, lowering.pack)
     if lowering.rows:

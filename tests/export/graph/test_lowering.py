@@ -17,6 +17,7 @@ from keras_ghostnet.export.graph.lowering.pack import pack_pixels, pack_stem
 from keras_ghostnet.export.graph.lowering.pad import RowPadding, pad_rows
 from keras_ghostnet.export.graph.lowering.pool import average_windows
 from keras_ghostnet.export.graph.lowering.split import split_concatenations
+from keras_ghostnet.export.graph.lowering.stack import stack_rows
 from keras_ghostnet.export.graph.lowering.strips import StripPadding, convolve_strips
 from keras_ghostnet.export.graph.lowering.taps import add_taps
 from keras_ghostnet.export.graph.lowering.widen import widen_convolutions
@@ -38,6 +39,7 @@ PASSES = {
     # Whether or not it saves anything.
     "strips": lambda graph: convolve_strips(graph, 2, copy=-1000, least=4),
     "columns": add_columns,
+    "stack": stack_rows,
 }
 
 
@@ -173,6 +175,34 @@ def test_a_stem_of_pairs(flat):
     )
     assert after.shape == before.shape
     assert [node.weights[0].shape[:3] for node in (before, after)] == [(3, 3, 3), (3, 2, 6)]
+
+
+def test_a_stem_of_rows(flat):
+    """As many outputs at once as before; three places of nine values instead of nine of three."""
+    before, after = (
+        next(node for node in lowered(flat, *names).nodes() if is_convolution(node))
+        for names in ((), ("stack",))
+    )
+    assert after.shape == before.shape
+    assert [node.weights[0].shape[:3] for node in (before, after)] == [(3, 3, 3), (1, 3, 9)]
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", "layer"])
+@pytest.mark.parametrize("size", [(16, 17), (17, 16)])
+@pytest.mark.parametrize("kernel", [2, 3, 4, 6, 7])
+def test_rows_of_any_first_convolution(kernel, size, padding):
+    """Of odd sizes, and of padding that differs above and below, as in "same"."""
+    inputs = keras.Input((*size, 3))
+    layer = ZeroPadding2D(((0, 2), (1, 0)))
+    maps = layer(inputs) if padding == "layer" else inputs
+    padding = "valid" if padding == "layer" else padding
+    outputs = keras.layers.Conv2D(4, kernel, strides=2, padding=padding)(maps)
+    graph = flatten(keras.Model(inputs, outputs))
+    images = np.random.default_rng(0).normal(size=(2, *size, 3)).astype("float32")
+    expected, result = graph.to_model()(images), stack_rows(graph).to_model()(images)
+    stem = next(node for node in graph.nodes() if is_convolution(node))
+    assert stem.weights[0].shape == (1, kernel, 3 * kernel, 4)
+    np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
 def test_padded_rows(flat):
