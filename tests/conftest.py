@@ -8,6 +8,7 @@ import pathlib
 
 import pytest
 
+from keras_ghostnet.quiet import quiet
 from tests.thorough import THOROUGH
 
 TESTS = pathlib.Path(__file__).parent
@@ -107,6 +108,13 @@ def pytest_itemcollected(item):
         for start in THOROUGH.get(file, ())
     ):
         item.add_marker("thorough")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """TensorFlow announces itself when the tests' files import it."""
+    with quiet(unless=()):
+        return (yield)
 
 
 @pytest.hookimpl(trylast=True)  # after pytest has put tests with a fixture in common together

@@ -34,6 +34,7 @@ def server(tmp_path):
     folder.mkdir()
     handler = functools.partial(QuietHandler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as service:
+        service.handle_error = lambda *request: None  # clients may have heard enough
         threading.Thread(target=service.serve_forever, daemon=True).start()
         yield folder, f"http://127.0.0.1:{service.server_port}/"
         service.shutdown()
