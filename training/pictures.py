@@ -33,7 +33,7 @@ TRAINING, HELD_OUT = "#1f77b4", "#d95f02"
 def draw_learning_curve(
     history: Sequence[dict[str, Any]], best: dict[str, Any], path: Path
 ) -> None:
-    """Loss, accuracy and, of maps, mean IoU over the epochs, the best epoch marked, as a PNG.
+    """Loss, accuracy and, of maps, mean IoU over the epochs, the best model marked, as a PNG.
 
     Args:
         history: One dictionary an epoch, as in `metrics.csv`.
@@ -55,7 +55,7 @@ def draw_learning_curve(
             axes.plot(epochs, values, color=color, marker="o" if len(epochs) < 3 else None)
             axes.plot([], [], color=color, label=f"{label}, last {values[-1]:{form}}")
         value = best[f"val_{name}"]
-        label = f"best epoch {best['epoch']}, {value:{form}}"
+        label = f"best model, epoch {best['epoch']}, {value:{form}}"
         axes.plot(best["epoch"], value, "D", color=HELD_OUT, markeredgecolor="black", label=label)
         if form.endswith("%"):
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
