@@ -17,6 +17,8 @@ from keras_ghostnet.export.graph import lowering
 EXPORT = pathlib.Path(formats.__file__).parent
 APART = ("device", "saved_model", "tensorrt")  # parts of the export that nothing here depends on
 SEED = 0  # of the rows' weights
+# Where Keras' configurations hold names of layers and operations.
+NAMED = ("name", "keras_history", "input_layers", "output_layers")
 LIBRARIES = ("keras", "numpy", "tensorflow")
 
 
@@ -105,9 +107,13 @@ class Cache:
 def network_hash(model):
     """SHA-256 of a network: the configuration of its layers, and its weights.
 
-    Layers go by their place: Keras numbers the names of unnamed ones through the whole process.
+    Layers and other operations, such as sums of maps and numbers, go by their place: Keras numbers
+    the names of unnamed ones through the whole process.
     """
-    places = {layer.name: f"layer {i}" for i, layer in enumerate(model._flatten_layers(False))}
+    parts = list(model._flatten_layers())
+    operations = [each for part in parts for each in getattr(part, "operations", ())]
+    names = dict.fromkeys(each.name for each in (*parts[1:], *operations))  # each once, in order
+    places = {name: f"operation {i}" for i, name in enumerate(names)}
     digest = hashlib.sha256(model.name.encode())
     config = json.loads(model.to_json())
     digest.update(json.dumps(_renamed(config, places), sort_keys=True).encode())
@@ -118,12 +124,14 @@ def network_hash(model):
     return digest.hexdigest()
 
 
-def _renamed(config, places):
+def _renamed(config, places, key=None):
+    """A configuration with places instead of names, but not of what else is called the same."""
     if isinstance(config, dict):
-        return {key: _renamed(value, places) for key, value in config.items()}
+        return {name: _renamed(value, places, name) for name, value in config.items()}
     if isinstance(config, list):
-        return [_renamed(value, places) for value in config]
-    return places.get(config, config) if isinstance(config, str) else config
+        return [_renamed(value, places, key) for value in config]
+    is_name = key in NAMED and isinstance(config, str)
+    return places.get(config, config) if is_name else config
 
 
 def _facts(path):

@@ -114,18 +114,21 @@ def test_an_interrupted_export_leaves_nothing(run_dir, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_name_s_number_of_an_unnamed_layer_does_not_count():
+def test_numbers_in_names_of_unnamed_layers_and_operations_do_not_count():
     def build():
         keras.utils.set_random_seed(0)
         inputs = keras.Input((8, 8, 3))
-        x = keras.layers.ReLU()(keras.layers.Conv2D(4, 3)(inputs))
-        return keras.Model(inputs, x, name="unnamed")
+        x = keras.layers.ReLU()(keras.layers.Conv2D(4, 3, activation="relu")(inputs))
+        return keras.Model(inputs, keras.ops.relu(x + 3.0), name="unnamed")  # two operations
 
     first, second = build(), build()
-    assert first.layers[1].name != second.layers[1].name
+    for one, other in zip(first.operations[1:], second.operations[1:], strict=True):
+        assert one.name != other.name
     assert cache.network_hash(first) == cache.network_hash(second)
     inputs = keras.Input((8, 8, 3))
-    other = keras.Model(inputs, keras.layers.ReLU(6.0)(first.layers[1](inputs)), name="unnamed")
+    other = keras.Model(
+        inputs, keras.ops.relu(first.layers[2](first.layers[1](inputs)) + 4.0), name="unnamed"
+    )
     assert cache.network_hash(first) != cache.network_hash(other)
 
 
