@@ -123,11 +123,8 @@ def single_images(ours, folder):
 
 def batches(name, path, images):
     """The other end of a side: batches in one of our formats."""
-    import tensorflow as tf
-
     from keras_ghostnet.export import formats
 
-    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     images = np.load(images)
     runner = formats.load(path, formats.get_format(name), THREADS)
 
@@ -145,7 +142,12 @@ def batch_rates(paths, folder):
     """Images per second in batches: a list of a dict of names a round."""
     images = folder / "images.npy"
     module = [sys.executable, "-m", "tests.speed.export"]
-    sides = {name: Side(*module, name, paths[name], images) for name in BATCH_FORMATS}
+    # TensorFlow has started when `batches` is called.
+    environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": str(THREADS)}
+    sides = {
+        name: Side(*module, name, paths[name], images, environment=environment)
+        for name in BATCH_FORMATS
+    }
     sides["timm"] = Side(TORCH_PYTHON, PEERS, "batches", folder, THREADS, STEPS)
     return take_turns(sides, BATCH_ROUNDS)
 
