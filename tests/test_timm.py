@@ -1,5 +1,6 @@
 """The checkpoints that timm itself writes, against timm itself in PyTorch."""
 
+import copy
 import importlib
 
 import keras
@@ -67,9 +68,9 @@ def checkpoint(request, torch, network, tmp_path_factory):
     return path
 
 
-def assert_close(actual, expected):
+def assert_close(actual, expected, tolerance=TOLERANCE):
     error = np.abs(np.asarray(actual) - expected).max() / expected.std()
-    assert error < TOLERANCE
+    assert error < tolerance
 
 
 def images(size):
@@ -94,7 +95,8 @@ def test_logits_are_timms(torch, network, checkpoint, size):
 
 @pytest.mark.parametrize("size", [224, 161])
 def test_features_of_every_stage_are_timms(torch, network, checkpoint, size):
-    expected = {}
+    """In double precision: in float32 the last ones differ by 1e-4 on some processors."""
+    expected, network = {}, copy.deepcopy(network).double()
     handles = [
         network.get_submodule(name).register_forward_hook(
             lambda module, inputs, output, name=name: expected.update({name: output.numpy()})
@@ -102,16 +104,17 @@ def test_features_of_every_stage_are_timms(torch, network, checkpoint, size):
         for name in STAGES
     ]
     with torch.no_grad():
-        network(torch_images(torch, size))
+        network(torch_images(torch, size).double())
     for handle in handles:
         handle.remove()
-    model = keras_ghostnet.GhostNet(weights=checkpoint, input_shape=(size, size, 3))
+    with dtype_policy("float64"):
+        model = keras_ghostnet.GhostNet(weights=checkpoint, input_shape=(size, size, 3))
     outputs = {name: model.get_layer(layer).output for name, layer in STAGES.items()}
     features = keras.Model(model.input, outputs)(images(size))
     assert set(expected) == set(STAGES)
     for name, maps in features.items():
         theirs = expected[name].transpose(0, 2, 3, 1)
-        assert_close(maps, theirs.reshape(maps.shape))
+        assert_close(maps, theirs.reshape(maps.shape), 1e-10)
 
 
 def test_parameters_are_as_many_as_timms(network):

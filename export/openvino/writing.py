@@ -62,7 +62,11 @@ def quantize(model, folder):
     images = np.load(folder / "images.npy").astype("float32")
     calibration = nncf.Dataset(list(images[:, None]))
     overflow = nncf.OverflowFix.ENABLE  # of its own accord NNCF spares the first layer alone
-    parameters = nncf.AdvancedQuantizationParameters(overflow_fix=overflow)
+    # Of its own accord NNCF takes the mean of the images' extremes, and cuts off what is beyond.
+    ranges = nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
+    parameters = nncf.AdvancedQuantizationParameters(
+        overflow_fix=overflow, activations_range_estimator_params=ranges
+    )
     if not (folder / "classes.npy").exists():
         return nncf.quantize(
             model, calibration, subset_size=len(images), advanced_parameters=parameters

@@ -73,6 +73,21 @@ def test_the_command_exports_and_verifies(folder):
         assert result.error is None
 
 
+def test_ranges_are_those_of_all_images(tmp_path):
+    """Not the means of the images' extremes, which cut off what one of them reaches."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(8, 3, activation="relu")(inputs)
+    model = keras.Model(inputs, keras.layers.Conv2D(4, 6)(x))  # no further layer's range
+    images = np.random.default_rng(0).normal(size=(16, 8, 8, 3)).astype("float32")
+    images[0] *= 10
+    path = formats.export_model(
+        keras.Sequential([model, keras.layers.Flatten()]), INT8, tmp_path, images
+    )
+    expected = np.asarray(model(images[:1])).ravel()
+    assert np.abs(load(path)(images[:1]).ravel() - expected).max() < 0.03 * np.abs(expected).max()
+
+
 def test_sums_of_two_products_do_not_overflow(folder):
     """Which without VNNI have 16 bits: seven of a weight's eight are used."""
     model = openvino.Core().read_model(folder / f"small{INT8.suffix}" / "model.xml")
