@@ -5,10 +5,10 @@ import functools
 import gc
 import os
 import pathlib
+import runpy
 
 import pytest
 
-from keras_ghostnet.quiet import quiet
 from tests.thorough import THOROUGH
 
 TESTS = pathlib.Path(__file__).parent
@@ -113,6 +113,8 @@ def pytest_itemcollected(item):
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """TensorFlow announces itself when the tests' files import it."""
+    # By its path: of its package, it would import TensorFlow first.
+    quiet = runpy.run_path(str(TESTS.parent / "keras_ghostnet" / "quiet.py"))["quiet"]
     with quiet(unless=()):
         return (yield)
 

@@ -250,6 +250,15 @@ def test_flips_alone_are_a_fault_with_an_advice_of_its_own(fmt):
     assert "padding" not in str(caught.value)
 
 
+@pytest.mark.parametrize("fmt", INT8, ids=lambda fmt: fmt.name)
+def test_large_errors_of_one_image_are_not_called_everywhere(fmt):
+    reference = np.random.default_rng(0).normal(size=(300, 10))
+    outputs = reference.copy()
+    outputs[0] += 4  # enough for the cosine, and within the largest error that is allowed
+    with pytest.raises(VerificationError, match="Most images are right, some are far off"):
+        verify_outputs(outputs, reference, None, fmt)
+
+
 @pytest.mark.parametrize(
     ("count", "rate", "power"),
     [(20, 0.03, None), (20, 0.3, 0.9), (100, 0.03, None), (100, 0.1, 0.8), (400, 0.08, 0.95)],
