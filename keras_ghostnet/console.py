@@ -99,8 +99,11 @@ def progress(console: Console | None, doing: str, total: float) -> Iterator[Call
     Yields:
         A function that takes the amount that is done, and optionally a word on what comes next.
     """
-    if console is None or not console.is_terminal:
-        yield (lambda done, what="": None) if console is None else _lines(console, doing, total)
+    if console is None:
+        yield lambda done, what="": None
+        return
+    if not console.is_terminal:
+        yield _lines(console, doing, total)
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

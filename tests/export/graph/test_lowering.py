@@ -168,24 +168,15 @@ def test_packed_convolutions(flat):
     assert not any(node.inputs[0].kind is keras.layers.Reshape for node in reshapes)
 
 
-def test_a_stem_of_pairs(flat):
-    """As many outputs at once as before; six places of six values instead of nine of three."""
+@pytest.mark.parametrize(("name", "sees"), [("stem", (3, 2, 6)), ("stack", (1, 3, 9))])
+def test_what_a_stem_sees(flat, name, sees):
+    """As many outputs at once as before; six or three places of more values instead of nine."""
     before, after = (
         next(node for node in lowered(flat, *names).nodes() if is_convolution(node))
-        for names in ((), ("stem",))
+        for names in ((), (name,))
     )
     assert after.shape == before.shape
-    assert [node.weights[0].shape[:3] for node in (before, after)] == [(3, 3, 3), (3, 2, 6)]
-
-
-def test_a_stem_of_rows(flat):
-    """As many outputs at once as before; three places of nine values instead of nine of three."""
-    before, after = (
-        next(node for node in lowered(flat, *names).nodes() if is_convolution(node))
-        for names in ((), ("stack",))
-    )
-    assert after.shape == before.shape
-    assert [node.weights[0].shape[:3] for node in (before, after)] == [(3, 3, 3), (1, 3, 9)]
+    assert [node.weights[0].shape[:3] for node in (before, after)] == [(3, 3, 3), sees]
 
 
 @pytest.mark.parametrize("padding", ["same", "valid", "layer"])
